@@ -1,0 +1,4 @@
+//! Tests on real components: they fail, and say what to install, where one is missing.
+
+#[cfg(test)]
+mod postgres;
