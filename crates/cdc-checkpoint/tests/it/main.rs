@@ -1,0 +1,4 @@
+//! The laws of positions, deltas and checkpoints.
+
+#[cfg(test)]
+mod algebra;

@@ -1,0 +1,108 @@
+//! Where changes go.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use cdc_checkpoint::Partition;
+use debezium_envelope::RowShape;
+
+use crate::{Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, WriteBatch};
+
+/// What became of a change given to [`Stager::stage`].
+#[derive(Debug)]
+pub enum Staged {
+    /// It is in the body.
+    Row,
+    /// The table's columns are new to the stager: hand over what is open, let the writer plan, give
+    /// the plan to [`Stager::adopt`], then stage the change again. The body is unchanged.
+    NeedsPlan,
+    /// It can never be written; the body is unchanged.
+    Rejected(Box<Rejection>),
+}
+
+/// The half of a lane that encodes: synchronous, CPU only, on a thread of its own.
+///
+/// - **Order.** Changes of one partition are staged in log order. A body holds the changes of one
+///   batch; staging the same changes into a cleared body gives the same rows again.
+/// - **Memory.** No allocation per row after warm-up; the body's size is what
+///   [`Body::bytes`] says.
+/// - **Time** to stage a change is bounded by the size of its record.
+pub trait Stager: Send + 'static {
+    /// Encoded rows.
+    type Body: Body;
+    /// How to encode the rows of one table and shape.
+    type Plan: Send + 'static;
+
+    /// Encodes a change to the end of the body.
+    fn stage(&mut self, body: &mut Self::Body, at: RecordRef, event: &ChangeEvent<'_>) -> Staged;
+
+    /// Takes over the plan that the writer made for a table and shape, replacing an older one for
+    /// an equal shape.
+    fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: Self::Plan);
+}
+
+/// The half of a lane that owns the connection.
+///
+/// - **Atomicity.** [`apply`](Self::apply) makes rows, dead letters and progress durable together,
+///   or nothing of them.
+/// - **Repetition.** Applying a batch that has been applied fails and changes nothing, because its
+///   progress no longer joins.
+/// - **Order.** The engine calls one method at a time, in the order in which work was staged.
+/// - **Retry.** The engine retries by [`ErrorClass`](crate::ErrorClass). After an indeterminate
+///   error the next call is always [`acquire`](Self::acquire), which opens a new session if needed.
+/// - **Cancellation.** Futures are not dropped by the engine while they run, except when the
+///   process stops at its drain limit; an implementation then must not reuse the session.
+pub trait Writer: Send + 'static {
+    /// Encoded rows.
+    type Body: Body;
+    /// How to encode the rows of one table and shape.
+    type Plan: Send + 'static;
+    /// Why the sink refused.
+    type Error: Classify;
+
+    /// Takes the partitions over from whoever had them and says where each resumes.
+    ///
+    /// From then on nobody else's step can be applied to them, and only this writer's can.
+    fn acquire(
+        &mut self,
+        partitions: &[Partition],
+    ) -> impl Future<Output = Result<Vec<(Partition, ResumePoint)>, Self::Error>> + Send;
+
+    /// Plans how to write rows of this shape into the table's target.
+    fn plan(
+        &mut self,
+        table: TableId,
+        shape: &Arc<RowShape>,
+    ) -> impl Future<Output = Result<Self::Plan, Self::Error>> + Send;
+
+    /// Applies a batch: all of it, or nothing.
+    fn apply(
+        &mut self,
+        batch: &WriteBatch<Self::Body>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+
+    /// Gives the partitions up, so that the next owner need not take them by force.
+    fn release(
+        &mut self,
+        partitions: &[Partition],
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send;
+}
+
+/// Opens lanes. A lane has two halves that share nothing.
+pub trait Sink: Send + Sync + 'static {
+    /// Encoded rows.
+    type Body: Body;
+    /// How to encode the rows of one table and shape.
+    type Plan: Send + 'static;
+    /// Why the sink refused.
+    type Error: Classify;
+    /// The half that encodes.
+    type Stager: Stager<Body = Self::Body, Plan = Self::Plan>;
+    /// The half that owns the connection.
+    type Writer: Writer<Body = Self::Body, Plan = Self::Plan, Error = Self::Error>;
+
+    /// Opens a lane with a connection of its own.
+    fn open_lane(
+        &self,
+    ) -> impl Future<Output = Result<(Self::Stager, Self::Writer), Self::Error>> + Send;
+}
