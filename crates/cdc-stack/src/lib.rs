@@ -36,10 +36,16 @@
 //! may be lost. Waiting is blocking; call it from a thread that may wait.
 
 pub mod cache;
+pub mod connect;
+pub mod connector;
 mod error;
+mod file;
+mod java;
+pub mod kafka;
 mod port;
 pub mod postgres;
 mod process;
-mod text;
+mod stack;
 
 pub use error::StackError;
+pub use stack::{FixedPorts, Ports, Stack, StackOptions, Warehouse};

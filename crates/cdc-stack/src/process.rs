@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use crate::StackError;
-use crate::text::log_tail;
+use crate::file::{log_since, log_tail};
 
 /// How often a condition is looked at while waiting for it.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
@@ -145,6 +145,11 @@ impl Process {
     /// What the component has written since it was started, or the end of it.
     pub(crate) fn log_tail(&self) -> String {
         log_tail(&self.log, self.log_from)
+    }
+
+    /// Whether the component has written this since it was started.
+    pub(crate) fn log_contains(&self, wanted: &str) -> bool {
+        log_since(&self.log, self.log_from).is_ok_and(|text| text.contains(wanted))
     }
 
     /// Waits until `ready` says so.

@@ -17,9 +17,9 @@ use tempfile::TempDir;
 use super::PostgresBinaries;
 use super::template::{create_data, own};
 use crate::StackError;
+use crate::file::{sql_identifier, work_folder};
 use crate::port::free_port;
 use crate::process::{Account, Launch, POLL, Process, children_of};
-use crate::text::sql_identifier;
 
 const COMPONENT: &str = "PostgreSQL";
 
@@ -97,7 +97,8 @@ impl Cluster {
     pub fn start(options: ClusterOptions) -> Result<Self, StackError> {
         let binaries = PostgresBinaries::find()?;
         let account = Account::for_postgres()?;
-        let (folder, temporary) = prepare_folder(options.folder.as_deref(), account)?;
+        let (folder, temporary) = work_folder(options.folder.as_deref(), "cdc-pg-")?;
+        own(&folder, account)?;
         let data = folder.join("data");
         if !data.join("PG_VERSION").is_file() {
             create_data(&binaries, account, &data)?;
@@ -364,25 +365,6 @@ impl Drop for Cluster {
         // A folder that goes away needs no checkpoint.
         self.stop_with(if self.temporary.is_some() { StopMode::Immediate } else { StopMode::Fast });
     }
-}
-
-fn prepare_folder(
-    given: Option<&Path>,
-    account: Option<Account>,
-) -> Result<(PathBuf, Option<TempDir>), StackError> {
-    let (folder, temporary) = if let Some(folder) = given {
-        fs::create_dir_all(folder).map_err(StackError::io("create the folder", folder))?;
-        let folder = folder.canonicalize().map_err(StackError::io("find the folder", folder))?;
-        (folder, None)
-    } else {
-        let temporary = tempfile::Builder::new()
-            .prefix("cdc-pg-")
-            .tempdir()
-            .map_err(StackError::io("create a temporary folder in", &env::temp_dir()))?;
-        (temporary.path().to_owned(), Some(temporary))
-    };
-    own(&folder, account)?;
-    Ok((folder, temporary))
 }
 
 fn is_port_clash(error: &StackError) -> bool {

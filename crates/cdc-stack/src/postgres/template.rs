@@ -9,8 +9,8 @@ use std::process::Command;
 use super::PostgresBinaries;
 use crate::StackError;
 use crate::cache;
+use crate::file::{copy_tree, digest};
 use crate::process::{Account, run};
-use crate::text::digest;
 
 /// Part of the cached folder's name: other arguments give another folder.
 ///
@@ -37,7 +37,8 @@ pub(super) fn create_data(
     parts.extend(INITDB);
     let name = format!("postgres-{}", digest(&parts));
     let template = cache::entry(&name, |folder| initialise(binaries, account, folder))?;
-    copy_tree(&template, data, account)
+    copy_tree(&template, data)?;
+    own_tree(data, account)
 }
 
 /// Runs `initdb` where the account can write, then copies the result to where the starter can.
@@ -58,7 +59,7 @@ fn initialise(
         account.apply(&mut command);
     }
     run(&mut command, "initdb")?;
-    copy_tree(&data, folder, None)
+    copy_tree(&data, folder)
 }
 
 /// Gives a file or folder to the account, when there is one.
@@ -68,23 +69,19 @@ pub(super) fn own(path: &Path, account: Option<Account>) -> Result<(), StackErro
         .map_err(StackError::io("change the owner of", path))
 }
 
-fn copy_tree(from: &Path, to: &Path, account: Option<Account>) -> Result<(), StackError> {
-    if !to.is_dir() {
-        fs::create_dir(to).map_err(StackError::io("create the folder", to))?;
-    }
-    // PostgreSQL refuses a data folder that others can read.
-    fs::set_permissions(to, Permissions::from_mode(0o700))
-        .map_err(StackError::io("set the permissions of", to))?;
-    own(to, account)?;
-    for entry in fs::read_dir(from).map_err(StackError::io("read the folder", from))? {
-        let entry = entry.map_err(StackError::io("read the folder", from))?;
-        let target = to.join(entry.file_name());
+/// Gives a folder and all it holds to the account, and closes it to others: PostgreSQL refuses a
+/// data folder that others can read.
+fn own_tree(folder: &Path, account: Option<Account>) -> Result<(), StackError> {
+    fs::set_permissions(folder, Permissions::from_mode(0o700))
+        .map_err(StackError::io("set the permissions of", folder))?;
+    own(folder, account)?;
+    for entry in fs::read_dir(folder).map_err(StackError::io("read the folder", folder))? {
+        let entry = entry.map_err(StackError::io("read the folder", folder))?;
         let kind = entry.file_type().map_err(StackError::io("inspect", &entry.path()))?;
         if kind.is_dir() {
-            copy_tree(&entry.path(), &target, account)?;
+            own_tree(&entry.path(), account)?;
         } else {
-            fs::copy(entry.path(), &target).map_err(StackError::io("copy a file to", &target))?;
-            own(&target, account)?;
+            own(&entry.path(), account)?;
         }
     }
     Ok(())

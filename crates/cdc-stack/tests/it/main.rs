@@ -2,3 +2,7 @@
 
 #[cfg(test)]
 mod postgres;
+#[cfg(test)]
+mod processes;
+#[cfg(test)]
+mod stack;
