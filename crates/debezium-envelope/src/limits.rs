@@ -1,0 +1,46 @@
+//! The bounds that keep a hostile record from costing more than its bytes.
+
+/// What a record may ask of the decoder before it is refused.
+///
+/// Every bound is checked before the memory or time it guards is spent.
+///
+/// ```
+/// use debezium_envelope::Limits;
+///
+/// let limits = Limits { record_bytes_max: 1 << 20, ..Limits::default() };
+/// assert_eq!(limits.depth_max, 64);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limits {
+    /// Most bytes of one key or one value. Default 64 MiB; values above 1 GiB count as 1 GiB,
+    /// because cells address their text with 32 bits.
+    pub record_bytes_max: usize,
+    /// Deepest nesting of arrays and objects inside one column, schema block or unknown member.
+    /// Default 64; values above 128 count as 128.
+    pub depth_max: u32,
+    /// Most JSON values in one key or one value. Default one million.
+    pub tokens_max: u32,
+    /// Most digits of a decimal before its point. Default 131,072, PostgreSQL's own bound.
+    pub decimal_digits_max: u32,
+    /// Most digits of a decimal after its point. Default 16,383, PostgreSQL's own bound.
+    pub decimal_scale_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            record_bytes_max: 64 << 20,
+            depth_max: 64,
+            tokens_max: 1_000_000,
+            decimal_digits_max: 131_072,
+            decimal_scale_max: 16_383,
+        }
+    }
+}
+
+impl Limits {
+    /// The largest accepted record after the clamp that 32-bit spans need.
+    pub(crate) fn record_bytes(&self) -> usize {
+        self.record_bytes_max.min(1 << 30)
+    }
+}

@@ -1,0 +1,150 @@
+//! Connect's schema block: its text, its compiled form, and the memory of what was compiled.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Deserialize;
+
+use crate::error::{DecodeError, Side};
+use crate::plan::RowPlan;
+use crate::row::{Column, RowShape};
+use crate::semantic;
+
+/// How many schema blocks a decoder remembers. One is the rule; a few more serve topics whose
+/// partitions pass a schema change at different times, or that carry several tables.
+const BLOCKS_MAX: usize = 16;
+
+/// A schema as the JSON converter writes it. Members that decoding has no use for are ignored.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ConnectSchema {
+    #[serde(rename = "type")]
+    pub(crate) kind: String,
+    #[serde(default)]
+    pub(crate) name: Option<String>,
+    #[serde(default)]
+    parameters: Option<BTreeMap<String, String>>,
+    #[serde(default)]
+    fields: Option<Vec<ConnectSchema>>,
+    #[serde(default)]
+    field: Option<String>,
+    #[serde(default)]
+    optional: bool,
+}
+
+impl ConnectSchema {
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        self.parameters.as_ref()?.get(name).map(String::as_str)
+    }
+
+    fn member(&self, name: &str) -> Option<&ConnectSchema> {
+        self.fields.as_ref()?.iter().find(|field| field.field.as_deref() == Some(name))
+    }
+}
+
+/// What a schema block says about the rows of its messages.
+#[derive(Debug)]
+pub(crate) struct CompiledSchema {
+    /// The struct itself: a key, or a flattened row.
+    pub(crate) row: Option<Arc<RowPlan>>,
+    pub(crate) before: Option<Arc<RowPlan>>,
+    pub(crate) after: Option<Arc<RowPlan>>,
+}
+
+impl CompiledSchema {
+    fn compile(text: &str, side: Side, last: Option<&Self>) -> Result<Self, DecodeError> {
+        let invalid =
+            |problem: String| DecodeError::InvalidSchema { side, problem: problem.into() };
+        let schema: ConnectSchema = serde_json::from_str(text).map_err(|error| {
+            invalid(format!(
+                "not a Connect schema at line {}, column {}",
+                error.line(),
+                error.column()
+            ))
+        })?;
+        let known: Vec<&Arc<RowPlan>> = last
+            .into_iter()
+            .flat_map(|last| [&last.row, &last.before, &last.after])
+            .flatten()
+            .collect();
+        let plan = |schema: &ConnectSchema, others: &[&Arc<RowPlan>]| {
+            compile_struct(schema, others).map_err(invalid)
+        };
+        let is_envelope = schema.member("source").is_some() && schema.member("op").is_some();
+        if !is_envelope {
+            let row = (schema.kind == "struct").then(|| plan(&schema, &known)).transpose()?;
+            return Ok(Self { row, before: None, after: None });
+        }
+        let is_struct = |schema: &&ConnectSchema| schema.kind == "struct";
+        let after = schema.member("after").filter(is_struct);
+        let after = after.map(|after| plan(after, &known)).transpose()?;
+        let with_after: Vec<_> = after.iter().chain(known).collect();
+        let before = schema.member("before").filter(is_struct);
+        let before = before.map(|before| plan(before, &with_after)).transpose()?;
+        Ok(Self { row: None, before, after })
+    }
+}
+
+/// The plan of a struct schema; an equal plan or shape among `others` is shared.
+fn compile_struct(
+    schema: &ConnectSchema,
+    others: &[&Arc<RowPlan>],
+) -> Result<Arc<RowPlan>, String> {
+    let fields = schema.fields.as_deref().unwrap_or_default();
+    let mut columns = Vec::with_capacity(fields.len());
+    let mut optional = Vec::with_capacity(fields.len());
+    for field in fields {
+        let name = field.field.as_deref().ok_or("a struct member has no field name")?;
+        let kind = semantic::from_connect(field)
+            .map_err(|problem| format!("the column {name}: {problem}"))?;
+        columns.push(Column::new(name, kind));
+        optional.push(field.optional);
+    }
+    let mut names: Vec<&str> = columns.iter().map(|column| &*column.name).collect();
+    names.sort_unstable();
+    if names.windows(2).any(|pair| pair.first() == pair.last()) {
+        return Err("a struct has two members of one name".to_owned());
+    }
+    let shape = RowShape::new(columns);
+    let same = others.iter().find(|plan| **plan.shape() == shape);
+    let shape = same.map_or_else(|| Arc::new(shape), |plan| Arc::clone(plan.shape()));
+    Ok(Arc::new(RowPlan::described(shape, optional)))
+}
+
+/// The schema blocks seen lately, the last one first in line.
+#[derive(Debug)]
+pub(crate) struct SchemaCache {
+    side: Side,
+    blocks: Vec<(Box<str>, Arc<CompiledSchema>)>,
+    current: usize,
+}
+
+impl SchemaCache {
+    pub(crate) fn new(side: Side) -> Self {
+        Self { side, blocks: Vec::new(), current: 0 }
+    }
+
+    /// When `text` starts with the last block, its length and meaning. The block is a complete JSON
+    /// value, so what follows it cannot belong to it.
+    pub(crate) fn predicted(&self, text: &[u8]) -> Option<(usize, Arc<CompiledSchema>)> {
+        let (block, compiled) = self.blocks.get(self.current)?;
+        text.starts_with(block.as_bytes()).then(|| (block.len(), Arc::clone(compiled)))
+    }
+
+    /// The meaning of a whole block, compiled now when it is new.
+    pub(crate) fn get(&mut self, block: &str) -> Result<Arc<CompiledSchema>, DecodeError> {
+        if let Some(found) = self.blocks.iter().position(|(known, _)| **known == *block) {
+            self.current = found;
+        } else {
+            let last = self.blocks.get(self.current).map(|(_, compiled)| &**compiled);
+            let compiled = Arc::new(CompiledSchema::compile(block, self.side, last)?);
+            if self.blocks.len() >= BLOCKS_MAX {
+                self.blocks.remove(0);
+            }
+            self.current = self.blocks.len();
+            self.blocks.push((block.into(), compiled));
+        }
+        let current = self.blocks.get(self.current);
+        let (_, compiled) = current.expect("the index was taken from this list just now");
+        Ok(Arc::clone(compiled))
+    }
+}

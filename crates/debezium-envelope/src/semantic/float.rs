@@ -1,0 +1,49 @@
+//! IEEE numbers, whose special values travel as strings.
+
+use std::str::FromStr;
+
+use super::CellInput;
+use crate::error::CellError;
+use crate::json::JsonKind;
+use crate::row::{SemanticType, Value};
+use crate::schema::ConnectSchema;
+
+pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
+    match (schema.name.as_deref(), schema.kind.as_str()) {
+        (None, "float32" | "float") => Some(SemanticType::Float32),
+        (None, "float64" | "double") => Some(SemanticType::Float64),
+        _ => None,
+    }
+}
+
+/// A number token parses straight into its own width: going through 64 bits would round twice.
+fn decode<T: FromStr>(
+    cell: &mut CellInput<'_, '_>,
+    expected: &'static str,
+    is_finite: impl Fn(&T) -> bool,
+) -> Result<T, CellError> {
+    let word = if cell.reader.kind()? == JsonKind::String {
+        let token = cell.reader.string()?;
+        match cell.reader.slice(token.range) {
+            word @ ("NaN" | "Infinity" | "-Infinity") => word,
+            _ => return Err(CellError::InvalidText { expected: "NaN, Infinity or -Infinity" }),
+        }
+    } else {
+        let number = cell.number(expected)?;
+        let value = number.text.parse().map_err(|_| CellError::OutOfRange { expected })?;
+        return if is_finite(&value) { Ok(value) } else { Err(CellError::OutOfRange { expected }) };
+    };
+    word.parse().map_err(|_| CellError::OutOfRange { expected })
+}
+
+pub(super) fn decode_32(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
+    let value = decode(cell, "a 32-bit float", |value: &f32| value.is_finite())?;
+    cell.set(Value::Float32(value));
+    Ok(())
+}
+
+pub(super) fn decode_64(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
+    let value = decode(cell, "a 64-bit float", |value: &f64| value.is_finite())?;
+    cell.set(Value::Float64(value));
+    Ok(())
+}
