@@ -6,11 +6,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use cdc_stack::cache::cache_dir;
-use cdc_stack::{FixedPorts, Ports, Stack, StackOptions};
+use cdc_stack::{FixedPorts, Ports, Stack, StackError, StackOptions};
 use rustix::process::{Pid, Signal, kill_process};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -60,6 +61,18 @@ fn main() -> ExitCode {
     }
 }
 
+/// What the foreground waits for.
+enum Event {
+    Started(Result<Box<Stack>, StackError>),
+    Stop,
+}
+
+fn start(options: &StackOptions) -> Result<Stack, StackError> {
+    let stack = Stack::start(options)?;
+    stack.register(&stack.orders_connector())?;
+    Ok(stack)
+}
+
 fn up(folder: &Path) -> Result<(), Failure> {
     fs::create_dir_all(folder)?;
     let mut signals = Signals::new([SIGINT, SIGTERM])?;
@@ -70,13 +83,18 @@ fn up(folder: &Path) -> Result<(), Failure> {
     running.set_len(0)?;
     running.write_all(std::process::id().to_string().as_bytes())?;
     say("starting PostgreSQL, Kafka and Debezium (the first time downloads about 65 MB)")?;
-    let stack = Stack::start(&StackOptions {
+    let (sender, events) = mpsc::channel();
+    let stops = sender.clone();
+    thread::spawn(move || signals.forever().map_while(|_| stops.send(Event::Stop).ok()).count());
+    let options = StackOptions {
         folder: Some(folder.to_owned()),
         ports: Ports::Fixed(FixedPorts::default()),
         ..StackOptions::default()
-    })?;
-    let connector = stack.orders_connector();
-    stack.register(&connector)?;
+    };
+    thread::spawn(move || sender.send(Event::Started(start(&options).map(Box::new))));
+    // Asked to stop during the start, this process ends at once and the watchdogs do the rest.
+    let Event::Started(stack) = events.recv()? else { return say("stopped during the start") };
+    let stack = stack?;
     say(&format!(
         "source     {}\nwarehouse  {}\nkafka      {}\nconnect    {}\ntopic      {}\nfolder     {}\n\
          ready; Ctrl-C or `cdc-stack down` stops it",
@@ -84,10 +102,10 @@ fn up(folder: &Path) -> Result<(), Failure> {
         stack.warehouse_url(),
         stack.broker().bootstrap(),
         stack.connect().url(),
-        connector.topic("public.orders"),
+        stack.orders_connector().topic("public.orders"),
         folder.display(),
     ))?;
-    signals.forever().next();
+    events.recv()?;
     say("stopping")?;
     stack.stop();
     Ok(())
