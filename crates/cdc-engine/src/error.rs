@@ -1,0 +1,115 @@
+//! Why a pipeline cannot go on.
+
+use std::error::Error;
+
+use cdc_core::{Classify, ErrorClass, Halt};
+use cdc_rules::RuleError;
+
+/// Why a pipeline stopped by itself. Every variant is final: whatever could be retried was.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PipelineError {
+    /// The source cannot go on.
+    #[error("reading from the source stopped")]
+    Source {
+        /// Who has to act.
+        halt: Halt,
+        /// What to do, starting with a verb.
+        hint: Option<String>,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The sink cannot go on.
+    #[error("writing to the sink stopped while trying to {attempt}")]
+    Sink {
+        /// What was attempted.
+        attempt: &'static str,
+        /// Who has to act.
+        halt: Halt,
+        /// What to do, starting with a verb.
+        hint: Option<String>,
+        /// Why.
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    /// The rules do not fit a table's columns.
+    #[error("the rules cannot be bound to the table's columns")]
+    Rules {
+        /// What to do, starting with a verb.
+        hint: Option<String>,
+        /// Why.
+        #[source]
+        source: Box<RuleError>,
+    },
+    /// A thread or task of a lane ended without being asked to: a defect.
+    #[error("the {part} of a lane ended unexpectedly")]
+    LaneLost {
+        /// Which part.
+        part: &'static str,
+    },
+    /// A thread could not be started.
+    #[error("a staging thread could not be started")]
+    Thread {
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Another process moved the checkpoint while this one was finishing.
+    #[error("another process of this pipeline took over partitions while this one was finishing")]
+    TakenOver,
+    /// What was in flight did not finish in time; it will be read again.
+    #[error("what was in flight did not finish within the drain limit of {seconds} s")]
+    DrainLimit {
+        /// The limit in seconds.
+        seconds: u64,
+    },
+}
+
+impl PipelineError {
+    /// Who has to act before a new start can succeed.
+    pub fn halt(&self) -> Halt {
+        match self {
+            Self::Source { halt, .. } | Self::Sink { halt, .. } => *halt,
+            Self::Rules { .. } => Halt::Configuration,
+            Self::LaneLost { .. }
+            | Self::Thread { .. }
+            | Self::TakenOver
+            | Self::DrainLimit { .. } => Halt::Environment,
+        }
+    }
+
+    /// What an operator should do next, starting with a verb.
+    pub fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Source { hint, .. } | Self::Sink { hint, .. } | Self::Rules { hint, .. } => {
+                hint.as_deref()
+            }
+            Self::LaneLost { .. } => Some("report the lines above this one: it is a defect"),
+            Self::Thread { .. } => Some("raise the limit on threads of this process"),
+            Self::TakenOver | Self::DrainLimit { .. } => {
+                Some("start again: the warehouse knows where to resume, nothing is lost or doubled")
+            }
+        }
+    }
+
+    pub(crate) fn source<E: Classify>(error: E) -> Self {
+        Self::Source { halt: halt_of(&error), hint: error.hint(), source: Box::new(error) }
+    }
+
+    pub(crate) fn sink<E: Classify>(attempt: &'static str, error: E) -> Self {
+        Self::Sink { attempt, halt: halt_of(&error), hint: error.hint(), source: Box::new(error) }
+    }
+
+    pub(crate) fn rules(error: RuleError) -> Self {
+        Self::Rules { hint: error.hint(), source: Box::new(error) }
+    }
+}
+
+fn halt_of(error: &impl Classify) -> Halt {
+    match error.class() {
+        ErrorClass::Fatal(halt) => halt,
+        ErrorClass::Poison(_) => Halt::Data,
+        ErrorClass::Transient | ErrorClass::Indeterminate => Halt::Environment,
+    }
+}

@@ -1,0 +1,182 @@
+//! A lane: a staging thread and a writer task, and what they say to each other.
+//!
+//! The stager's inbox is one channel for everything, so that records, barriers and the writer's
+//! requests have one order. It is unbounded, and the byte budget bounds it: a record batch in the
+//! inbox holds its lease.
+//!
+//! The writer takes one job at a time and only after it has said that it is ready. Jobs leave the
+//! stager first in, first out: acquiring, planning and releasing are therefore barriers behind the
+//! batches that were staged before them, and need no other mechanism.
+
+mod excluded;
+mod open;
+mod stage;
+mod write;
+
+use std::ops::Range;
+use std::sync::{Arc, mpsc};
+
+use cdc_core::{
+    ByteBudget, Decoder, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink, TableId,
+    WriteBatch,
+};
+use tokio::sync::mpsc as tokio_mpsc;
+use tokio::task::JoinHandle;
+
+use crate::bound::RuleBook;
+use crate::{Meter, PipelineError};
+pub(crate) use excluded::Excluded;
+use stage::{StageParts, StageThread};
+use write::WriteTask;
+
+/// Events of one lane that the pipeline has not looked at yet. One receipt per batch and a batch
+/// per transaction: a handful is plenty, and a full channel only makes a writer wait.
+pub(crate) const LANE_EVENTS_MAX: usize = 64;
+
+/// Which lane.
+pub(crate) type LaneIndex = usize;
+
+/// What a stager is told.
+#[derive(Debug)]
+pub(crate) enum ToStager<B, P> {
+    /// Records to stage.
+    Records(RecordBatch),
+    /// Partitions to acquire, under this assignment number.
+    Acquire { number: u64, partitions: Vec<Partition> },
+    /// Partitions to release once what is staged of them is applied.
+    Release { number: u64, partitions: Vec<Partition> },
+    /// Everything read so far of these partitions is void, until they are rewound.
+    Discard { partitions: Vec<Partition> },
+    /// These partitions are read again, under this assignment number.
+    Rewound { number: u64, partitions: Vec<Partition> },
+    /// The writer is free.
+    Ready,
+    /// The plan that was asked for.
+    Planned { table: TableId, shape: Arc<RowShape>, plan: P },
+    /// Stage this again, without the excluded records.
+    Restage(Restage),
+    /// A body to use again.
+    Recycle(B),
+    /// No more records will come: hand over what is open, then finish.
+    Drain,
+}
+
+/// What a writer is told.
+#[derive(Debug)]
+pub(crate) enum Job<B> {
+    Apply(Staged<B>),
+    Acquire { number: u64, partitions: Vec<Partition> },
+    Plan { table: TableId, shape: Arc<RowShape> },
+    Release { number: u64, partitions: Vec<Partition> },
+    Finish,
+}
+
+/// A staged batch, and which records of its record batches it stands for: a shape that needs a plan
+/// or a full batch can cut a record batch in two.
+#[derive(Debug)]
+pub(crate) struct Staged<B> {
+    pub(crate) batch: WriteBatch<B>,
+    pub(crate) selection: Vec<Range<usize>>,
+    /// When the source committed its streamed changes, for the meter.
+    pub(crate) committed_at_ms: Vec<i64>,
+}
+
+/// Records to stage again.
+#[derive(Debug)]
+pub(crate) struct Restage {
+    pub(crate) records: Vec<Arc<RecordBatch>>,
+    pub(crate) selection: Vec<Range<usize>>,
+    pub(crate) excluded: Excluded,
+}
+
+/// What a lane reports to the pipeline.
+#[derive(Debug)]
+pub(crate) enum LaneEvent {
+    Acquired {
+        number: u64,
+        points: Vec<(Partition, ResumePoint)>,
+    },
+    Released {
+        number: u64,
+    },
+    Applied(Receipt),
+    /// The sink stands elsewhere than this lane thought: read from there.
+    Rewind(Vec<(Partition, ResumePoint)>),
+    /// Everything that was staged is applied and released.
+    Finished,
+    Halted(PipelineError),
+}
+
+/// The pipeline's handle on a lane.
+#[derive(Debug)]
+pub(crate) struct Lane<B, P> {
+    inbox: mpsc::Sender<ToStager<B, P>>,
+    thread: std::thread::JoinHandle<()>,
+    task: JoinHandle<()>,
+}
+
+impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
+    /// Opens a lane: its connection, its thread and its task.
+    pub(crate) async fn open<K, D>(
+        index: LaneIndex,
+        sink: &K,
+        setup: LaneSetup<D>,
+        events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
+    ) -> Result<Self, PipelineError>
+    where
+        K: Sink<Body = B, Plan = P>,
+        D: Decoder,
+    {
+        let LaneSetup { decoder, rules, budget, batch_bytes_max, meter } = setup;
+        let (stager, writer) =
+            sink.open_lane().await.map_err(|error| PipelineError::sink("open a lane", error))?;
+        let (inbox, inbox_receiver) = mpsc::channel();
+        // The writer says it is ready before each job, so one place is never full.
+        let (jobs, jobs_receiver) = tokio_mpsc::channel(1);
+        let parts = StageParts { decoder, rules, stager, budget, batch_bytes_max };
+        let halted = events.clone();
+        let thread = std::thread::Builder::new()
+            .name(format!("stage-{index}"))
+            .spawn(move || {
+                if let Err(error) = StageThread::new(parts, inbox_receiver, jobs).run() {
+                    // The pipeline may be gone already; then nobody is left to tell.
+                    let _gone = halted.blocking_send((index, LaneEvent::Halted(error))).is_err();
+                }
+            })
+            .map_err(|source| PipelineError::Thread { source })?;
+        let task = WriteTask::new(index, writer, inbox.clone(), jobs_receiver, events, meter);
+        Ok(Self { inbox, thread, task: tokio::spawn(task.run()) })
+    }
+
+    /// Tells the stager something. `false` when the lane has ended.
+    pub(crate) fn tell(&self, message: ToStager<B, P>) -> bool {
+        self.inbox.send(message).is_ok()
+    }
+
+    /// Whether one of its halves has ended.
+    pub(crate) fn lost_part(&self) -> Option<&'static str> {
+        if self.thread.is_finished() {
+            Some("staging thread")
+        } else if self.task.is_finished() {
+            Some("writer task")
+        } else {
+            None
+        }
+    }
+
+    /// Ends the lane wherever it is: the writer's session is dropped with its open transaction.
+    pub(crate) async fn abandon(self) {
+        self.task.abort();
+        let _cancelled = self.task.await.is_err();
+    }
+}
+
+/// What a lane is made from.
+#[derive(Debug)]
+pub(crate) struct LaneSetup<D> {
+    pub(crate) decoder: D,
+    pub(crate) rules: RuleBook,
+    pub(crate) budget: ByteBudget,
+    pub(crate) batch_bytes_max: usize,
+    pub(crate) meter: Arc<Meter>,
+}

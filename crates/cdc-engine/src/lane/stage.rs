@@ -1,0 +1,337 @@
+//! The staging thread: decode, rules, encode.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, mpsc};
+
+use cdc_core::{
+    Body, ByteBudget, Decoded, Decoder, Operation, Partition, RecordBatch, RecordRef, RowShape,
+    Staged as StagedRow, Stager, TableId,
+};
+use cdc_rules::Verdict;
+use tokio::sync::mpsc as tokio_mpsc;
+
+use super::open::{Counted, OpenBatch};
+use super::{Excluded, Job, Restage, Staged, ToStager};
+use crate::PipelineError;
+use crate::bound::RuleBook;
+
+/// Bodies that are kept for reuse: one is being filled, one is being applied.
+const SPARE_BODIES_MAX: usize = 2;
+
+/// The parts of a staging thread that know about data.
+#[derive(Debug)]
+pub(crate) struct StageParts<D, S> {
+    pub(crate) decoder: D,
+    pub(crate) rules: RuleBook,
+    pub(crate) stager: S,
+    pub(crate) budget: ByteBudget,
+    pub(crate) batch_bytes_max: usize,
+}
+
+/// What staging one record came to.
+enum Outcome {
+    Counted(Counted),
+    NeedsPlan(TableId, Arc<RowShape>),
+}
+
+impl<D: Decoder, S: Stager> StageParts<D, S> {
+    /// Stages one record into the batch's body.
+    fn stage(
+        &mut self,
+        body: &mut S::Body,
+        records: &RecordBatch,
+        at: RecordRef,
+        excluded: &Excluded,
+    ) -> Result<Outcome, PipelineError> {
+        let index = usize::try_from(at.record).unwrap_or(usize::MAX);
+        let record = records.get(index).expect("only records of the batch are staged");
+        if let Some(rejection) = excluded.reason(&record) {
+            let rejection = Box::new(rejection.clone());
+            return Ok(Outcome::Counted(Counted::Rejected(at, rejection)));
+        }
+        let event = match self.decoder.decode(record) {
+            Ok(Decoded::Change(event)) => event,
+            Ok(Decoded::Skip(reason)) => return Ok(Outcome::Counted(Counted::Skipped(reason))),
+            Err(rejection) => return Ok(Outcome::Counted(Counted::Rejected(at, rejection))),
+        };
+        let event = match self.rules.apply(&event).map_err(PipelineError::rules)? {
+            Verdict::Keep(event) => event,
+            Verdict::Skip(reason) => return Ok(Outcome::Counted(Counted::Skipped(reason))),
+            Verdict::Reject(rejection) => {
+                return Ok(Outcome::Counted(Counted::Rejected(at, rejection)));
+            }
+        };
+        Ok(match self.stager.stage(body, at, &event) {
+            StagedRow::Row => Outcome::Counted(Counted::Staged {
+                committed_at_ms: match event.change.operation() {
+                    Operation::Snapshot => None,
+                    Operation::Insert
+                    | Operation::Update
+                    | Operation::Delete
+                    | Operation::Truncate => event.origin.committed_at_ms,
+                },
+            }),
+            StagedRow::Rejected(rejection) => Outcome::Counted(Counted::Rejected(at, rejection)),
+            StagedRow::NeedsPlan => {
+                let shape = event.change.shape().expect("only a change with a row needs a plan");
+                Outcome::NeedsPlan(event.table, Arc::clone(shape))
+            }
+        })
+    }
+}
+
+/// The thread's state. One owner, no locks.
+#[derive(Debug)]
+pub(crate) struct StageThread<D, S: Stager> {
+    parts: StageParts<D, S>,
+    inbox: mpsc::Receiver<ToStager<S::Body, S::Plan>>,
+    jobs: tokio_mpsc::Sender<Job<S::Body>>,
+    /// Jobs in the order in which they were made.
+    queue: VecDeque<Job<S::Body>>,
+    /// The batch being filled; it comes after everything in the queue.
+    open: OpenBatch<S::Body>,
+    /// Records that wait to be staged, and how many of the first batch are staged already.
+    backlog: VecDeque<Arc<RecordBatch>>,
+    staged_of_first: usize,
+    spare: Vec<S::Body>,
+    writer: WriterState,
+    planning: Planning,
+    draining: Draining,
+    /// The assignment number that records of a partition must carry. Records of any other are void:
+    /// they were read before the partition was released or rewound.
+    accepts: BTreeMap<Partition, u64>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum WriterState {
+    Busy,
+    Ready,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Planning {
+    Done,
+    /// The first record of the backlog cannot be staged before the plan has come.
+    Awaited,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Draining {
+    No,
+    Asked,
+    Queued,
+}
+
+impl<D: Decoder, S: Stager> StageThread<D, S> {
+    pub(crate) fn new(
+        parts: StageParts<D, S>,
+        inbox: mpsc::Receiver<ToStager<S::Body, S::Plan>>,
+        jobs: tokio_mpsc::Sender<Job<S::Body>>,
+    ) -> Self {
+        Self {
+            parts,
+            inbox,
+            jobs,
+            queue: VecDeque::new(),
+            open: OpenBatch::new(S::Body::default()),
+            backlog: VecDeque::new(),
+            staged_of_first: 0,
+            spare: Vec::new(),
+            writer: WriterState::Busy,
+            planning: Planning::Done,
+            draining: Draining::No,
+            accepts: BTreeMap::new(),
+        }
+    }
+
+    /// Runs until the pipeline and the writer have gone.
+    pub(crate) fn run(mut self) -> Result<(), PipelineError> {
+        while let Ok(message) = self.inbox.recv() {
+            self.hear(message)?;
+            self.pump()?;
+        }
+        Ok(())
+    }
+
+    /// Stages and hands over as long as there is something to do without waiting.
+    fn pump(&mut self) -> Result<(), PipelineError> {
+        loop {
+            while let Ok(message) = self.inbox.try_recv() {
+                self.hear(message)?;
+            }
+            let handed_over = self.hand_over();
+            let staged = self.stage_next()?;
+            if !handed_over && !staged {
+                return Ok(());
+            }
+        }
+    }
+
+    fn hear(&mut self, message: ToStager<S::Body, S::Plan>) -> Result<(), PipelineError> {
+        match message {
+            ToStager::Records(records) => self.enqueue(records),
+            ToStager::Acquire { number, partitions } => {
+                self.accept(&partitions, number);
+                self.seal_open();
+                self.queue.push_back(Job::Acquire { number, partitions });
+            }
+            ToStager::Release { number, partitions } => {
+                self.forget_unstaged(&partitions);
+                self.seal_open();
+                self.queue.push_back(Job::Release { number, partitions });
+            }
+            ToStager::Discard { partitions } => self.discard(&partitions),
+            ToStager::Rewound { number, partitions } => self.accept(&partitions, number),
+            ToStager::Ready => self.writer = WriterState::Ready,
+            ToStager::Planned { table, shape, plan } => {
+                self.parts.stager.adopt(table, shape, plan);
+                self.planning = Planning::Done;
+            }
+            ToStager::Restage(restage) => {
+                let staged = self.restage(&restage)?;
+                self.send(Job::Apply(staged));
+            }
+            ToStager::Recycle(body) => self.recycle(body),
+            ToStager::Drain => self.draining = Draining::Asked,
+        }
+        Ok(())
+    }
+
+    fn accept(&mut self, partitions: &[Partition], number: u64) {
+        self.accepts.extend(partitions.iter().map(|partition| (partition.clone(), number)));
+    }
+
+    fn enqueue(&mut self, records: RecordBatch) {
+        if self.accepts.get(records.partition()) == Some(&records.assignment()) {
+            self.backlog.push_back(Arc::new(records));
+        }
+    }
+
+    /// Gives the writer its next job if it is ready for one.
+    fn hand_over(&mut self) -> bool {
+        if self.writer == WriterState::Busy {
+            return false;
+        }
+        if self.queue.is_empty() {
+            self.seal_open();
+        }
+        if self.queue.is_empty() && self.draining == Draining::Asked && self.backlog.is_empty() {
+            self.draining = Draining::Queued;
+            self.queue.push_back(Job::Finish);
+        }
+        match self.queue.pop_front() {
+            Some(job) => {
+                self.writer = WriterState::Busy;
+                self.send(job);
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn send(&self, job: Job<S::Body>) {
+        // A writer that has gone has reported why; the pipeline ends this thread.
+        let _gone = self.jobs.try_send(job).is_err();
+    }
+
+    /// Stages what waits of one record batch, up to the size of a write batch.
+    fn stage_next(&mut self) -> Result<bool, PipelineError> {
+        if self.planning == Planning::Awaited || self.open.bytes() >= self.parts.batch_bytes_max {
+            return Ok(false);
+        }
+        let Some(records) = self.backlog.front().map(Arc::clone) else { return Ok(false) };
+        let nothing_excluded = Excluded::default();
+        let batch = self.open.begin(&records, self.staged_of_first);
+        while self.staged_of_first < records.len() {
+            let record = u32::try_from(self.staged_of_first)
+                .expect("the byte budget keeps a record batch far below 2^32 records");
+            let at = RecordRef { batch, record };
+            match self.parts.stage(&mut self.open.body, &records, at, &nothing_excluded)? {
+                Outcome::Counted(counted) => self.open.count(counted),
+                Outcome::NeedsPlan(table, shape) => {
+                    self.open.cancel_untouched();
+                    self.seal_open();
+                    self.queue.push_back(Job::Plan { table, shape });
+                    self.planning = Planning::Awaited;
+                    return Ok(true);
+                }
+            }
+            self.staged_of_first = self.staged_of_first.saturating_add(1);
+            if self.open.bytes() >= self.parts.batch_bytes_max {
+                break;
+            }
+        }
+        if self.staged_of_first >= records.len() {
+            self.backlog.pop_front();
+            self.staged_of_first = 0;
+        }
+        Ok(true)
+    }
+
+    /// Moves the open batch, if it holds anything, behind the jobs that wait.
+    fn seal_open(&mut self) {
+        if self.open.is_empty() {
+            return;
+        }
+        let fresh = OpenBatch::new(self.spare.pop().unwrap_or_default());
+        let open = std::mem::replace(&mut self.open, fresh);
+        self.queue.push_back(Job::Apply(open.seal(&self.parts.budget)));
+    }
+
+    /// Stages records again that the writer still holds, without the excluded ones.
+    fn restage(&mut self, restage: &Restage) -> Result<Staged<S::Body>, PipelineError> {
+        let mut open = OpenBatch::new(self.spare.pop().unwrap_or_default());
+        for (records, selection) in restage.records.iter().zip(&restage.selection) {
+            let batch = open.begin(records, selection.start);
+            for index in selection.clone() {
+                let record = u32::try_from(index).expect("it was staged under this index before");
+                let at = RecordRef { batch, record };
+                match self.parts.stage(&mut open.body, records, at, &restage.excluded)? {
+                    Outcome::Counted(counted) => open.count(counted),
+                    Outcome::NeedsPlan(..) => {
+                        return Err(PipelineError::LaneLost { part: "plan of a staged table" });
+                    }
+                }
+            }
+        }
+        Ok(open.seal(&self.parts.budget))
+    }
+
+    fn recycle(&mut self, mut body: S::Body) {
+        if self.spare.len() < SPARE_BODIES_MAX {
+            body.clear();
+            self.spare.push(body);
+        }
+    }
+
+    /// Drops records of these partitions that are not staged: whoever owns them next reads them.
+    fn forget_unstaged(&mut self, partitions: &[Partition]) {
+        for partition in partitions {
+            self.accepts.remove(partition);
+        }
+        let keeps = |records: &Arc<RecordBatch>| !partitions.contains(records.partition());
+        if self.backlog.front().is_some_and(|first| !keeps(first)) {
+            self.staged_of_first = 0;
+        }
+        self.backlog.retain(keeps);
+    }
+
+    /// Drops everything read of these partitions, staged or not. Whatever else was staged beside it
+    /// belongs to the same lane and so to the same partitions.
+    fn discard(&mut self, partitions: &[Partition]) {
+        self.forget_unstaged(partitions);
+        let queue = std::mem::take(&mut self.queue);
+        for job in queue {
+            match job {
+                Job::Apply(staged) => self.recycle(staged.batch.into_records().1),
+                other @ (Job::Acquire { .. }
+                | Job::Plan { .. }
+                | Job::Release { .. }
+                | Job::Finish) => self.queue.push_back(other),
+            }
+        }
+        let fresh = OpenBatch::new(self.spare.pop().unwrap_or_default());
+        let dropped = std::mem::replace(&mut self.open, fresh);
+        self.recycle(dropped.body);
+    }
+}

@@ -1,0 +1,10 @@
+//! The engine on in-memory ends with scripted faults.
+
+#[cfg(test)]
+mod faults;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod rebalance;
+#[cfg(test)]
+mod rig;

@@ -1,0 +1,37 @@
+//! Partitions that come and go while records flow.
+
+use cdc_engine::StopWhen;
+
+use crate::rig::{Rig, eventually, partition};
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_revoked_partition_is_applied_and_released_before_it_is_given_back() {
+    let rig = Rig::filled(2, 100);
+    let running = rig.open(2, StopWhen::Asked).await;
+    eventually("all rows arrive", || rig.warehouse.rows().len() == 100).await;
+    rig.log.revoke(vec![partition(1)]);
+    eventually("the partition is given back", || !rig.log.relinquished().is_empty()).await;
+    assert_eq!(rig.warehouse.released(), [partition(1)]);
+    for key in 100..140 {
+        rig.log.append(&partition(0), Some(&format!("c {key} row")));
+    }
+    eventually("the other goes on", || rig.warehouse.rows().len() == 140).await;
+    running.stop.ask();
+    running.end().await.unwrap();
+    rig.assert_each_key_once(140);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_partition_that_comes_back_resumes_where_the_sink_stands() {
+    let rig = Rig::filled(2, 200);
+    let running = rig.open(1, StopWhen::Asked).await;
+    for round in 1..=5 {
+        rig.log.revoke(vec![partition(1)]);
+        eventually("it is given back", || rig.log.relinquished().len() == round).await;
+        rig.log.assign(vec![partition(1)]);
+    }
+    eventually("all rows arrive", || rig.warehouse.rows().len() >= 200).await;
+    running.stop.ask();
+    running.end().await.unwrap();
+    rig.assert_each_key_once(200);
+}
