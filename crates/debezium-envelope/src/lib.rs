@@ -1,9 +1,64 @@
-//! Exact decoder and encoder of Debezium change messages.
+//! Exact decoder and encoder of Debezium change messages in JSON.
+//!
+//! What it guarantees:
+//!
+//! - A value is what the source meant, or decoding is an error that names the column. No decimal
+//!   passes through a float, no timestamp is shifted or rounded, and an unchanged TOAST column is
+//!   [`Value::Unavailable`], never NULL.
+//! - Any bytes give a message or a [`DecodeError`], without a panic, within [`Limits`].
+//! - Types come from the schema block of the message or from [`Declarations`]; they are not guessed.
+//! - Decoding a row allocates nothing once the decoder has seen a few rows of its table.
+//! - [`EnvelopeEncoder`] writes what Debezium 2.4 writes, byte for byte, and the decoder gives back
+//!   what was encoded.
+//!
+//! ```
+//! use debezium_envelope::{Declarations, Limits, Message, MessageDecoder, SemanticType};
+//!
+//! let value = include_bytes!("../fixtures/orders_update.bare.json");
+//! let mut declarations = Declarations::none();
+//! declarations
+//!     .declare("public.orders", "amount", SemanticType::parse("decimal(10,2)")?)
+//!     .declare("public.orders", "created_at", SemanticType::parse("timestamp(micros)")?)
+//!     .declare("public.orders", "updated_at", SemanticType::parse("timestamp(micros)")?);
+//! let mut decoder = MessageDecoder::new(declarations, Limits::default());
+//! if let Message::Change(change) = decoder.decode(None, Some(value))? {
+//!     println!("{} on {}.{}", change.op, change.source.schema, change.source.table);
+//!     for row in [change.before, change.after].into_iter().flatten() {
+//!         for (column, value) in row.shape().columns().iter().zip(row.values()) {
+//!             println!("  {} {} = {value:?}", column.name, column.semantic);
+//!         }
+//!     }
+//! }
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
+//!
+//! # Vocabulary
+//!
+//! A *message* is what one Kafka record turns out to be: mostly an [`Envelope`] around a row change,
+//! sometimes a [`Tombstone`] or a message about no row. A [`Row`] is a view of decoded cells; its
+//! [`RowShape`] names the columns and says by [`SemanticType`] what each one means. A *schema block*
+//! is the `schema` member that Connect's JSON converter adds unless it is told not to.
+//!
+//! # Limits
+//!
+//! - JSON only; no Avro, Protobuf or `CloudEvents`. A flattened row is [`Message::Other`].
+//! - Arrays, bit strings, intervals, geometry, XML, times with a zone and ISO-text times are not
+//!   decoded yet: their columns are [`SemanticType::Unsupported`] with NULL cells, and the rest of
+//!   the row is decoded. Whoever writes such rows somewhere has to refuse these columns by their
+//!   type.
+//! - The placeholder for unavailable values is Debezium's default one, in every operation. A source
+//!   that stores this very text loses it.
+//! - A NULL in a column with a default arrives from the converter as that default unless
+//!   `replace.null.with.default` is off; nothing in the message tells both apart.
+//! - Before the first row event of a topic without schema blocks, a lonely tombstone's key is typed
+//!   by the only declared table, or by the declarations for every table (`*`).
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+mod calendar;
 mod decimal;
 mod declarations;
 mod decoder;
+mod encode;
 mod error;
 mod json;
 mod limits;
@@ -18,6 +73,7 @@ mod source;
 pub use decimal::{Decimal, DecimalError};
 pub use declarations::Declarations;
 pub use decoder::MessageDecoder;
+pub use encode::{EncodeError, EnvelopeEncoder};
 pub use error::{DecodeError, Side};
 pub use json::JsonKind;
 pub use limits::Limits;

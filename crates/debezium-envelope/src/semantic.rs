@@ -15,6 +15,7 @@ mod undeclared;
 mod uuid;
 mod zoned;
 
+pub(crate) use self::text::PLACEHOLDER;
 use crate::error::CellError;
 use crate::json::{JsonKind, NumberToken, Reader, StringToken};
 use crate::limits::Limits;
@@ -129,6 +130,3 @@ pub(crate) fn decode(
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -7,7 +7,7 @@ use crate::row::{SemanticType, Value};
 use crate::schema::ConnectSchema;
 
 /// What Debezium writes for a value that the source did not send.
-pub(super) const PLACEHOLDER: &str = "__debezium_unavailable_value";
+pub(crate) const PLACEHOLDER: &str = "__debezium_unavailable_value";
 
 /// The same for an `hstore` column that travels as JSON text.
 const PLACEHOLDER_MAP: &str = r#"{"__debezium_unavailable_value":"__debezium_unavailable_value"}"#;

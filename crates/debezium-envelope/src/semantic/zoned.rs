@@ -2,6 +2,7 @@
 
 use super::CellInput;
 use super::text::PLACEHOLDER;
+use crate::calendar::days_from_civil;
 use crate::error::CellError;
 use crate::row::{SemanticType, Timestamp, Value};
 use crate::schema::ConnectSchema;
@@ -113,35 +114,4 @@ fn offset_seconds(fields: &mut Fields<'_>) -> Option<i64> {
     let total = hours.checked_mul(3_600)?.checked_add(minutes.checked_mul(60)?)?;
     let total = total.checked_add(seconds)?;
     if negative { total.checked_neg() } else { Some(total) }
-}
-
-/// Days since 1970-01-01 of a day in the proleptic Gregorian calendar; `None` when it does not
-/// exist. Counts from March, so that the leap day ends its year.
-pub(super) fn days_from_civil(year: i64, month: i64, day: i64) -> Option<i64> {
-    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
-    let length = match month {
-        1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
-        4 | 6 | 9 | 11 => 30,
-        2 => {
-            if leap {
-                29
-            } else {
-                28
-            }
-        }
-        _ => return None,
-    };
-    if day < 1 || day > length {
-        return None;
-    }
-    let shifted_year = if month <= 2 { year.checked_sub(1)? } else { year };
-    let shifted_month = if month <= 2 { month.checked_add(9)? } else { month.checked_sub(3)? };
-    let era = shifted_year.div_euclid(400);
-    let year_of_era = shifted_year.rem_euclid(400);
-    let day_of_year =
-        (shifted_month.checked_mul(153)?.checked_add(2)? / 5).checked_add(day)?.checked_sub(1)?;
-    let leap_days = (year_of_era / 4).checked_sub(year_of_era / 100)?;
-    let day_of_era =
-        year_of_era.checked_mul(365)?.checked_add(leap_days)?.checked_add(day_of_year)?;
-    era.checked_mul(146_097)?.checked_add(day_of_era)?.checked_sub(719_468)
 }

@@ -1,6 +1,12 @@
-//! The decoder and the encoder from the outside, on the fixtures.
+//! The decoder and the encoder from the outside, on the fixtures and on generated rows.
 
+#[cfg(test)]
+mod encoding;
 #[cfg(test)]
 mod envelopes;
 #[cfg(test)]
 mod fixtures;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod types;

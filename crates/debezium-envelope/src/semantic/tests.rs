@@ -1,1 +1,0 @@
-//! Each family by table: what stands in the message, and what cell it becomes.

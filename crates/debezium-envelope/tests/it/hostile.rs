@@ -1,0 +1,130 @@
+//! Bytes that no producer sends: each gives a message or an error, never a panic, and leaves the
+//! decoder usable.
+
+use debezium_envelope::{DecodeError, Limits, Message, MessageDecoder};
+
+use crate::fixtures::{BARE_KEY, SCHEMA_KEY, VALUES, declarations, decoder, value};
+
+/// Looks at everything that a message shows.
+fn read(result: Result<Message<'_>, DecodeError>) {
+    match result {
+        Ok(message) => {
+            if let Message::Change(envelope) = &message {
+                for row in [envelope.before, envelope.after, envelope.key].into_iter().flatten() {
+                    assert_eq!(row.values().count(), row.shape().len());
+                }
+            }
+            assert!(!format!("{message:?}").is_empty());
+        }
+        Err(error) => assert!(!error.to_string().is_empty() && !error.code().is_empty()),
+    }
+}
+
+fn still_works(decoder: &mut MessageDecoder) {
+    for name in ["update bare", "update schema"] {
+        let result = decoder.decode(Some(BARE_KEY.as_bytes()), Some(value(name).as_bytes()));
+        assert!(matches!(result, Ok(Message::Change(_))), "{result:?}");
+    }
+}
+
+#[test]
+fn every_truncation_of_every_fixture_is_an_answer() {
+    for key in [BARE_KEY, SCHEMA_KEY] {
+        let mut decoder = decoder();
+        for (_, text) in VALUES {
+            for length in 0..text.len() {
+                let cut = text.as_bytes().get(..length);
+                read(decoder.decode(Some(key.as_bytes()), cut));
+            }
+        }
+        for length in 0..key.len() {
+            read(decoder.decode(key.as_bytes().get(..length), None));
+        }
+        still_works(&mut decoder);
+    }
+}
+
+#[test]
+fn every_flipped_byte_of_every_fixture_is_an_answer() {
+    let mut decoder = decoder();
+    for (_, text) in VALUES {
+        for at in 0..text.len() {
+            for change in [0xff, 0x01, 0x20, b'0' ^ b'"', b'{' ^ b'}'] {
+                let mut bytes = text.as_bytes().to_vec();
+                *bytes.get_mut(at).unwrap() ^= change;
+                read(decoder.decode(Some(BARE_KEY.as_bytes()), Some(&bytes)));
+            }
+        }
+    }
+    still_works(&mut decoder);
+}
+
+#[test]
+fn every_removed_or_doubled_byte_is_an_answer() {
+    let mut decoder = decoder();
+    for (_, text) in VALUES {
+        for at in 0..text.len() {
+            let mut bytes = text.as_bytes().to_vec();
+            let byte = bytes.remove(at);
+            read(decoder.decode(None, Some(&bytes)));
+            bytes.insert(at, byte);
+            bytes.insert(at, byte);
+            read(decoder.decode(None, Some(&bytes)));
+        }
+    }
+    still_works(&mut decoder);
+}
+
+#[test]
+fn a_million_brackets_are_refused_at_once_wherever_they_stand() {
+    let insert = value("insert bare");
+    for bracket in ["[", "{\"a\":"] {
+        let deep = bracket.repeat(1_000_000);
+        let places = [
+            deep.clone(),
+            insert.replace("\"pending\"", &deep),
+            insert.replace("\"transaction\":null", &format!("\"unknown\":{deep}")),
+            insert.replace("\"xmin\":null", &format!("\"xmin\":{deep}")),
+            insert.replace("\"before\":null", &format!("\"before\":{deep}")),
+            format!("{{\"schema\":{deep}"),
+            format!("{{\"schema\":null,\"payload\":{deep}"),
+        ];
+        for text in places {
+            let mut decoder = decoder();
+            let error = decoder.decode(None, Some(text.as_bytes())).map(drop).unwrap_err();
+            let known = ["too_deep", "wrong_type", "not_an_object", "malformed_json"];
+            assert!(known.contains(&error.code()), "{error}");
+        }
+    }
+}
+
+#[test]
+fn a_schema_block_cannot_recurse_past_the_depth_limit() {
+    let mut schema = r#"{"type":"int32"}"#.to_owned();
+    for _ in 0..60 {
+        schema = format!(r#"{{"type":"struct","fields":[{schema}],"field":"x"}}"#);
+    }
+    let text = format!("{{\"schema\":{schema},\"payload\":{{}}}}");
+    let error = decoder().decode(None, Some(text.as_bytes())).map(drop).unwrap_err();
+    assert_eq!(error.code(), "too_deep");
+}
+
+#[test]
+fn limits_are_checked_before_the_work() {
+    let code = |limits: Limits| {
+        let mut decoder = MessageDecoder::new(declarations(), limits);
+        let result = decoder.decode(None, Some(value("insert bare").as_bytes())).map(drop);
+        result.map_err(|error| error.code())
+    };
+    assert_eq!(code(Limits::default()), Ok(()));
+    let bytes = Limits { record_bytes_max: 100, ..Limits::default() };
+    assert_eq!(code(bytes), Err("record_too_large"));
+    let tokens = Limits { tokens_max: 5, ..Limits::default() };
+    assert_eq!(code(tokens), Err("too_many_tokens"));
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_located() {
+    let error = decoder().decode(None, Some(b"{\"a\":\"\xff\"}")).map(drop).unwrap_err();
+    assert!(matches!(error, DecodeError::InvalidUtf8 { at: 6, .. }), "{error:?}");
+}
