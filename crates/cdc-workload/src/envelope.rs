@@ -14,10 +14,9 @@ use crate::{Load, Operation, Order, Transaction};
 
 mod schema;
 
-/// Place in the log of the first row of a stream.
+/// Where the log of a young database stands, and the transactions it has used before.
 const FIRST_LSN: u64 = 0x0160_0000;
-/// Added to a transaction's number: a young database has used some ids before.
-const FIRST_TX_ID: u64 = 740;
+const FIRST_TX_ID: u64 = 741;
 /// Rows of one COPY that share a place in the log, about those of one page.
 const COPY_GROUP_ROWS: usize = 64;
 /// Longest time that the connector needs after a commit, in milliseconds.
@@ -34,6 +33,11 @@ pub struct EnvelopeOptions {
     pub schema_block: SchemaBlock,
     /// Names the stream of places in the log; rows do not depend on it. Default 0.
     pub seed: u64,
+    /// Place of the first row in the log. A second stream into one topic must start behind the first,
+    /// or it looks like a connector that repeats itself. Default 0/1600000.
+    pub first_lsn: u64,
+    /// `txId` of the first transaction; only its lower 32 bits count, as in PostgreSQL. Default 741.
+    pub first_tx_id: u64,
 }
 
 impl Default for EnvelopeOptions {
@@ -43,6 +47,8 @@ impl Default for EnvelopeOptions {
             database: "orders_db".to_owned(),
             schema_block: SchemaBlock::Without,
             seed: 0,
+            first_lsn: FIRST_LSN,
+            first_tx_id: FIRST_TX_ID,
         }
     }
 }
@@ -93,6 +99,7 @@ pub struct EnvelopeWriter {
     key: Vec<u8>,
     value: Vec<u8>,
     random: Random,
+    first_tx_id: u64,
     lsn: u64,
     last_commit: Option<u64>,
     now_millis: i64,
@@ -135,7 +142,8 @@ impl EnvelopeWriter {
             key: Vec::with_capacity(512),
             value: Vec::with_capacity(4096),
             random: Random::new(options.seed ^ 0x6c73_6e00),
-            lsn: FIRST_LSN,
+            first_tx_id: options.first_tx_id,
+            lsn: options.first_lsn,
             last_commit: None,
             now_millis: i64::MIN,
         }
@@ -166,7 +174,7 @@ impl EnvelopeWriter {
             let place = Place {
                 snapshot: "false",
                 commit_millis,
-                tx_id: transaction.id.saturating_add(FIRST_TX_ID),
+                tx_id: self.tx_id(transaction.id),
                 last_commit: self.last_commit,
                 lsn: self.lsn,
             };
@@ -239,6 +247,11 @@ impl EnvelopeWriter {
         let record = self.record(order.order_id);
         emit(record)?;
         emit(EnvelopeRecord { value: None, ..record })
+    }
+
+    /// PostgreSQL's number of the stream's transaction: 32 bits that wrap around.
+    fn tx_id(&self, transaction: u64) -> u64 {
+        self.first_tx_id.wrapping_add(transaction).wrapping_sub(1) & 0xffff_ffff
     }
 
     /// Lets the connector handle something that was committed at that time.

@@ -59,7 +59,7 @@ mod workload;
 pub use envelope::{EnvelopeOptions, EnvelopeRecord, EnvelopeWriter, SchemaBlock, SnapshotRow};
 pub use error::WorkloadError;
 pub use options::{Hostility, Mix, WorkloadOptions};
-pub use oracle::{OperationCounts, Oracle};
+pub use oracle::{OperationCounts, Oracle, Tally};
 pub use order::{Cents, Order};
 pub use partition::partition_of;
 pub use workload::{Load, Operation, Transaction, Workload};

@@ -14,6 +14,43 @@ pub struct Oracle {
     counts: OperationCounts,
 }
 
+/// What can be said about the table after some transactions without holding its rows.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// The operations so far.
+    pub counts: OperationCounts,
+    /// `count(*)`.
+    pub rows: u64,
+    /// `sum(amount)` in cents, 0 for an empty table.
+    pub amount_cents: i128,
+}
+
+impl Tally {
+    /// Lets one more transaction happen.
+    pub fn apply(&mut self, transaction: &Transaction) {
+        for operation in &transaction.operations {
+            self.counts.count(operation);
+            match operation {
+                Operation::Insert(order) => {
+                    self.rows += 1;
+                    self.amount_cents += cents(order);
+                }
+                Operation::Update { before, after } => {
+                    self.amount_cents += cents(after) - cents(before);
+                }
+                Operation::Delete(order) => {
+                    self.rows = self.rows.saturating_sub(1);
+                    self.amount_cents -= cents(order);
+                }
+            }
+        }
+    }
+}
+
+fn cents(order: &Order) -> i128 {
+    order.amount.map_or(0, |cents| i128::from(cents.0))
+}
+
 /// How many operations of each kind happened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct OperationCounts {
@@ -94,6 +131,6 @@ impl Oracle {
 
     /// `sum(amount)` in cents, 0 for an empty table. NULL amounts count nothing, as in SQL.
     pub fn amount_cents(&self) -> i128 {
-        self.rows.values().filter_map(|order| order.amount).map(|cents| i128::from(cents.0)).sum()
+        self.rows.values().map(cents).sum()
     }
 }

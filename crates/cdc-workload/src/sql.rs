@@ -65,10 +65,29 @@ pub fn write_copy<'o>(rows: impl IntoIterator<Item = &'o Order>, out: &mut Strin
     out.push_str("\\.\n");
 }
 
-/// The statement that moves the sequence of `order_id` to give `next` next, so that rows which the
-/// application inserts beside a workload get keys of their own.
-pub fn set_next_order_id(next: i32) -> String {
-    format!("SELECT setval(pg_get_serial_sequence('public.orders', 'order_id'), {next}, false);\n")
+/// The query that reserves `count` keys for a workload and gives the first of them.
+///
+/// The sequence of `order_id`, if there is one, moves behind them, so rows which an application
+/// inserts beside the workload get keys of their own. The answer is 1 only for an empty table.
+pub fn reserve_order_ids(count: u32) -> String {
+    format!(
+        "\
+WITH reserved AS (
+    SELECT greatest(
+        nextval(pg_get_serial_sequence('public.orders', 'order_id')),
+        (SELECT max(order_id)::bigint + 1 FROM public.orders WHERE order_id < {last}),
+        CASE WHEN EXISTS (SELECT FROM public.orders) THEN 2 ELSE 1 END
+    ) AS first
+), moved AS MATERIALIZED (
+    SELECT first, setval(
+        pg_get_serial_sequence('public.orders', 'order_id'),
+        least(first + {count}, {last}), false
+    ) FROM reserved
+)
+SELECT first FROM moved;
+",
+        last = i32::MAX
+    )
 }
 
 fn write_operation(operation: &Operation, out: &mut String) {

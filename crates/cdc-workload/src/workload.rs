@@ -121,6 +121,12 @@ impl Workload {
         self.commit(operations, Load::Copy)
     }
 
+    /// Moves the clock of the stream to a later time, so that live traffic has the times of now. It
+    /// never goes back.
+    pub fn advance_clock(&mut self, now_micros: i64) {
+        self.now_micros = self.now_micros.max(now_micros);
+    }
+
     /// Rows that live now, in no order.
     pub fn live(&self) -> &[Order] {
         &self.live

@@ -93,13 +93,26 @@ fn literals_mean_the_same_without_standard_conforming_strings() {
 }
 
 #[test]
-fn the_sequence_goes_on_behind_the_workload() {
-    let mut workload = Workload::new(WorkloadOptions::default());
-    let transactions: Vec<_> = workload.by_ref().take(20).collect();
-    let (_, database) = execute("", &transactions);
-    let next = workload.next_order_id();
-    let cluster = Cluster::shared();
-    cluster.psql(&database, &sql::set_next_order_id(next)).expect("the sequence");
+fn reserved_keys_stay_clear_of_rows_and_of_the_sequence() {
+    let (_, database) = execute("", &[]);
+    let ask = |text: &str| Cluster::shared().psql(&database, text).expect("an answer");
     let own = "insert into orders (customer_id) values (1) returning order_id";
-    assert_eq!(cluster.psql(&database, own).expect("a row"), next.to_string());
+    assert_eq!(ask(&sql::reserve_order_ids(100)), "1");
+    assert_eq!(ask(own), "101", "a row of the application comes after the reserved keys");
+    assert_eq!(ask(&sql::reserve_order_ids(10)), "102", "so do the next reserved keys");
+    ask("insert into orders (order_id, customer_id) values (500, 1), (2147483647, 1)");
+    assert_eq!(ask(&sql::reserve_order_ids(10)), "501", "rows may be ahead of the sequence");
+    assert_eq!(ask(own), "511");
+}
+
+#[test]
+fn keys_are_reserved_without_a_sequence_too() {
+    let (_, database) = execute(
+        "alter table orders alter order_id drop default; drop sequence orders_order_id_seq;\n",
+        &[],
+    );
+    let ask = |text: &str| Cluster::shared().psql(&database, text).expect("an answer");
+    assert_eq!(ask(&sql::reserve_order_ids(100)), "1");
+    ask("insert into orders (order_id, customer_id) values (-5, 1)");
+    assert_eq!(ask(&sql::reserve_order_ids(100)), "2", "only an empty table starts at 1");
 }

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use cdc_workload::{
-    Cents, Hostility, Load, Mix, Operation, Oracle, Order, Transaction, Workload, WorkloadOptions,
-    sql,
+    Cents, Hostility, Load, Mix, Operation, Oracle, Order, Tally, Transaction, Workload,
+    WorkloadOptions, sql,
 };
 use proptest::prelude::{Strategy, any, prop_assert, prop_assert_eq, proptest};
 
@@ -176,6 +176,17 @@ fn hostile_traffic_contains_what_it_promises() {
     assert!(rows.iter().all(|row| row.created_at_micros.is_some()));
 }
 
+#[test]
+fn the_clock_follows_the_real_one_and_never_goes_back() {
+    let mut workload = Workload::new(options(1, Hostility::Realistic));
+    let commit = |workload: &mut Workload| workload.next().expect("endless").commit_micros;
+    let first = commit(&mut workload);
+    workload.advance_clock(first + 1_000_000_000);
+    assert_eq!(commit(&mut workload), first + 1_000_000_000);
+    workload.advance_clock(0);
+    assert!(commit(&mut workload) >= first + 1_000_000_000);
+}
+
 fn any_options() -> impl Strategy<Value = WorkloadOptions> {
     let mix = (0..5_u32, 0..5_u32, 0..5_u32)
         .prop_filter_map("no operation", |(a, b, c)| Mix::try_new(a, b, c).ok());
@@ -220,5 +231,9 @@ proptest! {
         prop_assert_eq!(oracle.rows(), &table);
         let cents: i128 = table.values().map(|row| i128::from(row.amount.unwrap_or_default().0)).sum();
         prop_assert_eq!(oracle.amount_cents(), cents);
+        let mut tally = Tally::default();
+        transactions.iter().for_each(|transaction| tally.apply(transaction));
+        let rows = u64::try_from(table.len()).expect("a count");
+        prop_assert_eq!(tally, Tally { counts: oracle.counts(), rows, amount_cents: cents });
     }
 }
