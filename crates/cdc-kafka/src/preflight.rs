@@ -1,0 +1,258 @@
+//! What to find out about Kafka before a pipeline starts: is a broker there, do the topics exist,
+//! and what do their records look like.
+//!
+//! Nothing here joins a group or leaves a trace on the broker. Calls block; run them where that is
+//! allowed.
+
+use std::time::{Duration, Instant};
+
+use cdc_config::closest;
+use cdc_core::{NextOffset, Offset, PartitionNumber, TopicName};
+use rdkafka::consumer::{BaseConsumer, Consumer};
+use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
+use rdkafka::metadata::{Metadata, MetadataTopic};
+use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
+
+use crate::source::Context;
+use crate::{KafkaError, KafkaSettings};
+
+/// How long one request may take before it is tried again.
+const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the records of a sample may take to arrive.
+const SAMPLE_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What a broker says about the topics.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicReport {
+    brokers: usize,
+    topics: Vec<TopicInfo>,
+}
+
+impl TopicReport {
+    /// How many brokers the cluster has.
+    pub fn brokers(&self) -> usize {
+        self.brokers
+    }
+
+    /// The topics in the order of the settings.
+    pub fn topics(&self) -> &[TopicInfo] {
+        &self.topics
+    }
+}
+
+/// An existing topic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TopicInfo {
+    name: TopicName,
+    partitions: Vec<PartitionInfo>,
+}
+
+impl TopicInfo {
+    /// Its name.
+    pub fn name(&self) -> &TopicName {
+        &self.name
+    }
+
+    /// Its partitions by number.
+    pub fn partitions(&self) -> &[PartitionInfo] {
+        &self.partitions
+    }
+
+    /// How many offsets it holds: an upper bound of the number of its records.
+    pub fn offsets_held(&self) -> u64 {
+        self.partitions.iter().map(|partition| partition.end.offsets_since(partition.first)).sum()
+    }
+}
+
+/// A partition of an existing topic.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PartitionInfo {
+    /// Its number.
+    pub number: PartitionNumber,
+    /// Where its log begins.
+    pub first: NextOffset,
+    /// Where its log ends for a reader of committed records.
+    pub end: NextOffset,
+}
+
+/// The raw bytes of one record.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SampleRecord {
+    /// The partition it stands in.
+    pub partition: PartitionNumber,
+    /// Where it stands.
+    pub offset: Offset,
+    /// The log's own time of it, milliseconds since 1970.
+    pub timestamp_ms: Option<i64>,
+    /// The key's bytes; `None` is a null key.
+    pub key: Option<Vec<u8>>,
+    /// The value's bytes; `None` is a null value.
+    pub value: Option<Vec<u8>>,
+}
+
+/// Looks at the topics of the settings, trying again for up to `patience` while no broker answers.
+///
+/// # Errors
+///
+/// No broker in time, refused access, or a topic that does not exist: all are fatal.
+pub fn probe(settings: &KafkaSettings, patience: Duration) -> Result<TopicReport, KafkaError> {
+    let attempt = Attempt::start(settings, patience)?;
+    let metadata = attempt.retried(|client, wait| client.fetch_metadata(None, wait))?;
+    let mut topics = Vec::with_capacity(settings.topics().len());
+    for name in settings.topics() {
+        let numbers = partitions(&metadata, name)?;
+        let mut partitions = Vec::with_capacity(numbers.len());
+        for number in numbers {
+            partitions.push(attempt.partition(name, number)?);
+        }
+        topics.push(TopicInfo { name: name.clone(), partitions });
+    }
+    Ok(TopicReport { brokers: metadata.brokers().len(), topics })
+}
+
+/// Reads the newest records of a topic, at most `count`, newest first by the log's time. Fewer when
+/// the topic holds fewer, or when the newest offsets belong to markers of transactions.
+///
+/// # Errors
+///
+/// As [`probe`].
+pub fn sample(
+    settings: &KafkaSettings,
+    topic: &TopicName,
+    count: usize,
+) -> Result<Vec<SampleRecord>, KafkaError> {
+    let attempt = Attempt::start(settings, settings.retry_for())?;
+    let metadata = attempt.retried(|client, wait| client.fetch_metadata(None, wait))?;
+    let mut list = TopicPartitionList::new();
+    for number in partitions(&metadata, topic)? {
+        let held = attempt.partition(topic, number)?;
+        let back = i64::try_from(count).unwrap_or(i64::MAX);
+        let from = held.end.get().saturating_sub(back).max(held.first.get());
+        if from < held.end.get() {
+            list.add_partition_offset(topic.as_str(), number.get(), RawOffset::Offset(from))
+                .map_err(KafkaError::client("choose where to read a sample"))?;
+        }
+    }
+    let mut records = attempt.read(&list)?;
+    records.sort_by_key(|record| (record.timestamp_ms, record.partition, record.offset));
+    records.reverse();
+    records.truncate(count);
+    Ok(records)
+}
+
+/// One look at the cluster, with a deadline.
+struct Attempt<'s> {
+    settings: &'s KafkaSettings,
+    client: BaseConsumer<Context>,
+    patience: Duration,
+    started: Instant,
+}
+
+impl<'s> Attempt<'s> {
+    fn start(settings: &'s KafkaSettings, patience: Duration) -> Result<Self, KafkaError> {
+        let client = settings
+            .reader_config()
+            // Required to assign partitions by hand; nothing ever joins or commits under it.
+            .set("group.id", settings.group())
+            .create_with_context(Context::new())
+            .map_err(KafkaError::client("create a client"))?;
+        Ok(Self { settings, client, patience, started: Instant::now() })
+    }
+
+    fn retried<T>(
+        &self,
+        mut request: impl FnMut(&BaseConsumer<Context>, Duration) -> Result<T, DriverError>,
+    ) -> Result<T, KafkaError> {
+        loop {
+            let error = match request(&self.client, REQUEST_PATIENCE.min(self.patience)) {
+                Ok(answer) => return Ok(answer),
+                Err(error) => error,
+            };
+            if let Some(reason) = error.rdkafka_error_code().filter(|code| is_refusal(*code)) {
+                return Err(KafkaError::Refused { reason: reason.to_string() });
+            }
+            if self.started.elapsed() >= self.patience {
+                return Err(KafkaError::Unreachable {
+                    brokers: self.settings.brokers().to_owned(),
+                    waited: self.patience,
+                    source: Box::new(error),
+                });
+            }
+            tracing::debug!(error = %error, "no answer from Kafka yet: trying again");
+            // Polling also serves the client's own log; a failed request may have failed at once.
+            if let Some(Err(error)) = self.client.poll(Duration::from_millis(100)) {
+                tracing::debug!(error = %error, "no connection to Kafka yet");
+            }
+        }
+    }
+
+    fn partition(
+        &self,
+        topic: &TopicName,
+        number: PartitionNumber,
+    ) -> Result<PartitionInfo, KafkaError> {
+        let (low, high) = self
+            .retried(|client, wait| client.fetch_watermarks(topic.as_str(), number.get(), wait))?;
+        let position = |raw: i64| NextOffset::try_new(raw.max(0)).unwrap_or(NextOffset::ZERO);
+        Ok(PartitionInfo { number, first: position(low), end: position(high) })
+    }
+
+    fn read(&self, list: &TopicPartitionList) -> Result<Vec<SampleRecord>, KafkaError> {
+        self.client.assign(list).map_err(KafkaError::client("read a sample"))?;
+        let mut open = list.count();
+        let mut records = Vec::new();
+        let deadline = Instant::now() + SAMPLE_PATIENCE;
+        while open > 0 && Instant::now() < deadline {
+            match self.client.poll(Duration::from_millis(100)) {
+                Some(Ok(message)) => {
+                    let number = PartitionNumber::try_new(message.partition());
+                    let (Ok(partition), Ok(offset)) = (number, Offset::try_new(message.offset()))
+                    else {
+                        continue;
+                    };
+                    records.push(SampleRecord {
+                        partition,
+                        offset,
+                        timestamp_ms: message.timestamp().to_millis(),
+                        key: message.key().map(<[u8]>::to_vec),
+                        value: message.payload().map(<[u8]>::to_vec),
+                    });
+                }
+                Some(Err(DriverError::PartitionEOF(_))) => open = open.saturating_sub(1),
+                Some(Err(error)) => tracing::debug!(error = %error, "reading a sample: retrying"),
+                None => {}
+            }
+        }
+        self.client.unassign().map_err(KafkaError::client("stop reading a sample"))?;
+        Ok(records)
+    }
+}
+
+fn partitions(metadata: &Metadata, name: &TopicName) -> Result<Vec<PartitionNumber>, KafkaError> {
+    let existing = || metadata.topics().iter().filter(|topic| topic.error().is_none());
+    let Some(topic) = existing().find(|topic| topic.name() == name.as_str()) else {
+        let near = closest(name.as_str(), existing().map(MetadataTopic::name));
+        let near = near.map(str::to_owned);
+        return Err(KafkaError::MissingTopic { topic: name.clone(), near });
+    };
+    let mut numbers: Vec<PartitionNumber> = topic
+        .partitions()
+        .iter()
+        .filter_map(|partition| PartitionNumber::try_new(partition.id()).ok())
+        .collect();
+    numbers.sort();
+    Ok(numbers)
+}
+
+pub(crate) fn is_refusal(code: RDKafkaErrorCode) -> bool {
+    matches!(
+        code,
+        RDKafkaErrorCode::Authentication
+            | RDKafkaErrorCode::SaslAuthenticationFailed
+            | RDKafkaErrorCode::UnsupportedSASLMechanism
+            | RDKafkaErrorCode::TopicAuthorizationFailed
+            | RDKafkaErrorCode::GroupAuthorizationFailed
+            | RDKafkaErrorCode::ClusterAuthorizationFailed
+    )
+}

@@ -1,0 +1,133 @@
+//! Brokers that fail, and clients that are told so by name.
+
+use cdc_core::{ByteBudget, Classify, ErrorClass, Halt, TopicName};
+use cdc_kafka::{KafkaError, KafkaSettings, KafkaSource};
+use cdc_stack::kafka::{Broker, BrokerOptions};
+use rdkafka::mocking::MockCluster;
+use rdkafka::producer::DefaultProducerContext;
+use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
+
+use crate::support::{Reader, Topic, numbers};
+
+#[tokio::test]
+async fn a_killed_broker_is_waited_for_and_nothing_is_lost_or_repeated() {
+    let broker = Broker::start(&BrokerOptions::default()).expect("a broker must start");
+    let topic = Topic::create_at(&broker.bootstrap(), "killed", 2);
+    topic.publish(2, 0, 500);
+    let mut reader = Reader::start(topic.settings());
+    reader.until("the first half", |reader| reader.total() == 1_000).await;
+    broker.kill();
+    reader.during(std::time::Duration::from_secs(1)).await;
+    let restarted = tokio::task::spawn_blocking(move || {
+        broker.restart().expect("a broker must start again");
+        broker
+    });
+    let broker = restarted.await.unwrap();
+    topic.publish(2, 500, 1_000);
+    reader.until("the second half", |reader| reader.total() == 2_000).await;
+    for number in 0..2 {
+        assert_eq!(reader.values[&topic.partition(number)], numbers(0, 1_000));
+    }
+    reader.close().await;
+    drop(broker);
+}
+
+#[tokio::test]
+async fn a_source_that_starts_before_its_broker_waits_for_it_and_closes_in_time() {
+    let settings = KafkaSettings::new("127.0.0.1:1", vec![TopicName::parse("t").unwrap()]);
+    let mut reader = Reader::start(settings);
+    reader.during(std::time::Duration::from_secs(1)).await;
+    assert!(reader.numbers.is_empty());
+    let started = std::time::Instant::now();
+    reader.close().await;
+    assert!(started.elapsed() < std::time::Duration::from_secs(12), "{:?}", started.elapsed());
+}
+
+#[tokio::test]
+async fn failing_requests_are_retried_until_they_succeed() {
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    cluster.create_topic("flaky", 1, 1).unwrap();
+    let fault = RDKafkaRespErr::RD_KAFKA_RESP_ERR_NOT_LEADER_FOR_PARTITION;
+    let topic = mock_topic(&cluster, "flaky");
+    topic.publish(1, 0, 10);
+    cluster.request_errors(RDKafkaApiKey::ListOffsets, &[fault; 4]);
+    cluster.request_errors(RDKafkaApiKey::Fetch, &[fault; 3]);
+    let mut reader = Reader::start(topic.settings());
+    reader.until("all", |reader| reader.total() == 10).await;
+    assert_eq!(reader.values[&topic.partition(0)], numbers(0, 10));
+    reader.close().await;
+}
+
+#[tokio::test]
+async fn a_consumer_that_gets_nothing_while_records_wait_is_replaced() {
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    cluster.create_topic("stalled", 1, 1).unwrap();
+    let topic = mock_topic(&cluster, "stalled");
+    topic.publish(1, 0, 10);
+    let settings = topic.settings().with_stall_after(std::time::Duration::from_secs(3));
+    let mut reader = Reader::start(settings);
+    reader.until("the first half", |reader| reader.total() == 10).await;
+    let first = reader.numbers[&topic.partition(0)];
+    // Fetches fail for several seconds, so nothing says that there is more.
+    let fault = RDKafkaRespErr::RD_KAFKA_RESP_ERR_UNKNOWN;
+    cluster.request_errors(RDKafkaApiKey::Fetch, &[fault; 80]);
+    topic.publish(1, 10, 20);
+    reader.until("a revocation", |reader| reader.revocations > 0).await;
+    cluster.clear_request_errors(RDKafkaApiKey::Fetch);
+    reader.until("the second half", |reader| reader.total() == 20).await;
+    assert_eq!(reader.values[&topic.partition(0)], numbers(0, 20));
+    assert!(reader.numbers[&topic.partition(0)] > first);
+    reader.close().await;
+}
+
+#[tokio::test]
+async fn refused_access_to_a_topic_is_fatal() {
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    cluster.create_topic("secret", 1, 1).unwrap();
+    let refusal = RDKafkaRespErr::RD_KAFKA_RESP_ERR_TOPIC_AUTHORIZATION_FAILED;
+    cluster.topic_error("secret", refusal).unwrap();
+    let topic = mock_topic(&cluster, "secret");
+    let error = Reader::start(topic.settings()).failure().await;
+    assert!(
+        matches!(&error, KafkaError::Refused { reason } if reason.contains("secret")),
+        "{error}"
+    );
+    assert_eq!(error.class(), ErrorClass::Fatal(Halt::Environment));
+}
+
+#[tokio::test]
+async fn a_missing_topic_is_fatal_and_is_not_created() {
+    let present = Topic::create("present", 1);
+    let missing = TopicName::parse("never-created").unwrap();
+    let settings = KafkaSettings::new(&present.brokers, vec![missing]).with_group(&present.name);
+    let error = Reader::start(settings).failure().await;
+    let KafkaError::TopicGone { reason } = &error else { panic!("{error}") };
+    assert!(reason.contains("never-created"), "{reason}");
+}
+
+#[tokio::test]
+async fn a_second_process_with_the_same_instance_id_ends_the_first_one_by_name() {
+    let topic = Topic::create("fenced", 1);
+    let settings = topic.settings().with_instance_id("twin");
+    let mut first = Reader::start(settings.clone());
+    first.until("its partition", |reader| !reader.caught_up.is_empty()).await;
+    let second = Reader::start(settings);
+    let error = first.failure().await;
+    let KafkaError::Fenced { instance_id, .. } = &error else { panic!("{error}") };
+    assert_eq!(instance_id, "twin");
+    second.close().await;
+    first.close().await;
+}
+
+#[test]
+fn a_source_without_topics_is_refused() {
+    let settings = KafkaSettings::new("127.0.0.1:1", Vec::new());
+    let error = KafkaSource::start(settings, ByteBudget::new(1 << 20)).unwrap_err();
+    assert_eq!(error.class(), ErrorClass::Fatal(Halt::Configuration));
+}
+
+fn mock_topic(cluster: &MockCluster<'_, DefaultProducerContext>, name: &str) -> Topic {
+    let brokers = cluster.bootstrap_servers();
+    let publisher = cdc_kafka::Publisher::connect(&brokers).unwrap();
+    Topic { name: name.to_owned(), brokers, publisher }
+}
