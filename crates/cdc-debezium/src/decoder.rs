@@ -1,0 +1,150 @@
+//! The adapter itself: one message decoder per topic, and the way from a message to an event.
+
+use cdc_core::{
+    Change, ChangeEvent, Decoded, Decoder, Origin, Record, Rejection, SkipReason, TableId,
+    TopicName,
+};
+use debezium_envelope::{Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op};
+
+use crate::declarations::merged;
+use crate::rejection::{not_a_message, schema_of, undecodable, unknown_message, unknown_table};
+use crate::{TableDeclarations, TableMap};
+
+/// Decodes Debezium records into changes of configured tables.
+///
+/// It remembers one message decoder for each topic it has met, because the schemas that a decoder
+/// compiles differ from topic to topic. A clone has the same configuration and remembers nothing:
+/// use one for each lane.
+///
+/// | message | becomes |
+/// |---|---|
+/// | row event or truncate of a configured table | a change |
+/// | row event or truncate of another table | a rejection, `unknown_table` |
+/// | tombstone | skipped as such |
+/// | heartbeat, transaction marker, logical message, schema change | skipped as control message |
+/// | anything else | a rejection with the code of what is wrong |
+#[derive(Debug)]
+pub struct DebeziumDecoder {
+    tables: TableMap,
+    declarations: Declarations,
+    limits: Limits,
+    topics: Vec<TopicDecoder>,
+    /// Where in the list the last record's topic stands.
+    current: usize,
+}
+
+#[derive(Debug)]
+struct TopicDecoder {
+    topic: TopicName,
+    messages: MessageDecoder,
+    /// The table that the topic is named after; said of records that cannot be understood.
+    named_table: Option<TableId>,
+    /// Where in the table map the last record's table stands.
+    last_table: Option<usize>,
+}
+
+impl DebeziumDecoder {
+    /// A decoder for these tables. Declarations of columns are needed for messages without a schema
+    /// block only.
+    pub fn new(
+        tables: TableMap,
+        declarations: impl IntoIterator<Item = TableDeclarations>,
+        limits: Limits,
+    ) -> Self {
+        let declarations = merged(declarations);
+        Self { tables, declarations, limits, topics: Vec::new(), current: 0 }
+    }
+
+    /// Makes the topic the current one, with a decoder of its own when it is new.
+    fn select(&mut self, topic: &TopicName) {
+        if self.topics.get(self.current).is_some_and(|current| is_same(&current.topic, topic)) {
+            return;
+        }
+        let known = self.topics.iter().position(|known| is_same(&known.topic, topic));
+        self.current = known.unwrap_or_else(|| {
+            self.topics.push(TopicDecoder {
+                topic: topic.clone(),
+                messages: MessageDecoder::new(self.declarations.clone(), self.limits),
+                named_table: self.tables.of_topic(topic.as_str()),
+                last_table: None,
+            });
+            self.topics.len().saturating_sub(1)
+        });
+    }
+}
+
+impl Clone for DebeziumDecoder {
+    fn clone(&self) -> Self {
+        Self {
+            tables: self.tables.clone(),
+            declarations: self.declarations.clone(),
+            limits: self.limits,
+            topics: Vec::new(),
+            current: 0,
+        }
+    }
+}
+
+impl Decoder for DebeziumDecoder {
+    fn decode<'e>(&'e mut self, record: Record<'e>) -> Result<Decoded<'e>, Box<Rejection>> {
+        let Some(value) = record.value else {
+            // Whatever its key is: a delete came before it.
+            return Ok(Decoded::Skip(SkipReason::Tombstone));
+        };
+        self.select(record.partition.topic());
+        let topic = self.topics.get_mut(self.current);
+        let TopicDecoder { messages, named_table, last_table, .. } =
+            topic.expect("the topic was selected just now");
+        let message = messages
+            .decode(record.key, Some(value))
+            .map_err(|error| undecodable(&error, *named_table))?;
+        let envelope = match message {
+            Message::Change(envelope) => envelope,
+            Message::Tombstone(_) => return Ok(Decoded::Skip(SkipReason::Tombstone)),
+            Message::LogicalMessage(_)
+            | Message::Transaction(_)
+            | Message::Heartbeat(_)
+            | Message::SchemaChange(_) => return Ok(Decoded::Skip(SkipReason::ControlMessage)),
+            Message::Other(_) => return Err(not_a_message(*named_table)),
+            // The enum is open: a new kind must not be taken for a control message.
+            _ => return Err(unknown_message(*named_table)),
+        };
+        let source = &envelope.source;
+        let table = self
+            .tables
+            .get_near(schema_of(source), source.table, last_table)
+            .ok_or_else(|| unknown_table(source))?;
+        let change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
+        let origin = origin_of(&envelope);
+        Ok(Decoded::Change(ChangeEvent { table, change, origin, ordinal: 0, record }))
+    }
+}
+
+/// Names are compared by pointer first: the records of a partition share theirs.
+fn is_same(one: &TopicName, two: &TopicName) -> bool {
+    std::ptr::eq(one.as_str(), two.as_str()) || one == two
+}
+
+fn change_of<'e>(envelope: &Envelope<'e>) -> Result<Change<'e>, DecodeError> {
+    let op = envelope.op;
+    let after = || envelope.after.ok_or(DecodeError::MissingAfter { op: op.code() });
+    Ok(match op {
+        Op::Create => Change::Insert { after: after()? },
+        Op::Read => Change::Snapshot { row: after()? },
+        Op::Update => Change::Update { before: envelope.before, after: after()? },
+        Op::Delete => {
+            let before = envelope.before.or(envelope.key);
+            Change::Delete { before: before.ok_or(DecodeError::MissingBefore {})? }
+        }
+        Op::Truncate => Change::Truncate,
+    })
+}
+
+fn origin_of(envelope: &Envelope<'_>) -> Origin {
+    Origin {
+        lsn: envelope.source.lsn.map(|lsn| lsn.0),
+        tx_id: envelope.source.tx_id,
+        committed_at_ms: envelope.source.ts_ms,
+        captured_at_ms: envelope.ts_ms,
+    }
+}
