@@ -232,7 +232,9 @@ proptest! {
         let cents: i128 = table.values().map(|row| i128::from(row.amount.unwrap_or_default().0)).sum();
         prop_assert_eq!(oracle.amount_cents(), cents);
         let mut tally = Tally::default();
-        transactions.iter().for_each(|transaction| tally.apply(transaction));
+        for transaction in &transactions {
+            tally.apply(transaction);
+        }
         let rows = u64::try_from(table.len()).expect("a count");
         prop_assert_eq!(tally, Tally { counts: oracle.counts(), rows, amount_cents: cents });
     }
