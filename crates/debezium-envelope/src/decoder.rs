@@ -267,7 +267,7 @@ impl MessageDecoder {
         frame: Frame,
         message: std::ops::Range<usize>,
     ) -> Result<Message<'d>, DecodeError> {
-        let source = frame.source.ok_or(DecodeError::MissingField { path: "source".into() })??;
+        let source = frame.source.ok_or_else(missing_source)??;
         let texts = Texts { record, unescaped: &self.unescaped };
         Ok(Message::LogicalMessage(LogicalMessage {
             source: source.resolve(texts),
@@ -433,8 +433,7 @@ impl MessageDecoder {
         frame: &mut Frame,
         schema: Option<&CompiledSchema>,
     ) -> Result<RawSource, DecodeError> {
-        let source =
-            frame.source.take().ok_or(DecodeError::MissingField { path: "source".into() })??;
+        let source = frame.source.take().ok_or_else(missing_source)??;
         let texts = Texts { record, unescaped: &self.unescaped };
         let (db, schema_name, table) =
             (texts.get(source.db), texts.get(source.schema), texts.get(source.table));
@@ -519,6 +518,10 @@ fn is_not_an_envelope(frame: &Frame) -> Result<bool, DecodeError> {
         (false, true) if has_rows => Err(DecodeError::MissingField { path: "op".into() }),
         (true | false, false) | (false, true) => Ok(true),
     }
+}
+
+fn missing_source() -> DecodeError {
+    DecodeError::MissingField { path: "source".into() }
 }
 
 /// Checks that the operation has the rows it needs.

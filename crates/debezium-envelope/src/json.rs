@@ -123,14 +123,17 @@ impl<'t> Reader<'t> {
         self.at = at;
     }
 
+    #[inline]
     pub(crate) fn rest(&self) -> &'t [u8] {
         self.text.as_bytes().get(self.at..).unwrap_or_default()
     }
 
+    #[inline]
     fn byte(&self) -> Option<u8> {
         self.text.as_bytes().get(self.at).copied()
     }
 
+    #[inline]
     fn advance(&mut self, bytes: usize) {
         self.at = self.at.saturating_add(bytes);
     }
@@ -139,6 +142,7 @@ impl<'t> Reader<'t> {
         JsonError::Malformed { at: self.at, expected }
     }
 
+    #[inline]
     fn skip_space(&mut self) {
         while let Some(b' ' | b'\n' | b'\t' | b'\r') = self.byte() {
             self.advance(1);
@@ -163,6 +167,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The kind of the next value.
+    #[inline]
     pub(crate) fn kind(&mut self) -> Result<JsonKind, JsonError> {
         self.skip_space();
         match self.byte() {
@@ -243,6 +248,41 @@ impl<'t> Reader<'t> {
             self.digits()?;
         }
         Ok(NumberToken { text: self.slice(start..self.at), integer })
+    }
+
+    /// An integer of at most eighteen digits, which cannot overflow; `None` leaves the cursor where it
+    /// is, and [`number`](Self::number) tells what stands there.
+    #[inline]
+    pub(crate) fn short_integer(&mut self) -> Option<i64> {
+        let bytes = self.rest();
+        let (negative, digits) = match bytes.split_first() {
+            Some((b'-', digits)) => (true, digits),
+            _ => (false, bytes),
+        };
+        let mut value = 0_i64;
+        let mut count = 0_usize;
+        for byte in digits.iter().take(18) {
+            let digit = byte.wrapping_sub(b'0');
+            if digit > 9 {
+                break;
+            }
+            value = value.wrapping_mul(10).wrapping_add(i64::from(digit));
+            count = count.wrapping_add(1);
+        }
+        let leading_zero = count > 1 && digits.first() == Some(&b'0');
+        let goes_on = matches!(digits.get(count), Some(b'0'..=b'9' | b'.' | b'e' | b'E'));
+        if count == 0 || leading_zero || goes_on {
+            return None;
+        }
+        self.advance(count.wrapping_add(usize::from(negative)));
+        Some(if negative { value.wrapping_neg() } else { value })
+    }
+
+    /// Takes the next member's name when it is this one, given as `,"name":` or, for the first member,
+    /// counted without its comma.
+    #[inline]
+    pub(crate) fn eat_member(&mut self, first: bool, key: &[u8]) -> bool {
+        self.eat(if first { key.get(1..).unwrap_or_default() } else { key })
     }
 
     fn digits(&mut self) -> Result<(), JsonError> {

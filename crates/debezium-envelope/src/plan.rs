@@ -72,8 +72,7 @@ impl RowPlan {
         target.buffer.resize(self.keys.len());
         reader.open_object().map_err(|error| target.json(error))?;
         for (index, (key, column)) in self.keys.iter().zip(self.shape.columns()).enumerate() {
-            let key = if index == 0 { key.get(1..).unwrap_or_default() } else { key };
-            if !reader.eat(key) {
+            if !reader.eat_member(index == 0, key) {
                 return self.read_rest(reader, target, index);
             }
             read_cell(reader, target, index, (&column.name, &column.semantic))?;

@@ -60,6 +60,9 @@ impl<'t> CellInput<'_, 't> {
     }
 
     fn integer(&mut self, expected: &'static str) -> Result<i64, CellError> {
+        if let Some(value) = self.reader.short_integer() {
+            return Ok(value);
+        }
         let number = self.number(expected)?;
         if !number.integer {
             return Err(CellError::WrongType { expected, found: JsonKind::Number });

@@ -85,7 +85,23 @@ pub(crate) struct FrameReader<'c, 't> {
     pub(crate) limits: &'c Limits,
 }
 
-impl FrameReader<'_, '_> {
+/// The source block's members in the order of version 2.4, the shared part of all later ones.
+const SOURCE_MEMBERS: &[&str] = &[
+    ",\"version\":",
+    ",\"connector\":",
+    ",\"name\":",
+    ",\"ts_ms\":",
+    ",\"snapshot\":",
+    ",\"db\":",
+    ",\"sequence\":",
+    ",\"schema\":",
+    ",\"table\":",
+    ",\"txId\":",
+    ",\"lsn\":",
+    ",\"xmin\":",
+];
+
+impl<'t> FrameReader<'_, 't> {
     pub(crate) fn json(&self, error: JsonError) -> DecodeError {
         DecodeError::json(Side::Value, self.limits, error)
     }
@@ -117,6 +133,9 @@ impl FrameReader<'_, '_> {
 
     /// A 64-bit integer, or `None` for null.
     pub(crate) fn integer(&mut self, path: &'static str) -> Result<Option<i64>, DecodeError> {
+        if let Some(number) = self.reader.short_integer() {
+            return Ok(Some(number));
+        }
         if self.reader.eat_null() {
             return Ok(None);
         }
@@ -149,10 +168,10 @@ impl FrameReader<'_, '_> {
         };
         self.reader.open_object().map_err(|error| self.json(error))?;
         let mut first = true;
-        while let Some(token) = self.reader.member(first).map_err(|error| self.json(error))? {
+        let mut predicted = SOURCE_MEMBERS.iter();
+        while let Some(name) = self.source_member(first, &mut predicted)? {
             first = false;
-            // Names with escapes are none of ours.
-            match self.reader.slice(token.range) {
+            match name {
                 "version" => source.version = self.text("source.version")?,
                 "connector" => source.connector = self.text("source.connector")?,
                 "name" => source.name = self.text("source.name")?,
@@ -171,6 +190,32 @@ impl FrameReader<'_, '_> {
             }
         }
         Ok(source)
+    }
+
+    /// The next member's name, tried first as the one that PostgreSQL's connector writes there. Names
+    /// with escapes are none of ours.
+    fn source_member(
+        &mut self,
+        first: bool,
+        predicted: &mut std::slice::Iter<'_, &'static str>,
+    ) -> Result<Option<&'t str>, DecodeError> {
+        if let Some(key) = predicted.as_slice().first()
+            && self.reader.eat_member(first, key.as_bytes())
+        {
+            predicted.next();
+            let name = key.strip_prefix(",\"").and_then(|key| key.strip_suffix("\":"));
+            return Ok(Some(name.unwrap_or_default()));
+        }
+        let token = self.reader.member(first).map_err(|error| self.json(error))?;
+        let name = token.map(|token| self.reader.slice(token.range));
+        let place = predicted.as_slice().iter().position(|key| {
+            key.strip_prefix(",\"").and_then(|key| key.strip_suffix("\":")) == name
+        });
+        if let Some(place) = place {
+            // From here on the prediction is right again.
+            predicted.nth(place);
+        }
+        Ok(name)
     }
 
     /// Text in all known versions; documentation shows booleans too, and null means the default.
@@ -196,6 +241,11 @@ impl FrameReader<'_, '_> {
     /// PostgreSQL's pair of positions. Other connectors may put other texts here; they are not ours
     /// to judge.
     fn sequence(&mut self, connector: TextSpan) -> Result<Option<Sequence>, DecodeError> {
+        let at = self.reader.at();
+        if let Some(sequence) = self.plain_sequence() {
+            return Ok(Some(sequence));
+        }
+        self.reader.seek(at);
         let mark = self.unescaped.len();
         let span = self.text("source.sequence")?;
         let texts = Texts { record: self.reader.text(), unescaped: self.unescaped };
@@ -210,6 +260,26 @@ impl FrameReader<'_, '_> {
             });
         }
         Ok(parsed)
+    }
+
+    /// The sequence in the form that PostgreSQL's connector writes, without unescaping it first.
+    fn plain_sequence(&mut self) -> Option<Sequence> {
+        let half = |reader: &mut Reader<'_>| {
+            if reader.eat(b"null") {
+                return Some(None);
+            }
+            let number = reader.eat(b"\\\"").then(|| reader.short_integer())??;
+            reader.eat(b"\\\"").then_some(Some(Lsn::from_signed(number)))
+        };
+        if !self.reader.eat(b"\"[") {
+            return None;
+        }
+        let last_commit = half(self.reader)?;
+        if !self.reader.eat(b",") {
+            return None;
+        }
+        let lsn = half(self.reader)?;
+        self.reader.eat(b"]\"").then_some(Sequence { last_commit, lsn })
     }
 
     /// The `transaction` block at the cursor, or `None` for null.
