@@ -5,24 +5,26 @@
 //! under the assumption that it is about the same table as the one before. The source block settles
 //! it, and rows read under a wrong assumption are read again.
 
+mod change;
 mod control;
 mod frame;
 mod tables;
 
 use std::sync::Arc;
 
+use self::change::{Change, SlotState, check, is_not_an_envelope, missing_source};
 use self::frame::{Frame, Image, ImageState, Located, OpField};
 use self::tables::{RowRole, TableName, TablePlans};
 use crate::declarations::Declarations;
 use crate::error::{DecodeError, Side};
 use crate::json::{JsonKind, Reader};
 use crate::limits::Limits;
-use crate::message::{Envelope, LogicalMessage, Message, Op, SchemaBlock, Tombstone};
+use crate::message::{Envelope, LogicalMessage, Message, Tombstone};
 use crate::plan::{RowPlan, RowRead, RowTarget, member_names};
 use crate::row::{Row, RowBuffer, RowShape};
 use crate::schema::{CompiledSchema, SchemaCache};
 use crate::semantic::Scratch;
-use crate::source::{FrameReader, RawSource, RawTransaction, Texts};
+use crate::source::{FrameReader, RawSource, Texts};
 
 /// A row's cells and the shape they have.
 #[derive(Debug)]
@@ -145,34 +147,6 @@ pub struct MessageDecoder {
     key: RowSlot,
     scratch: Scratch,
     unescaped: String,
-}
-
-/// Whether a slot holds a row of the present message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum SlotState {
-    Filled,
-    Empty,
-}
-
-impl SlotState {
-    fn row<'d>(self, slot: &'d RowSlot, record: &'d str) -> Option<Row<'d>> {
-        match self {
-            Self::Filled => Some(slot.view(record)),
-            Self::Empty => None,
-        }
-    }
-}
-
-/// A checked row event without lifetime.
-struct Change {
-    op: Op,
-    before: SlotState,
-    after: SlotState,
-    key: SlotState,
-    source: RawSource,
-    ts_ms: Option<i64>,
-    transaction: Option<RawTransaction>,
-    schema_block: SchemaBlock,
 }
 
 impl MessageDecoder {
@@ -501,51 +475,4 @@ fn checked_text<'b>(bytes: &'b [u8], side: Side, limits: &Limits) -> Result<&'b 
 
 fn looks_like_object(bytes: &[u8]) -> bool {
     bytes.trim_ascii_start().first() == Some(&b'{')
-}
-
-/// An envelope has an operation and a source; a message with rows and only one of them is a broken
-/// envelope rather than something else.
-fn is_not_an_envelope(frame: &Frame) -> Result<bool, DecodeError> {
-    let has_op = frame.op != OpField::Missing;
-    let has_source = frame.source.is_some();
-    let has_rows = !matches!(
-        (&frame.before.state, &frame.after.state),
-        (ImageState::Missing, ImageState::Missing)
-    );
-    match (has_op, has_source) {
-        (true, true) => Ok(false),
-        (true, false) if has_rows => Err(DecodeError::MissingField { path: "source".into() }),
-        (false, true) if has_rows => Err(DecodeError::MissingField { path: "op".into() }),
-        (true | false, false) | (false, true) => Ok(true),
-    }
-}
-
-fn missing_source() -> DecodeError {
-    DecodeError::MissingField { path: "source".into() }
-}
-
-/// Checks that the operation has the rows it needs.
-fn check(
-    frame: &Frame,
-    source: RawSource,
-    key: SlotState,
-    schema_block: SchemaBlock,
-) -> Result<Change, DecodeError> {
-    let OpField::Row(op) = frame.op else { return Err(DecodeError::UnknownOperation {}) };
-    let (mut before, mut after) = (frame.before.slot(), frame.after.slot());
-    match op {
-        Op::Create | Op::Read | Op::Update if after == SlotState::Empty => {
-            return Err(DecodeError::MissingAfter { op: op.code() });
-        }
-        Op::Delete if before == SlotState::Empty && key == SlotState::Empty => {
-            return Err(DecodeError::MissingBefore {});
-        }
-        Op::Truncate => {
-            before = SlotState::Empty;
-            after = SlotState::Empty;
-        }
-        Op::Create | Op::Read | Op::Update | Op::Delete => {}
-    }
-    let (ts_ms, transaction) = (frame.ts_ms, frame.transaction);
-    Ok(Change { op, before, after, key, source, ts_ms, transaction, schema_block })
 }

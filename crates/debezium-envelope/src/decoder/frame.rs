@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use super::SlotState;
+use super::change::SlotState;
 use crate::error::{DecodeError, Side};
 use crate::json::{JsonError, JsonKind, Reader};
 use crate::limits::Limits;

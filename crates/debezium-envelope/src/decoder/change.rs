@@ -1,0 +1,83 @@
+//! What makes a frame an envelope, and an envelope a valid change.
+
+use super::RowSlot;
+use super::frame::{Frame, ImageState, OpField};
+use crate::error::DecodeError;
+use crate::message::{Op, SchemaBlock};
+use crate::row::Row;
+use crate::source::{RawSource, RawTransaction};
+
+/// Whether a slot holds a row of the present message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum SlotState {
+    Filled,
+    Empty,
+}
+
+impl SlotState {
+    pub(super) fn row<'d>(self, slot: &'d RowSlot, record: &'d str) -> Option<Row<'d>> {
+        match self {
+            Self::Filled => Some(slot.view(record)),
+            Self::Empty => None,
+        }
+    }
+}
+
+/// A checked row event without lifetime.
+pub(super) struct Change {
+    pub(super) op: Op,
+    pub(super) before: SlotState,
+    pub(super) after: SlotState,
+    pub(super) key: SlotState,
+    pub(super) source: RawSource,
+    pub(super) ts_ms: Option<i64>,
+    pub(super) transaction: Option<RawTransaction>,
+    pub(super) schema_block: SchemaBlock,
+}
+
+/// An envelope has an operation and a source; a message with rows and only one of them is a broken
+/// envelope rather than something else.
+pub(super) fn is_not_an_envelope(frame: &Frame) -> Result<bool, DecodeError> {
+    let has_op = frame.op != OpField::Missing;
+    let has_source = frame.source.is_some();
+    let has_rows = !matches!(
+        (&frame.before.state, &frame.after.state),
+        (ImageState::Missing, ImageState::Missing)
+    );
+    match (has_op, has_source) {
+        (true, true) => Ok(false),
+        (true, false) if has_rows => Err(DecodeError::MissingField { path: "source".into() }),
+        (false, true) if has_rows => Err(DecodeError::MissingField { path: "op".into() }),
+        (true | false, false) | (false, true) => Ok(true),
+    }
+}
+
+pub(super) fn missing_source() -> DecodeError {
+    DecodeError::MissingField { path: "source".into() }
+}
+
+/// Checks that the operation has the rows it needs.
+pub(super) fn check(
+    frame: &Frame,
+    source: RawSource,
+    key: SlotState,
+    schema_block: SchemaBlock,
+) -> Result<Change, DecodeError> {
+    let OpField::Row(op) = frame.op else { return Err(DecodeError::UnknownOperation {}) };
+    let (mut before, mut after) = (frame.before.slot(), frame.after.slot());
+    match op {
+        Op::Create | Op::Read | Op::Update if after == SlotState::Empty => {
+            return Err(DecodeError::MissingAfter { op: op.code() });
+        }
+        Op::Delete if before == SlotState::Empty && key == SlotState::Empty => {
+            return Err(DecodeError::MissingBefore {});
+        }
+        Op::Truncate => {
+            before = SlotState::Empty;
+            after = SlotState::Empty;
+        }
+        Op::Create | Op::Read | Op::Update | Op::Delete => {}
+    }
+    let (ts_ms, transaction) = (frame.ts_ms, frame.transaction);
+    Ok(Change { op, before, after, key, source, ts_ms, transaction, schema_block })
+}
