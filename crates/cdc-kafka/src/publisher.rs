@@ -19,7 +19,7 @@ use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::message::{DeliveryResult, Header, OwnedHeaders};
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer, ProducerContext};
 
-use crate::KafkaError;
+use crate::{KafkaError, KafkaSettings};
 
 /// How long publishing waits for room in the queue before it gives up.
 const ROOM_PATIENCE: Duration = Duration::from_mins(1);
@@ -71,7 +71,7 @@ impl ProducerContext for Deliveries {
 /// Writes messages to topics. Dropping it without [`flush`](Self::flush) may lose what still waits.
 pub struct Publisher {
     producer: BaseProducer<Deliveries>,
-    config: ClientConfig,
+    access: ClientConfig,
 }
 
 impl std::fmt::Debug for Publisher {
@@ -87,9 +87,29 @@ impl Publisher {
     ///
     /// Addresses that the client library refuses (fatal).
     pub fn connect(brokers: &str) -> Result<Self, KafkaError> {
-        let mut config = ClientConfig::new();
+        let mut access = ClientConfig::new();
+        access.set("bootstrap.servers", brokers);
+        Self::open(access)
+    }
+
+    /// A publisher for the cluster that a source reads, with the source's security properties.
+    /// Waits for no broker.
+    ///
+    /// # Errors
+    ///
+    /// As [`connect`](Self::connect).
+    pub fn beside(settings: &KafkaSettings) -> Result<Self, KafkaError> {
+        let mut access = ClientConfig::new();
+        for (name, value) in settings.access() {
+            access.set(name, value.expose());
+        }
+        access.set("bootstrap.servers", settings.brokers());
+        Self::open(access)
+    }
+
+    fn open(access: ClientConfig) -> Result<Self, KafkaError> {
+        let mut config = access.clone();
         config
-            .set("bootstrap.servers", brokers)
             .set("acks", "all")
             .set("enable.idempotence", "true")
             .set("compression.type", "lz4")
@@ -102,7 +122,7 @@ impl Publisher {
         let producer = config
             .create_with_context(Deliveries::default())
             .map_err(KafkaError::client("create a producer"))?;
-        Ok(Self { producer, config })
+        Ok(Self { producer, access })
     }
 
     /// Creates a topic; one that exists already is left as it is. Its replicas are as many as the
@@ -131,8 +151,7 @@ impl Publisher {
             topic: name.to_owned(),
             source: Box::new(source),
         };
-        let admin: AdminClient<DefaultClientContext> =
-            self.admin_config().create().map_err(refused)?;
+        let admin: AdminClient<DefaultClientContext> = self.access.create().map_err(refused)?;
         let topic = NewTopic::new(name, partitions, TopicReplication::Fixed(-1));
         let topic = settings.iter().fold(topic, |topic, (name, value)| topic.set(name, value));
         let options = AdminOptions::new()
@@ -146,14 +165,6 @@ impl Publisher {
             }
         }
         Ok(())
-    }
-
-    fn admin_config(&self) -> ClientConfig {
-        let mut config = ClientConfig::new();
-        if let Some(brokers) = self.config.get("bootstrap.servers") {
-            config.set("bootstrap.servers", brokers);
-        }
-        config
     }
 
     /// Queues a message, waiting while the queue is full. It is in the log after a

@@ -257,6 +257,10 @@ impl Poller {
             self.intake.hand_over(&mut self.outbox);
             self.group.note(rebalance, &self.consumer, &mut self.outbox);
         }
+        if self.outbox.flush() != Room::Free {
+            // Events would pile up; the context keeps the newest statistics until there is room.
+            return;
+        }
         let Some(snapshot) = self.consumer.context().take_snapshot() else { return };
         ends::report(&snapshot.ends, &mut self.intake, &mut self.outbox);
         if self.watchdog.doubts(self.intake.messages(), Instant::now()) && snapshot.connected {

@@ -192,6 +192,28 @@ async fn a_rewind_in_the_middle_of_reading_leaves_no_gap() {
 }
 
 #[tokio::test]
+async fn a_rewind_while_partitions_are_paused_leaves_no_gap() {
+    let topic = Topic::create("rewind-paused", 1);
+    topic.publish(1, 0, 20_000);
+    let partition = topic.partition(0);
+    let budget = ByteBudget::new(64 * 1024);
+    let mut reader = Reader::start_with(topic.settings(), budget.clone());
+    reader.kept = Some(Vec::new());
+    reader.until("a spent budget", |_| budget.spent() > 44 * 1024).await;
+    reader.during(Duration::from_millis(1_500)).await;
+    let number = reader.source.rewind(vec![(partition.clone(), at(10))]).await.unwrap();
+    reader.numbers.insert(partition.clone(), number);
+    reader.next.insert(partition.clone(), next(10));
+    reader.values.clear();
+    reader.during(Duration::from_millis(500)).await;
+    reader.kept = None;
+    reader.until("the rest", |reader| reader.total() == 20_000 - 10).await;
+    assert_eq!(reader.values[&partition], numbers(10, 20_000));
+    assert_eq!(reader.revocations, 0);
+    reader.close().await;
+}
+
+#[tokio::test]
 async fn acknowledged_positions_are_shown_to_the_group() {
     let topic = Topic::create("acknowledged", 1);
     topic.publish(1, 0, 10);

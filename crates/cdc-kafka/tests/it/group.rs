@@ -75,7 +75,7 @@ async fn while_an_assignment_is_acquired_other_partitions_keep_flowing() {
     let mut first = Reader::start(topic.settings());
     let mut second = Reader::start(topic.settings());
     both(&mut first, &mut second, "one each", |first, second| {
-        first.caught_up.len() == 1 && second.caught_up.len() == 1
+        first.numbers.len() == 1 && second.numbers.len() == 1
     })
     .await;
     let stays = first.numbers.keys().next().unwrap().clone();
@@ -126,7 +126,7 @@ async fn a_member_with_an_instance_id_returns_to_its_partitions_without_a_rebala
     let mut first = Reader::start(left);
     let mut second = Reader::start(right.clone());
     both(&mut first, &mut second, "one each", |first, second| {
-        first.caught_up.len() == 1 && second.caught_up.len() == 1
+        first.numbers.len() == 1 && second.numbers.len() == 1
     })
     .await;
     let held = second.numbers.keys().next().unwrap().clone();
