@@ -49,6 +49,11 @@ pub(crate) fn push_connect_string(text: &str, out: &mut Vec<u8>) {
 /// Appends text in quotes with the fewest escapes: controls, quote and backslash.
 pub(crate) fn push_string(text: &str, out: &mut Vec<u8>) {
     out.push(b'"');
+    push_rest_of_string(text, out);
+}
+
+/// Appends the end of a text whose beginning, opening quote included, has been written.
+pub(crate) fn push_rest_of_string(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     while let Some(at) =
         rest.iter().position(|byte| *byte < b' ' || *byte == b'"' || *byte == b'\\')

@@ -19,6 +19,40 @@ use crate::{WorkloadError, json};
 pub struct CaptureWriter<W> {
     out: W,
     line: Vec<u8>,
+    schema: EscapedSchema,
+}
+
+/// The schema block that values start with, and its escaped form. It is most of such a value and
+/// the same from message to message, so it is escaped once.
+#[derive(Debug, Default)]
+struct EscapedSchema {
+    raw: String,
+    escaped: Vec<u8>,
+}
+
+/// What follows the schema block in a value that has one.
+const PAYLOAD: &str = ",\"payload\":";
+
+impl EscapedSchema {
+    /// Appends text in quotes, escaping only what follows a schema block that is known.
+    fn push_string(&mut self, text: &str, line: &mut Vec<u8>) {
+        let Some(payload) = self.after_schema(text) else { return json::push_string(text, line) };
+        line.extend_from_slice(&self.escaped);
+        json::push_rest_of_string(payload, line);
+    }
+
+    /// What follows the schema block, which is the known one afterwards.
+    fn after_schema<'t>(&mut self, text: &'t str) -> Option<&'t str> {
+        if self.raw.is_empty() || !text.starts_with(&self.raw) {
+            let (schema, _) =
+                text.starts_with("{\"schema\":").then(|| text.split_once(PAYLOAD))??;
+            schema.clone_into(&mut self.raw);
+            self.escaped.clear();
+            json::push_string(schema, &mut self.escaped);
+            self.escaped.pop();
+        }
+        text.strip_prefix(&self.raw)
+    }
 }
 
 impl CaptureWriter<BufWriter<File>> {
@@ -46,7 +80,7 @@ impl<W: Write> CaptureWriter<W> {
     /// [`WorkloadError::CaptureIo`] when it cannot be written.
     pub fn try_new(mut out: W) -> Result<Self, WorkloadError> {
         writeln!(out, "{{\"capture\":\"cdc\",\"version\":{VERSION}}}").map_err(write_error)?;
-        Ok(Self { out, line: Vec::with_capacity(8192) })
+        Ok(Self { out, line: Vec::with_capacity(8192), schema: EscapedSchema::default() })
     }
 
     /// Adds one record.
@@ -68,7 +102,7 @@ impl<W: Write> CaptureWriter<W> {
         line.extend_from_slice(b",\"key\":");
         push_bytes(record.key, line);
         line.extend_from_slice(b",\"value\":");
-        push_bytes(record.value, line);
+        push_value(record.value, &mut self.schema, line);
         line.extend_from_slice(b"}\n");
         self.out.write_all(line).map_err(write_error)
     }
@@ -89,11 +123,47 @@ fn write_error(source: io::Error) -> WorkloadError {
 }
 
 fn push_bytes(bytes: Option<&[u8]>, line: &mut Vec<u8>) {
-    let Some(bytes) = bytes else { return line.extend_from_slice(b"null") };
-    if let Ok(text) = str::from_utf8(bytes) {
-        return json::push_string(text, line);
+    match bytes.map(str::from_utf8) {
+        Some(Ok(text)) => json::push_string(text, line),
+        Some(Err(_)) | None => push_no_text(bytes, line),
     }
+}
+
+fn push_value(bytes: Option<&[u8]>, schema: &mut EscapedSchema, line: &mut Vec<u8>) {
+    match bytes.map(str::from_utf8) {
+        Some(Ok(text)) => schema.push_string(text, line),
+        Some(Err(_)) | None => push_no_text(bytes, line),
+    }
+}
+
+/// Appends `null`, or bytes that are not text.
+fn push_no_text(bytes: Option<&[u8]>, line: &mut Vec<u8>) {
+    let Some(bytes) = bytes else { return line.extend_from_slice(b"null") };
     line.extend_from_slice(b"{\"base64\":\"");
     line.extend_from_slice(STANDARD.encode(bytes).as_bytes());
     line.extend_from_slice(b"\"}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn values_with_changing_schema_blocks_are_escaped_as_if_each_stood_alone() {
+        let values = [
+            r#"{"schema":{"a":"1"},"payload":{"x":"one \"two\""}}"#,
+            r#"{"schema":{"a":"1"},"payload":{"x":"\u0007"}}"#,
+            r#"{"schema":{"b":"1"},"payload":null}"#,
+            r#"{"schema":{"a":"1"}"#,
+            r#"{"after":null,"payload":1}"#,
+            r#"{"schema":{"b":"1"},"payload":2}"#,
+        ];
+        let mut schema = EscapedSchema::default();
+        for value in values {
+            let (mut cached, mut plain) = (Vec::new(), Vec::new());
+            schema.push_string(value, &mut cached);
+            json::push_string(value, &mut plain);
+            assert_eq!(str::from_utf8(&cached), str::from_utf8(&plain));
+        }
+    }
 }
