@@ -8,6 +8,7 @@ compose := 'docker compose --file docker/compose.yaml'
 stack := 'cargo run --quiet --package cdc-stack --bin cdc-stack --'
 # Of `just up`, whichever stack it is.
 source_url := 'postgresql://postgres@127.0.0.1:15432/orders_db'
+brokers := '127.0.0.1:19092'
 warehouse_url := 'postgresql://warehouse@127.0.0.1:15433/analytics'
 
 # List the recipes
@@ -50,9 +51,11 @@ down:
 demo *ARGS:
     cargo run --release --package pipeline -- demo "$@"
 
-# Make order traffic, e.g. `just seed --help`
+# Make order traffic in the stack of `just up`; `just seed --help` says what else it can do
 seed *ARGS:
-    cargo run --release --package seed-data -- "$@"
+    @[ $# -gt 0 ] || set -- sql --rate 100; \
+        SOURCE_URL="${SOURCE_URL:-{{ source_url }}}" KAFKA_BROKERS="${KAFKA_BROKERS:-{{ brokers }}}" \
+        cargo run --release --package seed-data -- "$@"
 
 # Run the pipeline with a configuration file
 run CONFIG:
@@ -64,7 +67,7 @@ bench NAME:
 
 # Measure the whole path on real components
 bench-e2e *ARGS:
-    cargo run --release --package benches --bin bench-e2e -- "$@"
+    cargo run --release --package benches -- "$@"
 
 # Open a shell on the warehouse of `just up`
 psql-warehouse:
