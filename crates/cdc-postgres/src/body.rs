@@ -1,0 +1,208 @@
+//! Encoded rows of one batch, table by table.
+//!
+//! A body is filled by the stager and read by the writer. For every row it knows the record it came
+//! from, so that the line number in a server's refusal leads back to the record: 8 bytes a row.
+
+use std::sync::Arc;
+
+use cdc_core::{Body, Origin, RecordRef, TableId};
+
+use crate::copy::CopyBuffer;
+use crate::fold::Fold;
+use crate::plan::{HistoryPlan, MirrorPlan};
+use crate::settings::Deletes;
+
+/// Encoded rows of one batch. Opaque: made by [`PostgresStager`](crate::PostgresStager), applied by
+/// [`PostgresWriter`](crate::PostgresWriter).
+#[derive(Debug, Default)]
+pub struct PostgresBody {
+    histories: Vec<HistoryRows>,
+    mirrors: Vec<MirrorRows>,
+    events: Vec<TableEvent>,
+}
+
+/// Rows of one history and one shape.
+#[derive(Debug)]
+pub(crate) struct HistoryRows {
+    /// How they are written.
+    pub(crate) plan: Arc<HistoryPlan>,
+    /// The rows.
+    pub(crate) buffer: CopyBuffer,
+    /// The record of each row.
+    pub(crate) records: Vec<RecordRef>,
+}
+
+/// What becomes of one mirror, in steps that are applied one after the other.
+#[derive(Debug)]
+pub(crate) struct MirrorRows {
+    table: TableId,
+    steps: Vec<MirrorStep>,
+    /// How many steps are in use; the others keep their memory.
+    used: usize,
+    /// Changes that were replaced in folds that are gone.
+    folded: u64,
+}
+
+/// One step: perhaps empty the table, then write rows of one shape.
+#[derive(Debug, Default)]
+pub(crate) struct MirrorStep {
+    /// The position of a truncate to be applied before the rows.
+    pub(crate) truncate: Option<(i32, i64)>,
+    /// The rows.
+    pub(crate) fold: Fold,
+}
+
+/// A change of a whole table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TableEvent {
+    /// The table.
+    pub(crate) table: TableId,
+    /// The record that says so.
+    pub(crate) at: RecordRef,
+    /// Its place among the changes of that record.
+    pub(crate) ordinal: u32,
+    /// Where it was made.
+    pub(crate) origin: Origin,
+}
+
+impl PostgresBody {
+    /// Where rows of this plan go.
+    pub(crate) fn history(&mut self, plan: &Arc<HistoryPlan>) -> &mut HistoryRows {
+        let held = |rows: &HistoryRows| Arc::ptr_eq(&rows.plan, plan);
+        let found = self.histories.iter().position(held);
+        // An empty place of an older plan is taken over, so there are never more places than plans
+        // in use.
+        let found = found.or_else(|| {
+            let outdated =
+                |rows: &HistoryRows| rows.plan.table == plan.table && rows.records.is_empty();
+            let place = self.histories.iter().position(outdated)?;
+            self.histories.get_mut(place)?.plan = Arc::clone(plan);
+            Some(place)
+        });
+        let place = found.unwrap_or_else(|| {
+            self.histories.push(HistoryRows {
+                plan: Arc::clone(plan),
+                buffer: CopyBuffer::new(),
+                records: Vec::new(),
+            });
+            self.histories.len().saturating_sub(1)
+        });
+        self.histories.get_mut(place).expect("the place was found or pushed just now")
+    }
+
+    /// The fold that rows of this plan go into next.
+    pub(crate) fn mirror(&mut self, plan: &Arc<MirrorPlan>) -> &mut Fold {
+        let rows = self.mirror_rows(plan.table);
+        let step = match rows.used.checked_sub(1).and_then(|last| rows.steps.get(last)) {
+            Some(step) => !step.fold.takes(plan),
+            None => true,
+        };
+        if step {
+            rows.open_step(None);
+        }
+        let last = rows.used.saturating_sub(1);
+        let fold = &mut rows.steps.get_mut(last).expect("a step is open").fold;
+        fold.begin(plan);
+        fold
+    }
+
+    /// Notes that a table was truncated at a position.
+    pub(crate) fn truncate(&mut self, event: TableEvent) {
+        self.events.push(event);
+    }
+
+    /// Lets a mirror follow a truncate.
+    pub(crate) fn truncate_mirror(&mut self, table: TableId, deletes: Deletes, at: (i32, i64)) {
+        let rows = self.mirror_rows(table);
+        if deletes == Deletes::Hard {
+            // Nothing that came before is seen again.
+            let changes: u64 = rows.used().map(|step| step.fold.changes()).sum();
+            rows.folded = rows.folded.saturating_add(changes);
+            rows.clear_steps();
+        }
+        let last = rows.used.checked_sub(1).and_then(|last| rows.steps.get_mut(last));
+        match last {
+            Some(step) if step.fold.is_empty() => step.truncate = Some(at),
+            Some(_) | None => rows.open_step(Some(at)),
+        }
+    }
+
+    fn mirror_rows(&mut self, table: TableId) -> &mut MirrorRows {
+        let place = self.mirrors.iter().position(|rows| rows.table == table);
+        let place = place.unwrap_or_else(|| {
+            self.mirrors.push(MirrorRows { table, steps: Vec::new(), used: 0, folded: 0 });
+            self.mirrors.len().saturating_sub(1)
+        });
+        self.mirrors.get_mut(place).expect("the place was found or pushed just now")
+    }
+
+    /// The histories with rows.
+    pub(crate) fn histories(&self) -> impl Iterator<Item = &HistoryRows> {
+        self.histories.iter().filter(|rows| !rows.records.is_empty())
+    }
+
+    /// The steps of all mirrors, each mirror's in order.
+    pub(crate) fn mirror_steps(&self) -> impl Iterator<Item = (TableId, &MirrorStep)> {
+        self.mirrors.iter().flat_map(|rows| rows.used().map(|step| (rows.table, step)))
+    }
+
+    /// Changes of whole tables.
+    pub(crate) fn events(&self) -> &[TableEvent] {
+        &self.events
+    }
+}
+
+impl MirrorRows {
+    fn used(&self) -> impl Iterator<Item = &MirrorStep> {
+        self.steps.iter().take(self.used)
+    }
+
+    fn open_step(&mut self, truncate: Option<(i32, i64)>) {
+        if self.used == self.steps.len() {
+            self.steps.push(MirrorStep::default());
+        }
+        if let Some(step) = self.steps.get_mut(self.used) {
+            step.truncate = truncate;
+        }
+        self.used = self.used.saturating_add(1);
+    }
+
+    fn clear_steps(&mut self) {
+        for step in self.steps.iter_mut().take(self.used) {
+            step.truncate = None;
+            step.fold.clear();
+        }
+        self.used = 0;
+    }
+}
+
+impl Body for PostgresBody {
+    fn bytes(&self) -> usize {
+        let histories = self.histories().map(|rows| {
+            rows.buffer
+                .len()
+                .saturating_add(rows.records.len().saturating_mul(size_of::<RecordRef>()))
+        });
+        let mirrors = self.mirror_steps().map(|(_, step)| step.fold.bytes());
+        let events = self.events.len().saturating_mul(size_of::<TableEvent>());
+        histories.chain(mirrors).sum::<usize>().saturating_add(events)
+    }
+
+    fn folded(&self) -> u64 {
+        let mirrors = self.mirrors.iter();
+        let held: u64 = self.mirror_steps().map(|(_, step)| step.fold.folded()).sum();
+        mirrors.map(|rows| rows.folded).sum::<u64>().saturating_add(held)
+    }
+
+    fn clear(&mut self) {
+        for rows in &mut self.histories {
+            rows.buffer.clear();
+            rows.records.clear();
+        }
+        for rows in &mut self.mirrors {
+            rows.clear_steps();
+            rows.folded = 0;
+        }
+        self.events.clear();
+    }
+}

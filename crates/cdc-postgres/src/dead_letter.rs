@@ -1,0 +1,178 @@
+//! Rejected records, stored in the transaction that moves the checkpoint past them.
+
+use cdc_core::{Headers, WriteBatch};
+
+use crate::body::PostgresBody;
+use crate::error::{PostgresError, from_driver};
+use crate::session::Session;
+use crate::settings::PipelineName;
+use crate::tables::Tables;
+
+/// Rows of one statement: bounds the size of its parameters together with [`STATEMENT_BYTES`].
+const STATEMENT_ROWS: usize = 1_000;
+/// Raw bytes of one statement; a single record may pass it.
+const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
+
+const INSERT: &str = r#"
+INSERT INTO cdc.dead_letter
+       (pipeline, topic, generation, partition, "offset", source_table, target_table, stage, reason,
+        message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers)
+SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", letter.source_table,
+       letter.target_table, letter.stage, letter.reason, letter.message, letter.column_name,
+       letter.sqlstate, letter.hint, letter.raw_key, letter.raw_value, letter.raw_headers::json
+  FROM unnest($2::text[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::text[], $8::text[],
+              $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
+              $15::bytea[], $16::text[])
+       AS letter (topic, generation, partition, "offset", source_table, target_table, stage, reason,
+                  message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers)
+    ON CONFLICT DO NOTHING"#;
+
+/// The parameters of one statement, column by column.
+#[derive(Debug, Default)]
+struct Letters<'b> {
+    topic: Vec<&'b str>,
+    generation: Vec<i32>,
+    partition: Vec<i32>,
+    offset: Vec<i64>,
+    source_table: Vec<Option<String>>,
+    target_table: Vec<Option<String>>,
+    stage: Vec<&'static str>,
+    reason: Vec<String>,
+    message: Vec<String>,
+    column_name: Vec<Option<String>>,
+    sqlstate: Vec<Option<String>>,
+    hint: Vec<Option<String>>,
+    raw_key: Vec<Option<&'b [u8]>>,
+    raw_value: Vec<Option<&'b [u8]>>,
+    raw_headers: Vec<String>,
+    bytes: usize,
+}
+
+/// Stores the dead letters of a batch; the caller owns the transaction.
+pub(crate) async fn insert(
+    session: &mut Session,
+    pipeline: &PipelineName,
+    tables: &Tables,
+    batch: &WriteBatch<PostgresBody>,
+) -> Result<(), PostgresError> {
+    let mut letters = Letters::default();
+    for letter in batch.dead_letters() {
+        letters.push(tables, batch, letter);
+        if letters.topic.len() >= STATEMENT_ROWS || letters.bytes >= STATEMENT_BYTES {
+            std::mem::take(&mut letters).store(session, pipeline).await?;
+        }
+    }
+    if letters.topic.is_empty() { Ok(()) } else { letters.store(session, pipeline).await }
+}
+
+impl<'b> Letters<'b> {
+    fn push(
+        &mut self,
+        tables: &Tables,
+        batch: &'b WriteBatch<PostgresBody>,
+        letter: &cdc_core::DeadLetter,
+    ) {
+        // The engine made the reference from this very batch.
+        let Some(record) = batch.record(letter.at) else { return };
+        let rejection = &letter.rejection;
+        let settings = rejection.table.and_then(|table| tables.get(table));
+        let generation = record.partition.generation().get();
+        self.topic.push(record.partition.topic().as_str());
+        self.generation.push(i32::try_from(generation).unwrap_or(i32::MAX));
+        self.partition.push(record.partition.number().get());
+        self.offset.push(record.offset.get());
+        self.source_table.push(settings.map(|table| storable(&table.source.to_string())));
+        self.target_table.push(settings.map(|table| table.target.to_string()));
+        self.stage.push(rejection.stage.name());
+        self.reason.push(storable(&rejection.reason));
+        self.message.push(storable(&rejection.message));
+        self.column_name.push(rejection.column.as_deref().map(storable));
+        self.sqlstate.push(rejection.sqlstate.as_deref().map(storable));
+        self.hint.push(rejection.hint.as_deref().map(storable));
+        self.raw_key.push(record.key);
+        self.raw_value.push(record.value);
+        let headers = json(record.headers);
+        let sizes = [record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len)];
+        self.bytes += sizes.iter().sum::<usize>() + headers.len();
+        self.raw_headers.push(headers);
+    }
+
+    async fn store(
+        self,
+        session: &mut Session,
+        pipeline: &PipelineName,
+    ) -> Result<(), PostgresError> {
+        sqlx::query(INSERT)
+            .bind(pipeline.as_str())
+            .bind(self.topic)
+            .bind(self.generation)
+            .bind(self.partition)
+            .bind(self.offset)
+            .bind(self.source_table)
+            .bind(self.target_table)
+            .bind(self.stage)
+            .bind(self.reason)
+            .bind(self.message)
+            .bind(self.column_name)
+            .bind(self.sqlstate)
+            .bind(self.hint)
+            .bind(self.raw_key)
+            .bind(self.raw_value)
+            .bind(self.raw_headers)
+            .execute(session.driver())
+            .await
+            .map_err(|error| from_driver("storing dead letters", error))?;
+        Ok(())
+    }
+}
+
+/// Texts may come from hostile messages; a text with U+0000 could not be stored, and a dead letter
+/// must never be what stops a pipeline.
+fn storable(text: &str) -> String {
+    text.replace('\0', "\u{fffd}")
+}
+
+/// Headers as JSON: names as text, values as hexadecimal digits, order and repetition kept.
+fn json(headers: Headers<'_>) -> String {
+    let entries: Vec<String> = headers
+        .into_iter()
+        .map(|(name, value)| {
+            let name: String = name.chars().flat_map(escaped).collect();
+            match value {
+                Some(value) => format!(r#"{{"name":"{name}","value":"{}"}}"#, hexadecimal(value)),
+                None => format!(r#"{{"name":"{name}","value":null}}"#),
+            }
+        })
+        .collect();
+    format!("[{}]", entries.join(","))
+}
+
+fn escaped(c: char) -> Vec<char> {
+    match c {
+        '"' | '\\' => vec!['\\', c],
+        c if c.is_control() => format!("\\u{:04x}", u32::from(c)).chars().collect(),
+        c => vec![c],
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
+    bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_that_postgresql_cannot_store_are_marked() {
+        assert_eq!(storable("a\0b"), "a\u{fffd}b");
+    }
+
+    #[test]
+    fn header_names_cannot_break_out_of_their_json() {
+        let name: String = "x\":\0\u{85}\n\\é".chars().flat_map(escaped).collect();
+        assert_eq!(name, "x\\\":\\u0000\\u0085\\u000a\\\\é");
+        assert_eq!(hexadecimal(&[0, 0x1f, 0xff]), "001fff");
+    }
+}

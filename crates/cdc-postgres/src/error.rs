@@ -1,0 +1,237 @@
+//! What can go wrong with the warehouse, and what is known about the outcome each time.
+
+use std::error::Error;
+use std::fmt;
+
+use cdc_core::{Classify, ErrorClass, Halt, Partition};
+
+mod driver;
+mod hint;
+
+pub(crate) use driver::{from_driver, from_statement, rejection};
+
+/// The error of a driver, behind a type that every driver has.
+pub type Cause = Box<dyn Error + Send + Sync>;
+
+/// Something that a plan or a check refuses, with the way out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// What is wrong, naming tables, columns and types.
+    pub message: String,
+    /// What to do, starting with a verb or being SQL to paste.
+    pub fix: String,
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.message, self.fix)
+    }
+}
+
+/// Why the warehouse did not do what it was asked to do.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostgresError {
+    /// The settings cannot be used.
+    #[error("reading the address of the warehouse")]
+    Address {
+        /// The driver's reason; it does not repeat the address.
+        #[source]
+        source: Cause,
+    },
+    /// No session could be opened.
+    #[error("connecting to the warehouse")]
+    Connect {
+        /// What is known: an unreachable server may come back, a refused login will not.
+        class: ErrorClass,
+        /// What to do.
+        hint: Option<String>,
+        /// The driver's reason.
+        #[source]
+        source: Cause,
+    },
+    /// The session broke; what was under way may or may not have happened.
+    #[error("lost the session while {doing}")]
+    SessionLost {
+        /// What was under way.
+        doing: String,
+        /// The driver's reason.
+        #[source]
+        source: Cause,
+    },
+    /// The server did not answer within the limit; the session was given up.
+    #[error("the warehouse did not answer within {limit_ms} ms while {doing}")]
+    Silent {
+        /// What was under way.
+        doing: String,
+        /// The limit, milliseconds.
+        limit_ms: u128,
+    },
+    /// There is no session: it was lost and nothing has been acquired since.
+    #[error("{doing} without a session")]
+    NoSession {
+        /// What was asked for.
+        doing: String,
+    },
+    /// The batch moves a partition that this writer has not acquired.
+    #[error("applying a step of {partition}, which has not been acquired")]
+    NotAcquired {
+        /// The partition.
+        partition: Partition,
+    },
+    /// The compare-and-set of progress did not match: another owner, or a batch applied before.
+    #[error("the checkpoint does not join the step {step}")]
+    Fenced {
+        /// The step, with all its partitions.
+        step: String,
+        /// The server's answer.
+        #[source]
+        source: Cause,
+    },
+    /// The server refused something.
+    #[error("{doing}: refused with SQLSTATE {sqlstate} ({reason})")]
+    Server {
+        /// What was attempted, naming the table.
+        doing: String,
+        /// The server's code.
+        sqlstate: String,
+        /// The code as a word.
+        reason: &'static str,
+        /// What is known.
+        class: ErrorClass,
+        /// What to do.
+        hint: Option<String>,
+        /// The server's answer; absent for data errors, whose text may repeat values.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// A row of the batch can never be written, or its record cannot.
+    #[error("{doing}: {message}")]
+    Row {
+        /// What was attempted, naming the table.
+        doing: String,
+        /// What was expected.
+        message: String,
+        /// Which record, when that is known.
+        class: ErrorClass,
+    },
+    /// The table cannot be written as it is.
+    #[error("{source_table} cannot be written to {target}: {}", list(refusals))]
+    Refused {
+        /// The source table.
+        source_table: String,
+        /// The target table.
+        target: String,
+        /// Everything that stands against it.
+        refusals: Vec<Refusal>,
+    },
+    /// A table that the configuration does not name.
+    #[error("table number {index} is not configured")]
+    UnknownTable {
+        /// The number.
+        index: usize,
+    },
+    /// The state tables are missing or of another version.
+    #[error("the warehouse has version {found} of the state tables, this program needs {expected}")]
+    StateVersion {
+        /// Zero without any.
+        found: i32,
+        /// The version that this program writes.
+        expected: i32,
+    },
+    /// `init` found something in its way.
+    #[error("{message}")]
+    Occupied {
+        /// What stands there.
+        message: String,
+        /// What to do.
+        fix: String,
+    },
+}
+
+fn list(refusals: &[Refusal]) -> String {
+    refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+}
+
+impl PostgresError {
+    /// Whether the session can be used no longer.
+    pub(crate) fn ends_session(&self) -> bool {
+        match self {
+            Self::SessionLost { .. } | Self::Silent { .. } | Self::NoSession { .. } => true,
+            Self::Address { .. }
+            | Self::Connect { .. }
+            | Self::NotAcquired { .. }
+            | Self::Fenced { .. }
+            | Self::Server { .. }
+            | Self::Row { .. }
+            | Self::Refused { .. }
+            | Self::UnknownTable { .. }
+            | Self::StateVersion { .. }
+            | Self::Occupied { .. } => false,
+        }
+    }
+
+    /// The server's code, when the server refused.
+    pub fn sqlstate(&self) -> Option<&str> {
+        match self {
+            Self::Server { sqlstate, .. } => Some(sqlstate),
+            Self::Fenced { .. } => Some(driver::FENCED),
+            Self::Address { .. }
+            | Self::Connect { .. }
+            | Self::SessionLost { .. }
+            | Self::Silent { .. }
+            | Self::NoSession { .. }
+            | Self::NotAcquired { .. }
+            | Self::Row { .. }
+            | Self::Refused { .. }
+            | Self::UnknownTable { .. }
+            | Self::StateVersion { .. }
+            | Self::Occupied { .. } => None,
+        }
+    }
+}
+
+impl Classify for PostgresError {
+    fn class(&self) -> ErrorClass {
+        match self {
+            Self::Connect { class, .. } | Self::Server { class, .. } | Self::Row { class, .. } => {
+                class.clone()
+            }
+            Self::SessionLost { .. }
+            | Self::Silent { .. }
+            | Self::NoSession { .. }
+            | Self::NotAcquired { .. }
+            | Self::Fenced { .. } => ErrorClass::Indeterminate,
+            Self::Refused { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::Address { .. }
+            | Self::UnknownTable { .. }
+            | Self::StateVersion { .. }
+            | Self::Occupied { .. } => ErrorClass::Fatal(Halt::Configuration),
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Self::Connect { hint, .. } | Self::Server { hint, .. } => hint.clone(),
+            Self::Address { .. } => {
+                Some("write the address as postgres://user:password@host:port/database".to_owned())
+            }
+            Self::Refused { refusals, .. } => {
+                let fixes: Vec<&str> = refusals.iter().map(|refusal| &*refusal.fix).collect();
+                Some(fixes.join("\n"))
+            }
+            Self::StateVersion { found, expected } if found > expected => {
+                Some("use a newer version of this program".to_owned())
+            }
+            Self::StateVersion { .. } => Some("run `cdc-pipeline init`".to_owned()),
+            Self::Occupied { fix, .. } => Some(fix.clone()),
+            Self::UnknownTable { .. } => Some("name the table in the configuration".to_owned()),
+            Self::SessionLost { .. }
+            | Self::Silent { .. }
+            | Self::NoSession { .. }
+            | Self::NotAcquired { .. }
+            | Self::Fenced { .. }
+            | Self::Row { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,233 @@
+//! Rows of a mirror: whole inserts straight into the target, everything else through staging
+//! tables and a merge.
+
+use std::collections::BTreeMap;
+
+use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, Stage, TableId};
+
+use crate::blame::{Copied, is_duplicate};
+use crate::body::MirrorStep;
+use crate::error::{PostgresError, from_driver};
+use crate::fold::{Fold, unavailable};
+use crate::plan::MirrorPlan;
+use crate::session::Session;
+use crate::settings::{Deletes, TableSettings};
+use crate::sql::{MirrorStatements, truncate};
+
+/// Below this many rows a merge costs no more than the savepoint around a direct COPY.
+const DIRECT_ROWS_MIN: usize = 256;
+
+/// After inserts met rows that were there already, this many batches of the table go by merge
+/// before inserting is tried again.
+const MERGES_AFTER_DUPLICATE: u32 = 64;
+
+/// Which tables go by merge for how many more batches.
+#[derive(Debug, Default)]
+pub(crate) struct Merging(BTreeMap<TableId, u32>);
+
+impl Merging {
+    /// Whether to insert directly, counting the batch.
+    fn may_insert(&mut self, table: TableId) -> bool {
+        match self.0.get_mut(&table) {
+            None | Some(0) => true,
+            Some(left) => {
+                *left = left.saturating_sub(1);
+                false
+            }
+        }
+    }
+
+    fn begin(&mut self, table: TableId) {
+        self.0.insert(table, MERGES_AFTER_DUPLICATE);
+    }
+}
+
+/// Creates the staging tables of a plan in this session, outside of any transaction: a transaction
+/// that rolls back would take them along.
+pub(crate) async fn prepare(session: &mut Session, plan: &MirrorPlan) -> Result<(), PostgresError> {
+    if !session.has_staging(plan.number) {
+        let doing = format!("creating staging tables for {}", plan.target);
+        session.execute(&doing, &plan.statements.create).await?;
+        session.note_staging(plan.number);
+    }
+    Ok(())
+}
+
+/// Applies one step; the caller owns the transaction and has [prepared](prepare) the plan.
+pub(crate) async fn apply(
+    session: &mut Session,
+    settings: &TableSettings,
+    deletes: Deletes,
+    step: &MirrorStep,
+    merging: &mut Merging,
+) -> Result<(), PostgresError> {
+    if let Some((generation, offset)) = step.truncate {
+        let doing = format!("emptying {}", settings.target);
+        let statement = truncate(&settings.target.0.to_string(), deletes, generation, offset);
+        session.execute(&doing, &statement).await?;
+    }
+    let Some(plan) = step.fold.plan() else { return Ok(()) };
+    let work = Work { plan, fold: &step.fold };
+    let direct = step.fold.only_inserts() && step.fold.keys() >= DIRECT_ROWS_MIN;
+    if direct && merging.may_insert(plan.table) {
+        if work.insert(session).await? == Inserted::All {
+            return Ok(());
+        }
+        merging.begin(plan.table);
+    }
+    work.merge(session).await
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Inserted {
+    All,
+    /// Some row was there already; nothing has been written.
+    Nothing,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Work<'w> {
+    plan: &'w MirrorPlan,
+    fold: &'w Fold,
+}
+
+impl Work<'_> {
+    /// Copies whole rows straight into the target, behind a savepoint.
+    async fn insert(self, session: &mut Session) -> Result<Inserted, PostgresError> {
+        let doing = format!("copying into {}", self.plan.target);
+        session.execute(&doing, "SAVEPOINT cdc_direct").await?;
+        let copied = self.copy(session, &self.plan.statements.copy_direct, self.fold.rows()).await;
+        match copied {
+            Ok(()) => {
+                session.execute(&doing, "RELEASE SAVEPOINT cdc_direct").await?;
+                Ok(Inserted::All)
+            }
+            Err(error) if is_duplicate(&error) => {
+                let undo = "ROLLBACK TO SAVEPOINT cdc_direct; RELEASE SAVEPOINT cdc_direct";
+                session.execute(&doing, undo).await?;
+                Ok(Inserted::Nothing)
+            }
+            Err(error) => {
+                let relation = &self.plan.relation;
+                Err(self.blame(&doing, relation, error, |row| record(self.fold.rows(), row)))
+            }
+        }
+    }
+
+    /// Stages and merges: deletes first, then whole rows, then partial ones. No key is in two of
+    /// the last.
+    async fn merge(self, session: &mut Session) -> Result<(), PostgresError> {
+        let Self { plan, fold } = self;
+        let statements = &plan.statements;
+        let (rows, deletes, _) = MirrorStatements::staging(plan.number);
+        let doing = format!("staging rows of {}", plan.target);
+        if fold.deletes().next().is_some() {
+            self.copy(session, &statements.copy_deletes, fold.deletes()).await.map_err(
+                |error| self.blame(&doing, &deletes, error, |row| record(fold.deletes(), row)),
+            )?;
+            self.run(session, "deleting from", &statements.delete).await?;
+        }
+        if fold.rows().next().is_some() {
+            self.copy(session, &statements.copy_rows, fold.rows()).await.map_err(|error| {
+                self.blame(&doing, &rows, error, |row| record(fold.rows(), row))
+            })?;
+            self.run(session, "merging into", &statements.merge).await?;
+        }
+        if fold.partials().next().is_some() {
+            self.update(session, &doing).await?;
+        }
+        Ok(())
+    }
+
+    /// Rows with unavailable values change what is there; one whose row is not there cannot be
+    /// written at all.
+    async fn update(self, session: &mut Session, doing: &str) -> Result<(), PostgresError> {
+        let Self { plan, fold } = self;
+        let (_, _, partials) = MirrorStatements::staging(plan.number);
+        let nth = |row: usize| fold.partials().nth(row).map(|(at, _, _)| at);
+        self.copy_partials(session)
+            .await
+            .map_err(|error| self.blame(doing, &partials, error, nth))?;
+        let missing: Option<i32> =
+            sqlx::query_scalar(sqlx::AssertSqlSafe(&*plan.statements.missing))
+                .persistent(false)
+                .fetch_optional(session.driver())
+                .await
+                .map_err(|error| from_driver(doing, error))?;
+        if let Some(line) = missing {
+            let rejection = unavailable(plan, Stage::Apply, None);
+            let message = rejection.message.clone();
+            let at = usize::try_from(line).ok().and_then(nth);
+            let poison = match at {
+                Some(at) => Poison::Record(Box::new(DeadLetter { at, rejection })),
+                None => Poison::Unknown(rejection),
+            };
+            let class = ErrorClass::Poison(poison);
+            return Err(PostgresError::Row { doing: doing.to_owned(), message, class });
+        }
+        self.run(session, "updating", &plan.statements.update).await
+    }
+
+    async fn copy<'f>(
+        self,
+        session: &mut Session,
+        statement: &str,
+        images: impl Iterator<Item = (RecordRef, &'f [u8])> + Send,
+    ) -> Result<(), sqlx::Error> {
+        let mut stream = session.copy_rows(statement).await?;
+        for (_, image) in images {
+            stream.push(image).await?;
+        }
+        stream.finish().await
+    }
+
+    /// A partial row is a whole row, then the map of what it lacks, then its number.
+    async fn copy_partials(self, session: &mut Session) -> Result<(), sqlx::Error> {
+        let fields = self.plan.fields.saturating_add(2).to_be_bytes();
+        let mut row = Vec::new();
+        let mut stream = session.copy_rows(&self.plan.statements.copy_partials).await?;
+        for (line, (_, image, map)) in (0_i32..).zip(self.fold.partials()) {
+            row.clear();
+            row.extend_from_slice(&fields);
+            row.extend_from_slice(image.get(fields.len()..).unwrap_or_default());
+            let length = i32::try_from(map.len()).expect("a map has one bit per column");
+            row.extend_from_slice(&length.to_be_bytes());
+            row.extend_from_slice(map);
+            row.extend_from_slice(&4_i32.to_be_bytes());
+            row.extend_from_slice(&line.to_be_bytes());
+            stream.push(&row).await?;
+        }
+        stream.finish().await
+    }
+
+    /// A statement over what is staged: which row it fails on is not known.
+    async fn run(
+        self,
+        session: &mut Session,
+        verb: &str,
+        statement: &str,
+    ) -> Result<(), PostgresError> {
+        let result = session.run(statement).await;
+        result.map_err(|error| {
+            let doing = format!("{verb} {}", self.plan.target);
+            self.blame(&doing, &self.plan.relation, error, |_| None)
+        })
+    }
+
+    fn blame(
+        self,
+        doing: &str,
+        relation: &str,
+        error: sqlx::Error,
+        record: impl FnOnce(usize) -> Option<RecordRef>,
+    ) -> PostgresError {
+        Copied { doing, relation, table: self.plan.table }.error(error, record)
+    }
+}
+
+fn record<'f>(
+    mut images: impl Iterator<Item = (RecordRef, &'f [u8])>,
+    row: usize,
+) -> Option<RecordRef> {
+    images.nth(row).map(|(at, _)| at)
+}

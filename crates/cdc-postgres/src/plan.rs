@@ -1,0 +1,163 @@
+//! From a shape and a target to what the stager does with each row.
+//!
+//! A plan proves that every column of the source has an exact place in the target. Whatever stands
+//! against that is collected and reported together, each with SQL to paste; nothing is written
+//! before all of it is cleared.
+
+use std::sync::Arc;
+
+use cdc_core::RowShape;
+
+use crate::catalog::{TableKind, TargetColumn, TargetTable};
+use crate::error::{PostgresError, Refusal};
+use crate::ident::Identifier;
+use crate::pair::{CellEncoder, pair};
+use crate::settings::{Mode, TableSettings};
+
+mod fix;
+mod history;
+mod mirror;
+
+pub(crate) use history::{HistoryPlan, Lineage};
+pub(crate) use mirror::MirrorPlan;
+
+/// How to encode rows of one shape for one table. Made by the writer, used by the stager.
+#[derive(Debug, Clone)]
+pub struct PostgresPlan(pub(crate) TablePlan);
+
+#[derive(Debug, Clone)]
+pub(crate) enum TablePlan {
+    History(Arc<HistoryPlan>),
+    Mirror(Arc<MirrorPlan>),
+}
+
+/// A column of the source with its place in the target.
+#[derive(Debug, Clone)]
+pub(crate) struct Cell {
+    /// Its index in the source's row.
+    pub(crate) source: usize,
+    /// Its name in both.
+    pub(crate) name: Arc<str>,
+    /// How its values become bytes.
+    pub(crate) encoder: CellEncoder,
+}
+
+/// Plans one table.
+///
+/// `number` is the plan's own within its writer; staging tables are named after it.
+pub(crate) fn plan(
+    settings: &TableSettings,
+    shape: &RowShape,
+    table: Option<&TargetTable>,
+    number: u64,
+) -> Result<TablePlan, PostgresError> {
+    let mut refusals = Vec::new();
+    let planned = match table {
+        None => {
+            refusals.push(fix::table_missing(settings, shape));
+            None
+        }
+        Some(table) => {
+            refuse_kind(table, &mut refusals);
+            match settings.mode {
+                Mode::History => history::plan(settings, shape, table, &mut refusals)
+                    .map(|plan| TablePlan::History(Arc::new(plan))),
+                Mode::Mirror { deletes, .. } => {
+                    let made = mirror::Making { settings, table, deletes, number };
+                    made.plan(shape, &mut refusals).map(|plan| TablePlan::Mirror(Arc::new(plan)))
+                }
+            }
+        }
+    };
+    match planned {
+        Some(plan) if refusals.is_empty() => Ok(plan),
+        Some(_) | None => Err(PostgresError::Refused {
+            source_table: settings.source.to_string(),
+            target: settings.target.to_string(),
+            refusals,
+        }),
+    }
+}
+
+/// What the target itself refuses, whatever is written to it.
+pub(crate) fn refuse_kind(table: &TargetTable, refusals: &mut Vec<Refusal>) {
+    let name = table.name.plain();
+    let what = match table.kind {
+        TableKind::Ordinary | TableKind::Partitioned => return,
+        TableKind::Unlogged => {
+            refusals.push(Refusal {
+                message: format!("{name} is unlogged: a crash of the server would empty it"),
+                fix: format!("ALTER TABLE {} SET LOGGED;", table.name),
+            });
+            return;
+        }
+        TableKind::Temporary => "a temporary table",
+        TableKind::Foreign => "a foreign table, which cannot join our transaction",
+        TableKind::View => "a view",
+        TableKind::Other => "not a table",
+    };
+    refusals.push(Refusal {
+        message: format!("{name} is {what}"),
+        fix: "choose an ordinary table as the target in the configuration".to_owned(),
+    });
+}
+
+/// Pairs every column of the source with its column in the target; `reserved` are names that the
+/// pipeline fills itself.
+fn cells(
+    shape: &RowShape,
+    table: &TargetTable,
+    reserved: &[&str],
+    refusals: &mut Vec<Refusal>,
+) -> Vec<Cell> {
+    let mut cells = Vec::with_capacity(shape.len());
+    for (source, column) in shape.columns().iter().enumerate() {
+        let name = &column.name;
+        if reserved.contains(&&**name) {
+            refusals.push(Refusal {
+                message: format!("the source's column {name} has a name that the pipeline fills"),
+                fix: format!("rename the column {name} by a rule"),
+            });
+            continue;
+        }
+        let Some(target) = table.column(name) else {
+            refusals.push(fix::column_missing(table, column));
+            continue;
+        };
+        match pair(&column.semantic, target) {
+            Ok(encoder) => cells.push(Cell { source, name: Arc::clone(name), encoder }),
+            Err(refusal) => {
+                refusals.push(Refusal { message: refusal.message, fix: refusal.hint });
+            }
+        }
+    }
+    cells
+}
+
+/// Columns that must have a value which nobody gives.
+fn refuse_unfilled(
+    table: &TargetTable,
+    filled: impl Fn(&str) -> bool,
+    refusals: &mut Vec<Refusal>,
+) {
+    let unfilled =
+        |column: &&TargetColumn| !column.nullable && !column.has_default && !filled(&column.name);
+    for column in table.columns.iter().filter(unfilled) {
+        refusals.push(fix::unfilled(table, column));
+    }
+}
+
+/// A name from the catalog as SQL. The server keeps no name that an [`Identifier`] refuses.
+fn quoted(name: &str) -> String {
+    Identifier::parse(name)
+        .map(|identifier| identifier.quoted())
+        .expect("names in the catalog are valid names")
+}
+
+/// The number of fields of a COPY row. PostgreSQL's tables have at most 1,600 columns.
+fn field_count(cells: usize) -> i16 {
+    i16::try_from(cells).expect("a table has at most 1,600 columns")
+}
+
+#[cfg(test)]
+mod tests;

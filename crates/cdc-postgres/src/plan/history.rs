@@ -1,0 +1,162 @@
+//! The plan of a history: one row per change, with its place in the log.
+
+use cdc_core::{RowShape, TableId};
+
+use super::{Cell, cells, field_count, fix, quoted, refuse_unfilled};
+use crate::catalog::{TargetColumn, TargetTable};
+use crate::error::Refusal;
+use crate::settings::TableSettings;
+use crate::sql;
+
+/// A column that says where a change comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Lineage {
+    /// One letter for what happened.
+    OperationType,
+    /// When the capture saw the change.
+    CdcTimestamp,
+    /// The topic's generation.
+    Generation,
+    /// The partition's number.
+    Partition,
+    /// The record's offset.
+    Offset,
+    /// The place among the changes of the record.
+    Ordinal,
+    /// The source's log position.
+    SourceLsn,
+    /// The source's transaction.
+    SourceTxId,
+    /// Which columns the source did not send.
+    Unavailable,
+}
+
+/// Whether a history can do without a column.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Need {
+    Required,
+    Optional,
+}
+
+/// Names, types and needs of the lineage columns, in the order in which they are written.
+pub(crate) const LINEAGE: &[(&str, &str, Need)] = &[
+    ("cdc_generation", "integer", Need::Required),
+    ("cdc_partition", "integer", Need::Required),
+    ("cdc_offset", "bigint", Need::Required),
+    ("cdc_ordinal", "integer", Need::Required),
+    ("source_lsn", "pg_lsn", Need::Optional),
+    ("source_tx_id", "bigint", Need::Optional),
+    ("unavailable", "text[]", Need::Optional),
+];
+
+/// Lineage, and the columns of the contract that every history table may have.
+const COLUMNS: &[(Lineage, &str, &[u32])] = &[
+    (Lineage::OperationType, "operation_type", &[TEXT, VARCHAR]),
+    (Lineage::CdcTimestamp, "cdc_timestamp", &[TIMESTAMP, TIMESTAMPTZ]),
+    (Lineage::Generation, "cdc_generation", &[INT4]),
+    (Lineage::Partition, "cdc_partition", &[INT4]),
+    (Lineage::Offset, "cdc_offset", &[INT8]),
+    (Lineage::Ordinal, "cdc_ordinal", &[INT4]),
+    (Lineage::SourceLsn, "source_lsn", &[PG_LSN]),
+    (Lineage::SourceTxId, "source_tx_id", &[INT8]),
+    (Lineage::Unavailable, "unavailable", &[TEXT_ARRAY]),
+];
+
+// Type numbers are fixed in PostgreSQL's catalog.
+const INT8: u32 = 20;
+const INT4: u32 = 23;
+const TEXT: u32 = 25;
+const TEXT_ARRAY: u32 = 1009;
+const VARCHAR: u32 = 1043;
+const TIMESTAMP: u32 = 1114;
+const TIMESTAMPTZ: u32 = 1184;
+const PG_LSN: u32 = 3220;
+
+/// How to write the changes of one shape.
+#[derive(Debug)]
+pub(crate) struct HistoryPlan {
+    /// The table.
+    pub(crate) table: TableId,
+    /// The target for messages.
+    pub(crate) target: String,
+    /// The target's own name, as errors of COPY give it.
+    pub(crate) relation: String,
+    /// The columns of the source.
+    pub(crate) cells: Vec<Cell>,
+    /// What follows them.
+    pub(crate) lineage: Vec<Lineage>,
+    /// How many fields a row has.
+    pub(crate) fields: i16,
+    /// The statement.
+    pub(crate) copy: String,
+    /// Unique indexes beside the primary key, and whether the server alone fills their columns.
+    indexes: Vec<(String, bool)>,
+    /// The same of the primary key.
+    key_server_filled: bool,
+}
+
+impl HistoryPlan {
+    /// Whether a unique index has only columns that the server fills. When it refuses a row, its
+    /// sequence lags behind, and the row is fine.
+    pub(crate) fn is_server_filled(&self, index: &str) -> bool {
+        let listed = self.indexes.iter().find(|(name, _)| name == index);
+        listed.map_or(self.key_server_filled, |(_, filled)| *filled)
+    }
+}
+
+pub(super) fn plan(
+    settings: &TableSettings,
+    shape: &RowShape,
+    table: &TargetTable,
+    refusals: &mut Vec<Refusal>,
+) -> Option<HistoryPlan> {
+    let own = |name: &str| COLUMNS.iter().any(|(_, own, _)| *own == name);
+    let reserved: Vec<&str> = COLUMNS.iter().map(|(_, name, _)| *name).collect();
+    let cells = cells(shape, table, &reserved, refusals);
+    let filled = |name: &str| own(name) || shape.index_of(name).is_some();
+    refuse_unfilled(table, filled, refusals);
+    let mut lineage = Vec::new();
+    let mut columns: Vec<String> = cells.iter().map(|cell| quoted(&cell.name)).collect();
+    for (kind, name, types) in COLUMNS {
+        if present(table, name, types, refusals) {
+            lineage.push(*kind);
+            columns.push(quoted(name));
+        }
+    }
+    if !refusals.is_empty() {
+        return None;
+    }
+    let by_server = |columns: &[String]| !columns.iter().any(|column| filled(column));
+    let unique = table.unique_indexes.iter();
+    Some(HistoryPlan {
+        table: settings.id,
+        target: settings.target.to_string(),
+        relation: table.name.name.as_str().to_owned(),
+        fields: field_count(columns.len()),
+        copy: sql::copy(&table.name.to_string(), &columns),
+        cells,
+        lineage,
+        indexes: unique.map(|index| (index.name.clone(), by_server(&index.columns))).collect(),
+        key_server_filled: !table.primary_key.is_empty() && by_server(&table.primary_key),
+    })
+}
+
+/// Whether the target has the column. A required one that is missing, and any of another type, is
+/// refused.
+fn present(table: &TargetTable, name: &str, types: &[u32], refusals: &mut Vec<Refusal>) -> bool {
+    let found = table.column(name);
+    let fits = |column: &TargetColumn| types.contains(&column.type_oid) && !column.generated;
+    let listed = LINEAGE.iter().find(|(listed, _, _)| *listed == name);
+    let (kind, need) = match (listed, name) {
+        (Some((_, kind, need)), _) => (*kind, *need),
+        (None, "cdc_timestamp") => ("timestamp", Need::Optional),
+        (None, _) => ("text", Need::Optional),
+    };
+    match found {
+        Some(column) if fits(column) => return true,
+        None if need == Need::Optional => return false,
+        Some(_) | None => {}
+    }
+    refusals.push(fix::own_column(table, name, kind, found));
+    false
+}

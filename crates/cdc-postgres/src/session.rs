@@ -1,0 +1,216 @@
+//! One connection with everything pinned that a server's or role's defaults could change.
+
+use std::collections::BTreeSet;
+use std::str::FromStr as _;
+use std::time::Duration;
+
+use cdc_core::{ErrorClass, Halt};
+use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
+use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use tokio::time::{Instant, sleep, timeout_at};
+
+use crate::copy::{HEADER, TRAILER};
+use crate::error::{PostgresError, from_driver};
+use crate::settings::PostgresSettings;
+use crate::sql;
+
+/// The first pause between two attempts to connect; it doubles up to [`PAUSE_MAX`].
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+/// A server that is back is seen within this time.
+const PAUSE_MAX: Duration = Duration::from_millis(500);
+/// The longest single attempt: a machine that is off the network does not even refuse.
+const ATTEMPT_MAX: Duration = Duration::from_secs(10);
+
+/// COPY data goes to the server in pieces of this size: one system call each.
+pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
+
+/// An open session.
+#[derive(Debug)]
+pub(crate) struct Session {
+    connection: PgConnection,
+    /// Plans whose staging tables exist in this session.
+    staged: BTreeSet<u64>,
+}
+
+impl Session {
+    /// Connects, trying again for as long as the settings say while the server cannot be reached.
+    pub(crate) async fn connect(settings: &PostgresSettings) -> Result<Self, PostgresError> {
+        let options = options(settings)?;
+        let deadline = Instant::now() + settings.connect_patience;
+        let mut pause = PAUSE_MIN;
+        loop {
+            let attempt_deadline = deadline.max(Instant::now() + PAUSE_MAX);
+            let attempt_deadline = attempt_deadline.min(Instant::now() + ATTEMPT_MAX);
+            let attempt = timeout_at(attempt_deadline, options.connect()).await;
+            let error = match attempt {
+                Ok(Ok(connection)) => return Self::pin(connection, settings).await,
+                Ok(Err(error)) => refused(error),
+                Err(_) => refused(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            };
+            let hopeless =
+                matches!(&error, PostgresError::Connect { class: ErrorClass::Fatal(_), .. });
+            if hopeless || Instant::now() + pause >= deadline {
+                return Err(error);
+            }
+            tracing::debug!(error = %error, "warehouse not reachable, trying again");
+            sleep(pause).await;
+            pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        }
+    }
+
+    async fn pin(
+        connection: PgConnection,
+        settings: &PostgresSettings,
+    ) -> Result<Self, PostgresError> {
+        let mut session = Self { connection, staged: BTreeSet::new() };
+        let name = format!("cdc-pipeline {}", settings.pipeline);
+        let pinned = [
+            ("application_name", sql::literal(&name)),
+            ("timezone", "'UTC'".to_owned()),
+            ("client_encoding", "'UTF8'".to_owned()),
+            ("search_path", "pg_catalog, public".to_owned()),
+            ("standard_conforming_strings", "on".to_owned()),
+            ("default_transaction_isolation", "'read committed'".to_owned()),
+            ("default_transaction_read_only", "off".to_owned()),
+            ("default_transaction_deferrable", "off".to_owned()),
+            ("statement_timeout", millis(settings.statement_timeout)),
+            ("lock_timeout", millis(settings.lock_timeout)),
+            ("idle_in_transaction_session_timeout", millis(settings.idle_in_transaction_timeout)),
+            ("synchronous_commit", settings.synchronous_commit.sql().to_owned()),
+            // Staging tables have no statistics. A merge looks each staged key up in the target's
+            // primary key, whatever the planner would guess of their size.
+            ("enable_hashjoin", "off".to_owned()),
+            ("enable_mergejoin", "off".to_owned()),
+            ("jit", "off".to_owned()),
+        ];
+        let statements: Vec<String> =
+            pinned.iter().map(|(name, value)| format!("SET {name} = {value}")).collect();
+        session
+            .execute("pinning the session's settings", &statements.join("; "))
+            .await
+            .map_err(never_opened)?;
+        Ok(session)
+    }
+
+    /// Runs statements that give no rows, in one message.
+    pub(crate) async fn execute(&mut self, doing: &str, sql: &str) -> Result<(), PostgresError> {
+        self.run(sql).await.map_err(|error| from_driver(doing, error))
+    }
+
+    /// As [`execute`](Self::execute), leaving the driver's error to the caller.
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(|_| ())
+    }
+
+    /// Rolls the transaction back. When even that fails, nothing is known of the session any more.
+    pub(crate) async fn roll_back(&mut self) -> Result<(), PostgresError> {
+        self.execute("rolling back", "ROLLBACK").await
+    }
+
+    /// Sends rows that stand together in a sealed or unsealed buffer.
+    pub(crate) async fn copy_buffer(
+        &mut self,
+        statement: &str,
+        buffer: &crate::copy::CopyBuffer,
+    ) -> Result<(), sqlx::Error> {
+        let mut copy = self.connection.copy_in_raw(statement).await?;
+        for chunk in buffer.bytes().chunks(CHUNK_BYTES) {
+            copy.send(chunk).await?;
+        }
+        copy.send(TRAILER).await?;
+        copy.finish().await.map(|_| ())
+    }
+
+    /// Begins to send rows one by one.
+    pub(crate) async fn copy_rows(
+        &mut self,
+        statement: &str,
+    ) -> Result<RowStream<'_>, sqlx::Error> {
+        let copy = self.connection.copy_in_raw(statement).await?;
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
+        chunk.extend_from_slice(HEADER);
+        Ok(RowStream { copy, chunk })
+    }
+
+    /// The driver's connection, for statements with parameters.
+    pub(crate) fn driver(&mut self) -> &mut PgConnection {
+        &mut self.connection
+    }
+
+    /// Whether the staging tables of a plan exist.
+    pub(crate) fn has_staging(&self, plan: u64) -> bool {
+        self.staged.contains(&plan)
+    }
+
+    /// Notes that the staging tables of a plan exist.
+    pub(crate) fn note_staging(&mut self, plan: u64) {
+        self.staged.insert(plan);
+    }
+}
+
+/// Rows on their way to the server, gathered into chunks.
+pub(crate) struct RowStream<'s> {
+    copy: PgCopyIn<&'s mut PgConnection>,
+    chunk: Vec<u8>,
+}
+
+impl RowStream<'_> {
+    /// Appends bytes of a row and sends a full chunk.
+    pub(crate) async fn push(&mut self, bytes: &[u8]) -> Result<(), sqlx::Error> {
+        self.chunk.extend_from_slice(bytes);
+        if self.chunk.len() >= CHUNK_BYTES {
+            self.copy.send(self.chunk.as_slice()).await?;
+            self.chunk.clear();
+        }
+        Ok(())
+    }
+
+    /// Sends what is left and waits for the server's answer.
+    pub(crate) async fn finish(mut self) -> Result<(), sqlx::Error> {
+        self.chunk.extend_from_slice(TRAILER);
+        self.copy.send(self.chunk.as_slice()).await?;
+        self.copy.finish().await.map(|_| ())
+    }
+}
+
+fn millis(duration: Duration) -> String {
+    // The server counts in 32 bits; 24 days are as good as more.
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).to_string()
+}
+
+fn options(settings: &PostgresSettings) -> Result<PgConnectOptions, PostgresError> {
+    let address = settings.url.expose();
+    // The driver would take any scheme for its own.
+    if !["postgres://", "postgresql://"].iter().any(|scheme| address.starts_with(scheme)) {
+        let source = "the address does not begin with postgres://".into();
+        return Err(PostgresError::Address { source });
+    }
+    let options = PgConnectOptions::from_str(address)
+        .map_err(|error| PostgresError::Address { source: error.into() })?;
+    // The driver would log statements, and dead letters are parameters of some.
+    Ok(options.disable_statement_logging())
+}
+
+/// A session that was lost before it was of use has not been opened.
+fn never_opened(error: PostgresError) -> PostgresError {
+    if let PostgresError::SessionLost { source, .. } = error {
+        return PostgresError::Connect { class: ErrorClass::Indeterminate, hint: None, source };
+    }
+    error
+}
+
+fn refused(error: sqlx::Error) -> PostgresError {
+    let error = from_driver("connecting to the warehouse", error);
+    if let PostgresError::Server { class, hint, source, sqlstate, .. } = error {
+        // Too many connections and the like pass; nothing else does by itself.
+        let class = match class {
+            ErrorClass::Transient => ErrorClass::Indeterminate,
+            ErrorClass::Indeterminate | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
+                ErrorClass::Fatal(Halt::Environment)
+            }
+        };
+        let source = source.unwrap_or_else(|| format!("SQLSTATE {sqlstate}").into());
+        return PostgresError::Connect { class, hint, source };
+    }
+    never_opened(error)
+}

@@ -1,0 +1,75 @@
+//! The sink's own sections of the configuration file.
+//!
+//! Every key is asked for before the first early return, so that one missing key does not make the
+//! others look unknown.
+
+use cdc_config::Section;
+use cdc_core::{SourceTable, TableId};
+
+use super::{
+    Deletes, Mode, PipelineName, PostgresSettings, SynchronousCommit, TableSettings, TargetName,
+    Truncates,
+};
+
+/// Reads `[sink.postgres]`. `None` after a problem, which the section has recorded.
+pub fn read_settings(
+    section: &Section<'_>,
+    pipeline: Option<PipelineName>,
+) -> Option<PostgresSettings> {
+    let url = section.required_secret_or_plain_url("url");
+    let default = PostgresSettings::new(url.clone()?, PipelineName("unnamed".to_owned()));
+    let settings = PostgresSettings {
+        connect_patience: section.duration("connect_patience", default.connect_patience),
+        statement_timeout: section.duration("statement_timeout", default.statement_timeout),
+        lock_timeout: section.duration("lock_timeout", default.lock_timeout),
+        idle_in_transaction_timeout: section
+            .duration("idle_in_transaction_timeout", default.idle_in_transaction_timeout),
+        apply_timeout: section.duration("apply_timeout", default.apply_timeout),
+        synchronous_commit: section.one_of(
+            "synchronous_commit",
+            &[("on", SynchronousCommit::On), ("off", SynchronousCommit::Off)],
+            default.synchronous_commit,
+        ),
+        ..default
+    };
+    Some(PostgresSettings { pipeline: pipeline?, ..settings })
+}
+
+/// Reads what the sink needs of one `[[table]]`: `target`, `mode`, and for a mirror `deletes` and
+/// `truncates`. The caller reads `source`, because the decoder needs it too.
+pub fn read_table(
+    section: &Section<'_>,
+    id: TableId,
+    source: Option<SourceTable>,
+) -> Option<TableSettings> {
+    #[derive(Clone, Copy, PartialEq, Eq)]
+    enum Word {
+        History,
+        Mirror,
+    }
+    let target = section.required_parsed("target", TargetName::parse);
+    let word =
+        section.required_one_of("mode", &[("history", Word::History), ("mirror", Word::Mirror)]);
+    let deletes =
+        section.optional_one_of("deletes", &[("hard", Deletes::Hard), ("soft", Deletes::Soft)]);
+    let truncates = section.optional_one_of(
+        "truncates",
+        &[("apply", Truncates::Apply), ("ignore", Truncates::Ignore)],
+    );
+    if word == Some(Word::History) {
+        for key in ["deletes", "truncates"] {
+            if section.contains(key) {
+                let hint = "remove the key, or set mode = \"mirror\": a history keeps every change";
+                section.problem(key, "no such key with mode = \"history\"", Some(hint));
+            }
+        }
+    }
+    let mode = match word? {
+        Word::History => Mode::History,
+        Word::Mirror => Mode::Mirror {
+            deletes: deletes.unwrap_or(Deletes::Hard),
+            truncates: truncates.unwrap_or(Truncates::Apply),
+        },
+    };
+    Some(TableSettings { id, source: source?, target: target?, mode })
+}

@@ -1,0 +1,53 @@
+//! Opens lanes into one warehouse.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cdc_core::Sink;
+
+use crate::body::PostgresBody;
+use crate::error::PostgresError;
+use crate::plan::PostgresPlan;
+use crate::session::Session;
+use crate::settings::{PostgresSettings, TableSettings};
+use crate::stager::PostgresStager;
+use crate::state;
+use crate::tables::Tables;
+use crate::writer::PostgresWriter;
+
+/// A warehouse and the tables that are written to it; see [`Sink`].
+#[derive(Debug)]
+pub struct PostgresSink {
+    settings: Arc<PostgresSettings>,
+    tables: Arc<Tables>,
+    lanes_opened: AtomicU32,
+}
+
+impl PostgresSink {
+    /// A sink. Nothing is connected before the first lane is opened.
+    pub fn new(settings: PostgresSettings, tables: Vec<TableSettings>) -> Self {
+        Self {
+            settings: Arc::new(settings),
+            tables: Arc::new(Tables::new(tables)),
+            lanes_opened: AtomicU32::new(0),
+        }
+    }
+}
+
+impl Sink for PostgresSink {
+    type Body = PostgresBody;
+    type Plan = PostgresPlan;
+    type Error = PostgresError;
+    type Stager = PostgresStager;
+    type Writer = PostgresWriter;
+
+    async fn open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
+        let mut session = Session::connect(&self.settings).await?;
+        state::require(&mut session).await?;
+        let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
+        let owner = format!("process {} lane {lane}", std::process::id());
+        let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
+        let stager = PostgresStager::new(Arc::clone(&tables));
+        Ok((stager, PostgresWriter::new(settings, tables, owner, session)))
+    }
+}

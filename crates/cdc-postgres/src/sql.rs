@@ -1,0 +1,66 @@
+//! SQL text from typed parts. Pure functions: what they write is in snapshots.
+//!
+//! Names arrive quoted, by [`ident`](crate::ident); literals are made here, by one function. Values
+//! of rows never become SQL text.
+
+mod mirror;
+
+pub(crate) use mirror::{DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, truncate};
+
+/// A text literal. U+0000 cannot stand in SQL; it never reaches this point, because every name has
+/// been bound to a parameter before.
+pub(crate) fn literal(text: &str) -> String {
+    let escaped: String = text.chars().filter(|c| *c != '\0').flat_map(doubled).collect();
+    if text.contains('\\') { format!("E'{escaped}'") } else { format!("'{escaped}'") }
+}
+
+fn doubled(c: char) -> impl Iterator<Item = char> {
+    let times = if c == '\'' || c == '\\' { 2 } else { 1 };
+    std::iter::repeat_n(c, times)
+}
+
+/// Rows in binary form into some columns of a table.
+pub(crate) fn copy(target: &str, columns: &[String]) -> String {
+    format!("COPY {target} ({}) FROM STDIN (FORMAT binary)", columns.join(", "))
+}
+
+/// An array literal of numbers.
+pub(crate) fn numbers<T: std::fmt::Display>(
+    items: impl IntoIterator<Item = T>,
+    element: &str,
+) -> String {
+    let items: Vec<String> = items.into_iter().map(|item| item.to_string()).collect();
+    format!("ARRAY[{}]::{element}[]", items.join(","))
+}
+
+/// An array literal of texts.
+pub(crate) fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
+    let items: Vec<String> = items.into_iter().map(literal).collect();
+    format!("ARRAY[{}]::text[]", items.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_literal_holds_what_it_was_given() {
+        let cases = [
+            ("orders", "'orders'"),
+            ("", "''"),
+            ("o'brien", "'o''brien'"),
+            ("back\\slash", "E'back\\\\slash'"),
+            ("\\'; DROP TABLE t; --", "E'\\\\''; DROP TABLE t; --'"),
+        ];
+        for (text, sql) in cases {
+            assert_eq!(literal(text), sql);
+        }
+    }
+
+    #[test]
+    fn arrays_name_their_type_so_that_they_may_be_empty() {
+        assert_eq!(numbers([1, 2], "int8"), "ARRAY[1,2]::int8[]");
+        assert_eq!(numbers(Vec::<i32>::new(), "int4"), "ARRAY[]::int4[]");
+        assert_eq!(texts(["a", "b'c"]), "ARRAY['a','b''c']::text[]");
+    }
+}

@@ -1,0 +1,20 @@
+//! The configured tables, by number.
+
+use cdc_core::TableId;
+
+use crate::settings::TableSettings;
+
+/// The configured tables. Usually numbered by their place; any numbers work.
+#[derive(Debug)]
+pub(crate) struct Tables(Vec<TableSettings>);
+
+impl Tables {
+    pub(crate) fn new(tables: Vec<TableSettings>) -> Self {
+        Self(tables)
+    }
+
+    pub(crate) fn get(&self, id: TableId) -> Option<&TableSettings> {
+        let placed = self.0.get(id.index()).filter(|table| table.id == id);
+        placed.or_else(|| self.0.iter().find(|table| table.id == id))
+    }
+}

@@ -1,0 +1,19 @@
+//! The sink against a real PostgreSQL.
+
+#[cfg(test)]
+mod support;
+
+#[cfg(test)]
+mod fencing;
+#[cfg(test)]
+mod history;
+#[cfg(test)]
+mod init;
+#[cfg(test)]
+mod mirror;
+#[cfg(test)]
+mod mirror_oracle;
+#[cfg(test)]
+mod poison;
+#[cfg(test)]
+mod views;

@@ -1,0 +1,310 @@
+//! A lane driven by hand: stages changes, applies batches and does with poison what an engine does.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use cdc_config::Secret;
+use cdc_core::{
+    Body as _, ByteBudget, Change, ChangeEvent, CheckpointDelta, Classify as _, Column, DeadLetter,
+    Decimal, ErrorClass, NextOffset, Offset, Origin, Partition, Poison, RecordBatch,
+    RecordBatchBuilder, RecordParts, RecordRef, ResumePoint, RowBuffer, RowShape, SemanticType,
+    Sink as _, SourceTable, Staged, Stager as _, TableId, Tally, TimeUnit, Timestamp, Value,
+    WriteBatch, Writer as _,
+};
+use cdc_postgres::{
+    Adopt, Mode, PipelineName, PostgresBody, PostgresError, PostgresSettings, PostgresSink,
+    PostgresStager, PostgresWriter, TableSettings, TargetName, init,
+};
+use cdc_stack::postgres::Cluster;
+
+/// A database of the test's own.
+pub(crate) struct Warehouse {
+    pub(crate) database: String,
+}
+
+impl Warehouse {
+    /// An empty database.
+    pub(crate) fn empty() -> Self {
+        let database = Cluster::shared().fresh_database("sink").unwrap();
+        Self { database }
+    }
+
+    /// A database with the state tables, and whatever comes with the tables.
+    pub(crate) async fn initialised(tables: &[TableSettings]) -> Self {
+        let warehouse = Self::empty();
+        init(&warehouse.settings(), tables, Adopt::No).await.unwrap();
+        warehouse
+    }
+
+    pub(crate) fn settings(&self) -> PostgresSettings {
+        let url = Secret::new(Cluster::shared().url(&self.database));
+        PostgresSettings::new(url, PipelineName::parse("orders").unwrap())
+    }
+
+    pub(crate) fn sql(&self, sql: &str) -> String {
+        Cluster::shared().psql(&self.database, sql).unwrap()
+    }
+
+    pub(crate) async fn lane(&self, tables: Vec<TableSettings>) -> Lane {
+        Lane::open(self.settings(), tables).await
+    }
+}
+
+pub(crate) fn table(index: u32, target: &str, mode: Mode) -> TableSettings {
+    TableSettings {
+        id: TableId::new(index),
+        source: SourceTable::new("public", "orders"),
+        target: TargetName::parse(target).unwrap(),
+        mode,
+    }
+}
+
+/// A value that outlives its row.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Cell {
+    Null,
+    Unavailable,
+    Int(i32),
+    Text(String),
+    Cents(i128),
+    Micros(i64),
+}
+
+pub(crate) fn text(text: &str) -> Cell {
+    Cell::Text(text.to_owned())
+}
+
+impl Cell {
+    fn value(&self) -> Value<'_> {
+        match self {
+            Self::Null => Value::Null,
+            Self::Unavailable => Value::Unavailable,
+            Self::Int(number) => Value::Int32(*number),
+            Self::Text(text) => Value::Text(text),
+            Self::Cents(unscaled) => {
+                Value::Decimal(Decimal::Small { unscaled: *unscaled, scale: 2 })
+            }
+            Self::Micros(micros) => Value::Timestamp(Timestamp::Micros(*micros)),
+        }
+    }
+}
+
+pub(crate) type Cells = Vec<Cell>;
+
+/// A change that outlives its record.
+#[derive(Debug, Clone)]
+pub(crate) enum Op {
+    Insert(Cells),
+    Snapshot(Cells),
+    Update(Option<Cells>, Cells),
+    Delete(Cells),
+    Truncate,
+}
+
+/// The shape of the orders table.
+pub(crate) fn orders_shape() -> Arc<RowShape> {
+    Arc::new(RowShape::new(vec![
+        Column::new("order_id", SemanticType::Int32),
+        Column::new("customer_id", SemanticType::Int32),
+        Column::new("product_name", SemanticType::Text),
+        Column::new("amount", SemanticType::Decimal { precision: Some(10), scale: 2 }),
+        Column::new("status", SemanticType::Text),
+        Column::new("created_at", SemanticType::Timestamp(TimeUnit::Micros)),
+        Column::new("updated_at", SemanticType::Timestamp(TimeUnit::Micros)),
+    ]))
+}
+
+/// An order with little to tell apart.
+pub(crate) fn order(id: i32, cents: i128, status: &str) -> Cells {
+    let noon = 1_700_000_000_123_456;
+    vec![
+        Cell::Int(id),
+        Cell::Int(7),
+        text("Widget A"),
+        Cell::Cents(cents),
+        text(status),
+        Cell::Micros(noon),
+        Cell::Micros(noon),
+    ]
+}
+
+/// Both halves of a lane and its place in one partition.
+pub(crate) struct Lane {
+    pub(crate) stager: PostgresStager,
+    pub(crate) writer: PostgresWriter,
+    pub(crate) partition: Partition,
+    pub(crate) next: i64,
+    pub(crate) shape: Arc<RowShape>,
+    pub(crate) table: TableId,
+    body: PostgresBody,
+}
+
+impl Lane {
+    pub(crate) async fn open(settings: PostgresSettings, tables: Vec<TableSettings>) -> Self {
+        let table = tables[0].id;
+        let sink = PostgresSink::new(settings, tables);
+        let (stager, mut writer) = sink.open_lane().await.unwrap();
+        let partition = Partition::new("shop.public.orders", 0, 3).unwrap();
+        let points = writer.acquire(std::slice::from_ref(&partition)).await.unwrap();
+        let next = match points[0].1 {
+            ResumePoint::Beginning => 100,
+            ResumePoint::At(next) => next.get(),
+        };
+        let body = PostgresBody::default();
+        Self { stager, writer, partition, next, shape: orders_shape(), table, body }
+    }
+
+    /// Takes the partition over, as after a lost session.
+    pub(crate) async fn acquire(&mut self) -> ResumePoint {
+        self.writer.acquire(std::slice::from_ref(&self.partition)).await.unwrap()[0].1
+    }
+
+    /// Writes changes as one batch and moves on.
+    pub(crate) async fn write(&mut self, ops: &[Op]) -> Vec<DeadLetter> {
+        let records = Arc::new(self.records(ops));
+        self.write_excluding(ops, &records, BTreeSet::new()).await
+    }
+
+    async fn write_excluding(
+        &mut self,
+        ops: &[Op],
+        records: &Arc<RecordBatch>,
+        mut excluded: BTreeSet<u32>,
+    ) -> Vec<DeadLetter> {
+        let mut poisoned: Vec<DeadLetter> = Vec::new();
+        loop {
+            let batch = self.stage(ops, records, &poisoned).await;
+            let letters = batch.dead_letters().to_vec();
+            match self.apply(batch).await {
+                Ok(()) => return letters,
+                Err(error) => {
+                    let class = error.class();
+                    let ErrorClass::Poison(Poison::Record(letter)) = class else {
+                        panic!("{class:?}: {error}");
+                    };
+                    assert!(excluded.insert(letter.at.record), "the same record twice");
+                    poisoned.push(*letter);
+                }
+            }
+        }
+    }
+
+    /// Stages changes and applies them, whatever comes of it.
+    pub(crate) async fn try_write(&mut self, ops: &[Op]) -> Result<(), PostgresError> {
+        let records = Arc::new(self.records(ops));
+        let batch = self.stage(ops, &records, &[]).await;
+        self.apply(batch).await
+    }
+
+    pub(crate) async fn apply(
+        &mut self,
+        batch: WriteBatch<PostgresBody>,
+    ) -> Result<(), PostgresError> {
+        let until = batch.delta().range(&self.partition).unwrap().until();
+        let result = self.writer.apply(&batch).await;
+        let body = if result.is_ok() {
+            self.next = until.get();
+            batch.finish().1
+        } else {
+            batch.into_records().1
+        };
+        self.body = body;
+        result
+    }
+
+    /// One record per change, from where the lane stands.
+    pub(crate) fn records(&self, ops: &[Op]) -> RecordBatch {
+        let position = |raw| NextOffset::try_new(raw).unwrap();
+        let mut builder = RecordBatchBuilder::new(self.partition.clone(), 1, position(self.next));
+        for index in 0..ops.len() {
+            let value = format!("raw value {index}");
+            builder.push(&RecordParts {
+                offset: Offset::try_new(self.next + i64::try_from(index).unwrap()).unwrap(),
+                timestamp_ms: Some(1_700_000_000_000),
+                key: Some(b"raw key"),
+                value: Some(value.as_bytes()),
+                headers: &[("trace", Some(b"\x01\xff")), ("empty", None)],
+            });
+        }
+        builder.finish(ByteBudget::new(1 << 20).charge(0))
+    }
+
+    /// Stages the changes; those of `poisoned` are dead letters instead.
+    pub(crate) async fn stage(
+        &mut self,
+        ops: &[Op],
+        records: &Arc<RecordBatch>,
+        poisoned: &[DeadLetter],
+    ) -> WriteBatch<PostgresBody> {
+        let mut body = std::mem::take(&mut self.body);
+        body.clear();
+        let mut letters = Vec::new();
+        let mut tally = Tally::default();
+        tally.read = u64::try_from(ops.len()).unwrap();
+        for (index, op) in ops.iter().enumerate() {
+            let at = RecordRef { batch: 0, record: u32::try_from(index).unwrap() };
+            if let Some(letter) = poisoned.iter().find(|letter| letter.at == at) {
+                letters.push(letter.clone());
+                continue;
+            }
+            match self.stage_one(&mut body, at, op, records.get(index).unwrap()).await {
+                Staged::Row => tally.staged += 1,
+                Staged::Rejected(rejection) => letters.push(DeadLetter { at, rejection }),
+                Staged::NeedsPlan => panic!("planned just now"),
+            }
+        }
+        let delta = CheckpointDelta::single(self.partition.clone(), records.range());
+        let lease = ByteBudget::new(1 << 20).charge(0);
+        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, tally, lease)
+    }
+
+    async fn stage_one(
+        &mut self,
+        body: &mut PostgresBody,
+        at: RecordRef,
+        op: &Op,
+        record: cdc_core::Record<'_>,
+    ) -> Staged {
+        let shape = Arc::clone(&self.shape);
+        let (mut first, mut second) = (RowBuffer::new(), RowBuffer::new());
+        let fill = |buffer: &mut RowBuffer, cells: &Cells| {
+            for cell in cells {
+                buffer.push(cell.value());
+            }
+        };
+        match op {
+            Op::Insert(row) | Op::Snapshot(row) | Op::Delete(row) => fill(&mut first, row),
+            Op::Update(before, after) => {
+                fill(&mut first, after);
+                fill(&mut second, before.as_ref().unwrap_or(&Cells::new()));
+            }
+            Op::Truncate => {}
+        }
+        let row = first.row(&shape, "");
+        let change = match op {
+            Op::Insert(_) => Change::Insert { after: row },
+            Op::Snapshot(_) => Change::Snapshot { row },
+            Op::Update(before, _) => Change::Update {
+                before: before.as_ref().map(|_| second.row(&shape, "")),
+                after: row,
+            },
+            Op::Delete(_) => Change::Delete { before: row },
+            Op::Truncate => Change::Truncate,
+        };
+        let offset = record.offset.get();
+        let origin = Origin {
+            lsn: Some(0x1_0000_0000 + u64::try_from(offset).unwrap()),
+            tx_id: Some(700 + offset),
+            committed_at_ms: None,
+            captured_at_ms: Some(1_700_000_000_123),
+        };
+        let event = ChangeEvent { table: self.table, change, origin, ordinal: 0, record };
+        let staged = self.stager.stage(body, at, &event);
+        if !matches!(staged, Staged::NeedsPlan) {
+            return staged;
+        }
+        let plan = self.writer.plan(self.table, &shape).await.unwrap();
+        self.stager.adopt(self.table, Arc::clone(&shape), plan);
+        self.stager.stage(body, at, &event)
+    }
+}

@@ -1,0 +1,17 @@
+-- The orders as they are in the source: the target of a table with mode = "mirror".
+
+CREATE TABLE IF NOT EXISTS public.orders_current (
+    order_id       integer       PRIMARY KEY,
+    customer_id    integer       NOT NULL,
+    product_name   varchar(255),
+    amount         numeric(10,2),
+    status         varchar(50),
+    created_at     timestamp,
+    updated_at     timestamp,
+    cdc_generation integer       NOT NULL,
+    cdc_offset     bigint        NOT NULL
+);
+
+COMMENT ON TABLE public.orders_current IS 'The orders as they are in the source.';
+COMMENT ON COLUMN public.orders_current.cdc_generation IS 'With cdc_offset: the newest change that the row shows. Older changes leave it alone.';
+COMMENT ON COLUMN public.orders_current.cdc_offset IS 'The offset of that change in its partition.';

@@ -1,0 +1,83 @@
+-- What a pipeline knows about itself, kept beside the data so that both move in one transaction.
+-- Run by `cdc-pipeline init`; every statement may be run again.
+
+CREATE SCHEMA IF NOT EXISTS cdc;
+COMMENT ON SCHEMA cdc IS 'State of the change pipelines that write into this warehouse.';
+
+CREATE TABLE IF NOT EXISTS cdc.schema_version (
+    version    integer     PRIMARY KEY,
+    applied_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE cdc.schema_version IS 'Which versions of this schema have been applied.';
+
+-- One row per log. Its updates touch no indexed column, and the free space keeps them on the page.
+CREATE TABLE IF NOT EXISTS cdc.checkpoint (
+    pipeline      text        NOT NULL,
+    topic         text        NOT NULL,
+    generation    integer     NOT NULL,
+    partition     integer     NOT NULL,
+    next_offset   bigint      CHECK (next_offset >= 0),
+    epoch         bigint      NOT NULL DEFAULT 0,
+    owner         text,
+    backend_pid   integer,
+    backend_start timestamptz,
+    updated_at    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, topic, generation, partition)
+) WITH (fillfactor = 50);
+COMMENT ON TABLE cdc.checkpoint IS 'Where each log has been applied up to. Changed only together with the data it describes.';
+COMMENT ON COLUMN cdc.checkpoint.generation IS 'How often the topic was created again or given more partitions.';
+COMMENT ON COLUMN cdc.checkpoint.next_offset IS 'Where reading resumes; everything before it is applied. NULL: nothing has been applied yet.';
+COMMENT ON COLUMN cdc.checkpoint.epoch IS 'Rises with every take-over; a writer with an older epoch can move nothing any more.';
+COMMENT ON COLUMN cdc.checkpoint.owner IS 'Who took the log over last; NULL after it was given up.';
+COMMENT ON COLUMN cdc.checkpoint.backend_pid IS 'The owner''s session.';
+COMMENT ON COLUMN cdc.checkpoint.backend_start IS 'When that session began: together with its number it names one session for ever.';
+
+CREATE TABLE IF NOT EXISTS cdc.dead_letter (
+    id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    pipeline     text        NOT NULL,
+    topic        text        NOT NULL,
+    generation   integer     NOT NULL,
+    partition    integer     NOT NULL,
+    "offset"     bigint      NOT NULL,
+    source_table text,
+    target_table text,
+    stage        text        NOT NULL,
+    reason       text        NOT NULL,
+    message      text        NOT NULL,
+    column_name  text,
+    sqlstate     text,
+    hint         text,
+    raw_key      bytea,
+    raw_value    bytea,
+    raw_headers  json        NOT NULL DEFAULT '[]',
+    state        text        NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'retried', 'discarded')),
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    UNIQUE (pipeline, topic, generation, partition, "offset")
+);
+COMMENT ON TABLE cdc.dead_letter IS 'Records that could not be applied, each with its reason and its untouched bytes.';
+COMMENT ON COLUMN cdc.dead_letter.stage IS 'Where it was refused: decode, rule, encode or apply.';
+COMMENT ON COLUMN cdc.dead_letter.reason IS 'A stable word to group and filter by.';
+COMMENT ON COLUMN cdc.dead_letter.message IS 'What was expected. Never holds values of the row.';
+COMMENT ON COLUMN cdc.dead_letter.raw_headers IS 'The headers in order: [{"name": text, "value": hexadecimal text or null}].';
+COMMENT ON COLUMN cdc.dead_letter.state IS 'open until somebody retries or discards it.';
+
+CREATE TABLE IF NOT EXISTS cdc.table_event (
+    pipeline     text        NOT NULL,
+    topic        text        NOT NULL,
+    generation   integer     NOT NULL,
+    partition    integer     NOT NULL,
+    "offset"     bigint      NOT NULL,
+    ordinal      integer     NOT NULL,
+    kind         text        NOT NULL CHECK (kind IN ('truncate')),
+    source_table text        NOT NULL,
+    target_table text        NOT NULL,
+    source_lsn   pg_lsn,
+    source_tx_id bigint,
+    captured_at  timestamptz,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, topic, generation, partition, "offset", ordinal)
+);
+CREATE INDEX IF NOT EXISTS table_event_target ON cdc.table_event (target_table, kind);
+COMMENT ON TABLE cdc.table_event IS 'Changes of whole tables, in the place of the log where they happened.';
+COMMENT ON COLUMN cdc.table_event.target_table IS 'schema.name of the warehouse table.';
+COMMENT ON COLUMN cdc.table_event.ordinal IS 'Place among the changes of one record.';
