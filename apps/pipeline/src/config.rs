@@ -1,0 +1,121 @@
+//! The configuration file as settings of each part.
+
+use std::error::Error;
+use std::fs;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::Path;
+use std::time::Duration;
+
+use cdc_config::{Document, ProcessEnvironment, Section};
+use cdc_core::{Classify, SourceTable, TableId};
+use cdc_debezium::TableDeclarations;
+use cdc_engine::EngineSettings;
+use cdc_kafka::KafkaSettings;
+use cdc_postgres::{PipelineName, PostgresSettings, TableSettings, read_settings, read_table};
+use cdc_rules::RuleSet;
+
+use crate::failure::Failure;
+
+/// Bytes under way by default: enough that batches are large when behind, little enough that the
+/// whole process stays below 96 MB.
+const MEMORY_DEFAULT: u64 = 40 << 20;
+
+/// The smallest memory that lets a batch hold more than a few records.
+const MEMORY_MIN: u64 = 1 << 20;
+
+/// Everything that a run needs to know.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    pub(crate) engine: EngineSettings,
+    pub(crate) memory: usize,
+    pub(crate) kafka: KafkaSettings,
+    pub(crate) postgres: PostgresSettings,
+    pub(crate) tables: Vec<Table>,
+}
+
+/// One `[[table]]`.
+#[derive(Debug, Clone)]
+pub(crate) struct Table {
+    pub(crate) settings: TableSettings,
+    pub(crate) declarations: TableDeclarations,
+    pub(crate) rules: RuleSet,
+}
+
+impl Settings {
+    /// Reads the file, with secrets resolved.
+    pub(crate) fn load(path: &Path) -> Result<Self, Failure> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| Failure::ReadFile { path: path.to_owned(), source })?;
+        Self::parse(&path.display().to_string(), &text, path)
+    }
+
+    /// Reads configuration text. `path` is where secret files are looked for.
+    pub(crate) fn parse(name: &str, text: &str, path: &Path) -> Result<Self, Failure> {
+        let document =
+            Document::parse(name, text).with_environment(ProcessEnvironment::beside(path));
+        let settings = read(&document.root());
+        document.into_result(settings).map_err(Failure::Problems)
+    }
+}
+
+fn read(root: &Section<'_>) -> Option<Settings> {
+    let pipeline = root.section("pipeline");
+    let name = pipeline.required_parsed("name", PipelineName::parse);
+    let engine = read_engine(&pipeline);
+    let memory = pipeline.bytes("memory", MEMORY_DEFAULT);
+    if memory < MEMORY_MIN {
+        pipeline.problem("memory", "expected at least 1 MiB", None);
+    }
+    let kafka = KafkaSettings::read(&root.section("source").section("kafka"));
+    let postgres = read_settings(&root.section("sink").section("postgres"), name);
+    let sections = root.required_sections("table");
+    let tables: Option<Vec<_>> =
+        (0..).zip(&sections).map(|(index, section)| read_one_table(section, index)).collect();
+    report_repeated_sources(&sections, tables.as_deref().unwrap_or_default());
+    Some(Settings {
+        engine,
+        memory: usize::try_from(memory).ok()?,
+        kafka: kafka?,
+        postgres: postgres?,
+        tables: tables?,
+    })
+}
+
+fn read_engine(pipeline: &Section<'_>) -> EngineSettings {
+    let default = EngineSettings::default();
+    let lanes = pipeline.positive("lanes", NonZeroU32::MIN);
+    EngineSettings {
+        lanes: NonZeroUsize::try_from(lanes).unwrap_or(default.lanes),
+        drain_limit: pipeline.duration("drain_limit", Duration::from_secs(30)),
+        ..default
+    }
+}
+
+fn read_one_table(section: &Section<'_>, index: u32) -> Option<Table> {
+    let source = section.required_parsed("source", SourceTable::parse);
+    let settings = read_table(section, TableId::new(index), source.clone());
+    let rules = RuleSet::read(section);
+    let columns = section.entries("columns");
+    let mut declarations = TableDeclarations::new(source?);
+    for entry in &columns {
+        if let Err(error) = declarations.declare(entry.key(), entry.value()) {
+            let expected = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            section.entry_problem(entry, &expected, error.hint().as_deref());
+        }
+    }
+    Some(Table { settings: settings?, declarations, rules: rules? })
+}
+
+/// One source table has one target: its records are decoded once and go one way.
+fn report_repeated_sources(sections: &[Section<'_>], tables: &[Table]) {
+    for (index, (section, table)) in sections.iter().zip(tables).enumerate() {
+        let earlier = tables.iter().take(index);
+        if earlier.clone().any(|other| other.settings.source == table.settings.source) {
+            let hint = "run a second pipeline with another name to write it to two targets";
+            section.problem("source", "expected each source table once", Some(hint));
+        }
+        if earlier.clone().any(|other| other.settings.target == table.settings.target) {
+            section.problem("target", "expected each target table once", None);
+        }
+    }
+}

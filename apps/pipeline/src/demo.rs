@@ -1,0 +1,176 @@
+//! `demo`: the whole thing with nothing set up.
+//!
+//! It starts a source, a warehouse, a broker and Debezium, makes traffic, runs the same pipeline
+//! that `run` runs, and then compares source and warehouse row by row. It exits 0 only when there
+//! is no difference.
+
+mod stage;
+mod traffic;
+mod verify;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use cdc_engine::{Latency, Meter, Outcome, Shutdown, Stop, StopWhen};
+use serde_json::json;
+use tokio::task::{JoinError, JoinHandle};
+
+use self::stage::Stage;
+use self::traffic::Traffic;
+use self::verify::Verdict;
+use crate::cli::DemoArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{progress, run, signals};
+
+/// How often arriving rows are shown.
+const SHOW_EVERY: Duration = Duration::from_millis(500);
+
+/// How long the last changes may take to arrive after the last was made, at the least.
+const ARRIVAL_LIMIT: Duration = Duration::from_mins(2);
+
+/// A demonstration that has been performed and still runs.
+struct Performance {
+    stage: Arc<Stage>,
+    stop: Stop,
+    pipeline: Running,
+    verdict: Verdict,
+}
+
+type Running = JoinHandle<Result<Outcome, Failure>>;
+
+/// Runs the demonstration; Ctrl-C ends it at any time and leaves nothing behind.
+pub(crate) async fn demo(arguments: &DemoArgs) -> Result<Exit, Failure> {
+    let performance = tokio::select! {
+        performance = perform(arguments) => performance?,
+        interrupted = signals::interrupted() => return interrupted.map(|()| Exit::Interrupted),
+    };
+    if arguments.keep {
+        say(&performance.stage.describe());
+        say("Ctrl-C stops everything");
+        signals::interrupted().await?;
+    }
+    performance.stop.ask();
+    joined(performance.pipeline.await)?;
+    if performance.verdict.differences > 0 {
+        return Err(Failure::Differs(performance.verdict.describe()));
+    }
+    Ok(Exit::Done)
+}
+
+async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
+    let stage = set_the_stage().await?;
+    let meter = Meter::shared();
+    let (stop, shutdown) = Shutdown::channel();
+    let pipeline = run::pipeline(stage.settings()?, StopWhen::Asked, Arc::clone(&meter), shutdown);
+    let mut pipeline = tokio::spawn(pipeline);
+
+    say(&format!("making {} inserts, updates and deletes in the source", arguments.changes));
+    let traffic = Traffic::start(&stage, arguments.changes)?;
+    let began = Instant::now();
+    tokio::select! {
+        arrived = watch(&traffic, &meter, arguments.changes) => arrived?,
+        ended = &mut pipeline => {
+            joined(ended)?;
+            return Err(Failure::Differs("the pipeline ended before all rows arrived".to_owned()));
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    let oracle = traffic.finish()?;
+    let verdict = blocking({
+        let stage = Arc::clone(&stage);
+        move || verify::compare(&stage, &oracle)
+    })
+    .await?;
+    report(arguments, &verdict, &meter, seconds);
+    Ok(Performance { stage, stop, pipeline, verdict })
+}
+
+async fn set_the_stage() -> Result<Arc<Stage>, Failure> {
+    say("starting PostgreSQL (source and warehouse), Kafka and Debezium on free ports");
+    say("the first time this downloads Kafka and Debezium, about 90 MB");
+    let started = Instant::now();
+    let stage = Arc::new(blocking(Stage::start).await?);
+    stage.prepare_warehouse().await?;
+    blocking({
+        let stage = Arc::clone(&stage);
+        move || stage.start_capture()
+    })
+    .await?;
+    say(&format!("ready after {:.1} s", started.elapsed().as_secs_f64()));
+    Ok(stage)
+}
+
+fn joined(ended: Result<Result<Outcome, Failure>, JoinError>) -> Result<Outcome, Failure> {
+    ended.unwrap_or_else(|_panicked| Err(Failure::Differs("the pipeline panicked".to_owned())))
+}
+
+/// Shows rows arriving until all have, or until there will be no more.
+async fn watch(traffic: &Traffic, meter: &Meter, changes: u64) -> Result<(), Failure> {
+    let limit = ARRIVAL_LIMIT + Duration::from_millis(changes);
+    let deadline = Instant::now() + limit;
+    let mut ticks = tokio::time::interval(SHOW_EVERY);
+    let (mut last, mut last_at) = (0, Instant::now());
+    loop {
+        ticks.tick().await;
+        let reading = meter.read();
+        let rate = progress::per_second(reading.rows.saturating_sub(last), last_at.elapsed());
+        (last, last_at) = (reading.rows, Instant::now());
+        let millis = |permille| {
+            let latency = meter.latency_ms(Latency::SinceCommit, permille);
+            latency.map_or("-".to_owned(), |millis| millis.to_string())
+        };
+        say(&format!(
+            "  {:>9} changes made  {:>9} rows arrived  {rate:>7} rows/s  \
+             commit to visible p50 {} ms, p99 {} ms",
+            traffic.made(),
+            reading.rows,
+            millis(500),
+            millis(990)
+        ));
+        if traffic.has_failed() || (traffic.is_done() && reading.rows >= changes) {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            return Err(Failure::TimedOut {
+                what: "the arrival of all changes",
+                seconds: limit.as_secs(),
+            });
+        }
+    }
+}
+
+fn report(arguments: &DemoArgs, verdict: &Verdict, meter: &Meter, seconds: f64) {
+    let reading = meter.read();
+    say(&verdict.describe());
+    let messages = progress::per_second(reading.records, Duration::from_secs_f64(seconds));
+    if arguments.json {
+        let latency = |permille| meter.latency_ms(Latency::SinceCommit, permille);
+        println!(
+            "{}",
+            json!({
+                "changes": verdict.changes,
+                "rows": verdict.orders,
+                "differences": verdict.differences,
+                "seconds": seconds,
+                "messages_per_second": messages,
+                "latency_ms": { "p50": latency(500), "p99": latency(990) },
+            })
+        );
+    }
+}
+
+/// People read standard error; standard output is for `--json`.
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+/// Runs blocking work beside the runtime.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, Failure> + Send + 'static,
+) -> Result<T, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(_panicked) => Err(Failure::Differs("a helper thread panicked".to_owned())),
+    }
+}

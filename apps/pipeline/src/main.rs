@@ -1,0 +1,69 @@
+//! `cdc-pipeline`: arguments, configuration, telemetry, ends, run, exit code. Nothing else.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
+mod check;
+mod cli;
+mod config;
+mod demo;
+mod exit;
+mod failure;
+mod init;
+mod progress;
+mod run;
+mod signals;
+mod telemetry;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::cli::{Cli, Command};
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::telemetry::Quiet;
+
+fn main() -> ExitCode {
+    let exit = match execute(Cli::parse().command) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            eprintln!("{}", failure.report());
+            failure.exit()
+        }
+    };
+    ExitCode::from(exit.code())
+}
+
+fn execute(command: Command) -> Result<Exit, Failure> {
+    match command {
+        Command::Run(arguments) => {
+            let settings = Settings::load(&arguments.common.config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(run::run(settings, &arguments))
+        }
+        Command::Init(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(init::init(&settings, &arguments))
+        }
+        Command::Check(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::Yes);
+            runtime()?.block_on(check::check(&settings, &arguments))
+        }
+        Command::Demo(arguments) => {
+            telemetry::start(Quiet::Yes);
+            runtime()?.block_on(demo::demo(&arguments))
+        }
+    }
+}
+
+/// Two workers are plenty: the hot path runs on threads of its own.
+fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("cdc-async")
+        .enable_all()
+        .build()
+        .map_err(Failure::system("start the asynchronous runtime"))
+}

@@ -1,0 +1,111 @@
+//! `run`: build the ends, run, say how it ended.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cdc_core::ByteBudget;
+use cdc_debezium::{DebeziumDecoder, TableMap};
+use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
+use cdc_kafka::KafkaSource;
+use cdc_postgres::PostgresSink;
+use debezium_envelope::Limits;
+use serde_json::json;
+
+use crate::check::{self, Severity};
+use crate::cli::RunArgs;
+use crate::config::{Settings, Table};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::progress::{self, Style};
+use crate::signals;
+
+/// Runs until asked to stop, or until caught up.
+pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit, Failure> {
+    let style = if arguments.common.json { Style::Json } else { Style::Human };
+    let (stop, shutdown) = Shutdown::channel();
+    signals::stop_on_signal(stop)?;
+    refuse_what_check_finds(&settings).await?;
+
+    let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
+    let meter = Meter::shared();
+    let shown = tokio::spawn(progress::show(Arc::clone(&meter), style));
+    let started = Instant::now();
+    let ended = pipeline(settings, stop_when, Arc::clone(&meter), shutdown).await;
+    shown.abort();
+    let outcome = ended?;
+    summarize(outcome, &meter, started, style);
+    Ok(Exit::Done)
+}
+
+/// Builds both ends and runs the pipeline between them.
+pub(crate) async fn pipeline(
+    settings: Settings,
+    stop_when: StopWhen,
+    meter: Arc<Meter>,
+    shutdown: Shutdown,
+) -> Result<Outcome, Failure> {
+    let budget = ByteBudget::new(settings.memory);
+    let engine = EngineSettings { stop_when, ..settings.engine };
+    let tables = settings.tables;
+    let rules = tables.iter().map(|table| table.rules.clone()).collect();
+    let targets = tables.iter().map(|table| table.settings.clone()).collect();
+    let source = KafkaSource::start(settings.kafka, budget.clone())
+        .map_err(|error| Failure::end("start reading from Kafka", error))?;
+    let sink = PostgresSink::new(settings.postgres, targets);
+    let decoder = decoder(&tables)?;
+    let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
+    let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
+    Ok(pipeline.run(shutdown).await?)
+}
+
+/// A decoder for the configured tables.
+pub(crate) fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, Failure> {
+    let names = tables.iter().map(|table| (table.settings.source.clone(), table.settings.id));
+    let map = TableMap::new(names).map_err(|error| Failure::end("read the tables", error))?;
+    let declarations = tables.iter().map(|table| table.declarations.clone());
+    Ok(DebeziumDecoder::new(map, declarations, Limits::default()))
+}
+
+async fn refuse_what_check_finds(settings: &Settings) -> Result<(), Failure> {
+    let findings = check::findings(settings).await?;
+    let mut count = 0;
+    for finding in &findings {
+        match finding.severity {
+            Severity::Error => {
+                count += 1;
+                eprintln!("{finding}");
+            }
+            Severity::Warning => tracing::warn!(id = finding.id, "{}", finding.message),
+        }
+    }
+    if count > 0 { Err(Failure::Findings { count }) } else { Ok(()) }
+}
+
+fn summarize(outcome: Outcome, meter: &Meter, started: Instant, style: Style) {
+    let reading = meter.read();
+    let elapsed = started.elapsed();
+    let rate = progress::per_second(reading.records, elapsed);
+    let ended = match outcome {
+        Outcome::Stopped => "stopped",
+        Outcome::CaughtUp | Outcome::Ended => "caught up",
+    };
+    match style {
+        Style::Json => {
+            let mut value = progress::totals(&reading);
+            if let Some(object) = value.as_object_mut() {
+                object.insert("outcome".to_owned(), json!(ended));
+                object.insert("seconds".to_owned(), json!(elapsed.as_secs_f64()));
+                object.insert("records_per_second".to_owned(), json!(rate));
+            }
+            println!("{value}");
+        }
+        Style::Human => eprintln!(
+            "{ended}: {} records, {} rows, {} skipped, {} dead letters in {:.1} s ({rate} records/s)",
+            reading.records,
+            reading.rows,
+            reading.skipped,
+            reading.dead_lettered,
+            elapsed.as_secs_f64()
+        ),
+    }
+}
