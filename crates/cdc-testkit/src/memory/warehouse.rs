@@ -1,0 +1,196 @@
+//! What the in-memory sink has made durable, and the faults it is told to have.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use cdc_core::{
+    Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, Rejection,
+    ResumePoint,
+};
+
+/// What happens at one apply.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fault {
+    /// Nothing out of the ordinary.
+    None,
+    /// Refused for now; nothing was applied.
+    Busy,
+    /// The session is lost before anything was applied.
+    LostBefore,
+    /// Everything was applied, and the session is lost before the answer.
+    LostReply,
+    /// The session is lost before anything was applied, and somebody else takes the partitions over
+    /// and applies the first row of each before giving way.
+    Overtaken,
+}
+
+/// A row as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredRow {
+    /// The log.
+    pub partition: Partition,
+    /// The record.
+    pub offset: Offset,
+    /// The operation's code.
+    pub operation: String,
+    /// The key.
+    pub key: i64,
+    /// The text; NULL when there was none.
+    pub text: Option<String>,
+}
+
+/// A dead letter as it was stored.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct StoredDeadLetter {
+    /// The log.
+    pub partition: Partition,
+    /// The record.
+    pub offset: Offset,
+    /// The name of the stage that rejected it.
+    pub stage: String,
+    /// The reason's code.
+    pub reason: String,
+    /// The record's key as it was read.
+    pub key: Option<Vec<u8>>,
+    /// The record's value as it was read.
+    pub value: Option<Vec<u8>>,
+}
+
+impl StoredDeadLetter {
+    /// What a sink has to keep of a rejected record.
+    pub fn of(record: &Record<'_>, rejection: &Rejection) -> Self {
+        Self {
+            partition: record.partition.clone(),
+            offset: record.offset,
+            stage: rejection.stage.name().to_owned(),
+            reason: rejection.reason.clone().into_owned(),
+            key: record.key.map(<[u8]>::to_vec),
+            value: record.value.map(<[u8]>::to_vec),
+        }
+    }
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    pub(crate) rows: Vec<StoredRow>,
+    pub(crate) dead_letters: Vec<StoredDeadLetter>,
+    pub(crate) checkpoint: Checkpoint,
+    pub(crate) epochs: BTreeMap<Partition, u64>,
+    pub(crate) faults: VecDeque<Fault>,
+    pub(crate) applies: usize,
+    pub(crate) released: Vec<Partition>,
+    /// How often all sessions were cut; a session knows under which count it was opened.
+    pub(crate) cuts: u64,
+}
+
+/// The shared state behind all lanes of a [`MemorySink`](crate::MemorySink). Clones share it.
+#[derive(Debug, Clone, Default)]
+pub struct Warehouse {
+    state: Arc<Mutex<State>>,
+}
+
+impl Warehouse {
+    pub(crate) fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Appends to the fault script.
+    pub fn script(&self, faults: impl IntoIterator<Item = Fault>) {
+        self.state().faults.extend(faults);
+    }
+
+    /// Faults that have not happened yet.
+    pub fn faults_left(&self) -> usize {
+        self.state().faults.len()
+    }
+
+    /// All stored rows in the order in which they were applied.
+    pub fn rows(&self) -> Vec<StoredRow> {
+        self.state().rows.clone()
+    }
+
+    /// All dead letters: log, record, reason code.
+    pub fn dead_letters(&self) -> Vec<(Partition, Offset, String)> {
+        let state = self.state();
+        let letters = state.dead_letters.iter();
+        letters
+            .map(|letter| (letter.partition.clone(), letter.offset, letter.reason.clone()))
+            .collect()
+    }
+
+    /// All dead letters with everything that was kept of them.
+    pub fn stored_dead_letters(&self) -> Vec<StoredDeadLetter> {
+        self.state().dead_letters.clone()
+    }
+
+    /// Where every partition that has progress resumes.
+    pub fn checkpoint(&self) -> Checkpoint {
+        self.state().checkpoint.clone()
+    }
+
+    /// Where a partition resumes.
+    pub fn next(&self, partition: &Partition) -> Option<NextOffset> {
+        self.state().checkpoint.next(partition)
+    }
+
+    /// How often an apply was attempted.
+    pub fn applies(&self) -> usize {
+        self.state().applies
+    }
+
+    /// Partitions that were given up cleanly, in order.
+    pub fn released(&self) -> Vec<Partition> {
+        self.state().released.clone()
+    }
+
+    /// Cuts the sessions of all lanes; each finds out at its next call.
+    pub fn cut_sessions(&self) {
+        let mut state = self.state();
+        state.cuts = state.cuts.saturating_add(1);
+    }
+
+    /// Takes partitions over as another process would: from now on older owners are fenced.
+    pub fn take_over(&self, partitions: &[Partition]) {
+        self.state().raise_epochs(partitions);
+    }
+}
+
+impl State {
+    pub(crate) fn raise_epochs(
+        &mut self,
+        partitions: &[Partition],
+    ) -> Vec<(Partition, ResumePoint)> {
+        let mut points = Vec::new();
+        for partition in partitions {
+            let epoch = self.epochs.entry(partition.clone()).or_default();
+            *epoch = epoch.saturating_add(1);
+            let point =
+                self.checkpoint.next(partition).map_or(ResumePoint::Beginning, ResumePoint::At);
+            points.push((partition.clone(), point));
+        }
+        points
+    }
+
+    /// Another process takes the row's partition over and applies that one row, if it is refused by
+    /// nobody and the partition stands where the step starts.
+    pub(crate) fn apply_as_another(&mut self, from: NextOffset, row: Option<&StoredRow>) {
+        let Some(row) = row.filter(|row| row.text.as_deref() == Some("row")) else { return };
+        self.raise_epochs(std::slice::from_ref(&row.partition));
+        let range = OffsetRange::try_new(from, row.offset.next()).expect("a row follows its start");
+        if self.checkpoint.advance(&CheckpointDelta::single(row.partition.clone(), range)).is_ok() {
+            self.rows.push(row.clone());
+        }
+    }
+
+    /// The compare-and-set: all partitions of the delta at its start and in the writer's epoch.
+    pub(crate) fn advance(
+        &mut self,
+        delta: &CheckpointDelta,
+        epochs: &BTreeMap<Partition, u64>,
+    ) -> bool {
+        let ours = delta.ranges().all(|(partition, _)| {
+            epochs.contains_key(partition) && epochs.get(partition) == self.epochs.get(partition)
+        });
+        ours && self.checkpoint.advance(delta).is_ok()
+    }
+}
