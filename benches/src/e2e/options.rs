@@ -1,0 +1,80 @@
+//! The command line of `bench-e2e`.
+
+use std::path::PathBuf;
+
+use cdc_workload::SchemaBlock;
+use clap::{Parser, ValueEnum};
+
+/// Measures the pipeline on a real broker and database that it starts itself.
+///
+/// A topic is filled with seeded traffic on orders. Then, on the same machine and in one run: COPY of
+/// the same rows on one connection, reading the topic alone, the pipeline keeping a history, the
+/// pipeline keeping a mirror; after that latency, memory at rest and the time to start. The table goes
+/// to standard output, and with all runs to the results folder.
+#[derive(Debug, Clone, Parser)]
+#[command(name = "bench-e2e", version)]
+pub struct Options {
+    /// Changes in the topic; deletes bring a tombstone each on top.
+    #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
+    pub changes: u64,
+    /// Repetitions of each measurement; medians are reported.
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub runs: u32,
+    /// Measure these parts only. `raw` needs a drain in history mode to have rows, which then is
+    /// reported too.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    pub only: Vec<Part>,
+    /// Messages with Connect's schema block, without, or one after the other.
+    #[arg(long, value_enum, default_value_t = Shapes::Both)]
+    pub schema_block: Shapes,
+    /// Where the report goes.
+    #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
+    pub results: PathBuf,
+    /// The program to measure; without it `cdc-pipeline` beside this program.
+    #[arg(long, value_name = "FILE")]
+    pub pipeline: Option<PathBuf>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Reading the topic and dropping every batch.
+    Read,
+    /// COPY of the history's rows from memory.
+    Raw,
+    /// The pipeline, one row per change.
+    History,
+    /// The pipeline, one row per key.
+    Mirror,
+    /// From a written message to a visible row.
+    Latency,
+    /// Memory at rest.
+    Idle,
+}
+
+/// Which forms of messages are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Shapes {
+    /// With schema block.
+    On,
+    /// Without.
+    Off,
+    /// Without, then with.
+    Both,
+}
+
+impl Options {
+    /// Whether a part was asked for.
+    pub fn wants(&self, part: Part) -> bool {
+        self.only.is_empty() || self.only.contains(&part)
+    }
+
+    /// The forms of messages, in the order in which they are measured.
+    pub fn shapes(&self) -> &'static [SchemaBlock] {
+        match self.schema_block {
+            Shapes::On => &[SchemaBlock::With],
+            Shapes::Off => &[SchemaBlock::Without],
+            Shapes::Both => &[SchemaBlock::Without, SchemaBlock::With],
+        }
+    }
+}
