@@ -122,7 +122,10 @@ impl PostgresBody {
         }
         let last = rows.used.checked_sub(1).and_then(|last| rows.steps.get_mut(last));
         match last {
-            Some(step) if step.fold.is_empty() => step.truncate = Some(at),
+            // Of truncates in a row the first empties the table.
+            Some(step) if step.fold.is_empty() => {
+                step.truncate.get_or_insert(at);
+            }
             Some(_) | None => rows.open_step(Some(at)),
         }
     }

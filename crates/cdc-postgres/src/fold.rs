@@ -274,11 +274,10 @@ impl States {
         if count == Count::Replaced {
             self.folded = self.folded.saturating_add(1);
         }
-        // A soft-deleted row shows its last values: a whole row that is in the batch is written and
-        // flagged. A partial one may not exist in the target, so only the flag is written.
-        let whole = deletes == Deletes::Soft && entry.unavailable.is_none();
-        entry.row = entry.row.filter(|_| whole);
-        entry.unavailable = None;
+        // A soft-deleted row shows its last values: one that is in the batch is written, flagged.
+        if deletes == Deletes::Hard {
+            (entry.row, entry.unavailable) = (None, None);
+        }
         entry.gone = true;
         entry.delete = if let Some((row, _)) = entry.row {
             image::flag_deleted(&mut self.arena, row.range(), encoded.image);

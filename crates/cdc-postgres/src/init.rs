@@ -2,7 +2,7 @@
 
 use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
-use crate::settings::{PostgresSettings, TableSettings};
+use crate::settings::{PostgresSettings, TableSettings, TargetName};
 use crate::takeover::{self, Standing};
 use crate::{sql, state};
 
@@ -55,6 +55,11 @@ pub fn plan_init(tables: &[TableSettings]) -> String {
         parts.extend(shipped.files.iter().map(|file| (*file).to_owned()));
     }
     parts.join("\n")
+}
+
+/// Whether a table comes with the program.
+pub(crate) fn is_shipped(target: &TargetName) -> bool {
+    SHIPPED.iter().any(|shipped| target.to_string() == shipped.target)
 }
 
 fn wanted(tables: &[TableSettings]) -> impl Iterator<Item = &'static Shipped> {
@@ -143,7 +148,7 @@ mod tests {
     use cdc_core::{SourceTable, TableId};
 
     use super::*;
-    use crate::settings::{Mode, TargetName};
+    use crate::settings::Mode;
 
     fn table(target: &str) -> TableSettings {
         TableSettings {

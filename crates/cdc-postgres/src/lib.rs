@@ -3,6 +3,7 @@
 mod blame;
 mod body;
 mod catalog;
+mod check;
 mod checkpoint;
 mod copy;
 mod dead_letter;
@@ -27,6 +28,7 @@ mod takeover;
 mod writer;
 
 pub use body::PostgresBody;
+pub use check::{ExpectedShapes, Finding, Severity, check};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
 pub use plan::PostgresPlan;

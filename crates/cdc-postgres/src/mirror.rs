@@ -1,7 +1,7 @@
 //! Rows of a mirror: whole inserts straight into the target, everything else through staging
 //! tables and a merge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, Stage, TableId};
 
@@ -21,14 +21,24 @@ const DIRECT_ROWS_MIN: usize = 256;
 /// before inserting is tried again.
 const MERGES_AFTER_DUPLICATE: u32 = 64;
 
-/// Which tables go by merge for how many more batches.
+/// What the mirrors of one writer remember.
 #[derive(Debug, Default)]
-pub(crate) struct Merging(BTreeMap<TableId, u32>);
+pub(crate) struct Merging {
+    /// Which tables go by merge for how many more batches.
+    batches_left: BTreeMap<TableId, u32>,
+    /// Plans whose staging tables hold rows in the present transaction.
+    filled: BTreeSet<u64>,
+}
 
 impl Merging {
+    /// Staging tables empty themselves at the end of a transaction.
+    pub(crate) fn begin_transaction(&mut self) {
+        self.filled.clear();
+    }
+
     /// Whether to insert directly, counting the batch.
     fn may_insert(&mut self, table: TableId) -> bool {
-        match self.0.get_mut(&table) {
+        match self.batches_left.get_mut(&table) {
             None | Some(0) => true,
             Some(left) => {
                 *left = left.saturating_sub(1);
@@ -38,7 +48,7 @@ impl Merging {
     }
 
     fn begin(&mut self, table: TableId) {
-        self.0.insert(table, MERGES_AFTER_DUPLICATE);
+        self.batches_left.insert(table, MERGES_AFTER_DUPLICATE);
     }
 }
 
@@ -74,6 +84,10 @@ pub(crate) async fn apply(
             return Ok(());
         }
         merging.begin(plan.table);
+    }
+    if !merging.filled.insert(plan.number) {
+        // An earlier step of this transaction left its rows there.
+        work.run(session, "staging again for", &plan.statements.clear).await?;
     }
     work.merge(session).await
 }

@@ -58,8 +58,9 @@ pub(crate) fn plan(
             None
         }
         Some(table) => {
-            refuse_kind(table, &mut refusals);
+            let writable = refuse_kind(table, &mut refusals);
             match settings.mode {
+                _ if writable == Writable::Never => None,
                 Mode::History => history::plan(settings, shape, table, &mut refusals)
                     .map(|plan| TablePlan::History(Arc::new(plan))),
                 Mode::Mirror { deletes, .. } => {
@@ -79,17 +80,24 @@ pub(crate) fn plan(
     }
 }
 
+/// Whether it makes sense to look at a target's columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writable {
+    Perhaps,
+    Never,
+}
+
 /// What the target itself refuses, whatever is written to it.
-pub(crate) fn refuse_kind(table: &TargetTable, refusals: &mut Vec<Refusal>) {
+fn refuse_kind(table: &TargetTable, refusals: &mut Vec<Refusal>) -> Writable {
     let name = table.name.plain();
     let what = match table.kind {
-        TableKind::Ordinary | TableKind::Partitioned => return,
+        TableKind::Ordinary | TableKind::Partitioned => return Writable::Perhaps,
         TableKind::Unlogged => {
             refusals.push(Refusal {
                 message: format!("{name} is unlogged: a crash of the server would empty it"),
                 fix: format!("ALTER TABLE {} SET LOGGED;", table.name),
             });
-            return;
+            return Writable::Perhaps;
         }
         TableKind::Temporary => "a temporary table",
         TableKind::Foreign => "a foreign table, which cannot join our transaction",
@@ -100,6 +108,7 @@ pub(crate) fn refuse_kind(table: &TargetTable, refusals: &mut Vec<Refusal>) {
         message: format!("{name} is {what}"),
         fix: "choose an ordinary table as the target in the configuration".to_owned(),
     });
+    Writable::Never
 }
 
 /// Pairs every column of the source with its column in the target; `reserved` are names that the

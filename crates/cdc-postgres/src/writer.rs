@@ -95,6 +95,7 @@ impl PostgresWriter {
             }
         }
         session.execute("beginning a transaction", "BEGIN").await?;
+        merging.begin_transaction();
         for rows in body.histories() {
             history::apply(session, rows).await?;
         }

@@ -145,7 +145,8 @@ pub(super) struct Earlier {
 }
 
 /// Appends the later row with those values of the earlier one that it lacks by its map, and the map
-/// of the values that both lack.
+/// of the values that both lack. Two partial rows make a partial row even if they lack nothing
+/// together: written one by one, neither would have inserted.
 pub(super) fn merge(
     arena: &mut Vec<u8>,
     plan: &MirrorPlan,
@@ -175,7 +176,6 @@ pub(super) fn merge(
         let held = arena.get(earlier).unwrap_or_default();
         map.iter().zip(held).map(|(later, earlier)| later & earlier).collect::<Vec<u8>>()
     });
-    let both = both.filter(|map| map.iter().any(|byte| *byte != 0));
     (image, both.map(|map| push(arena, &map)))
 }
 

@@ -76,6 +76,12 @@ pub(super) fn table_missing(settings: &TableSettings, shape: &RowShape) -> Refus
         }
     }
     let target = &settings.target.0;
+    if crate::init::is_shipped(&settings.target) {
+        return Refusal {
+            message: format!("the warehouse has no table {}", target.plain()),
+            fix: "run `cdc-pipeline init`".to_owned(),
+        };
+    }
     Refusal {
         message: format!("the warehouse has no table {}", target.plain()),
         fix: format!("CREATE TABLE {target} ({});", columns.join(", ")),

@@ -60,7 +60,9 @@ impl Making<'_> {
         reserved.extend(STAGING);
         let cells = cells(shape, table, &reserved, refusals);
         let filled = |name: &str| reserved.contains(&name) || shape.index_of(name).is_some();
-        refuse_unfilled(table, filled, refusals);
+        // A key that the source lacks is a refusal of its own.
+        let is_key = |name: &str| table.primary_key.iter().any(|key| key == name);
+        refuse_unfilled(table, |name| filled(name) || is_key(name), refusals);
         for (name, kind, type_oid) in own {
             let found = table.column(name);
             if !found.is_some_and(|column| column.type_oid == type_oid && !column.generated) {
@@ -71,13 +73,12 @@ impl Making<'_> {
         if !refusals.is_empty() {
             return None;
         }
-        let is_key = |cell: &&Cell| table.primary_key.iter().any(|key| **key == *cell.name);
         let keys: Vec<Cell> = table
             .primary_key
             .iter()
             .filter_map(|key| cells.iter().find(|cell| *cell.name == **key).cloned())
             .collect();
-        let values: Vec<Cell> = cells.iter().filter(|cell| !is_key(cell)).cloned().collect();
+        let values: Vec<Cell> = cells.iter().filter(|cell| !is_key(&cell.name)).cloned().collect();
         let own_fields = if deletes == Deletes::Soft { 3 } else { 2 };
         Some(MirrorPlan {
             number,

@@ -36,6 +36,8 @@ pub(crate) struct MirrorNames<'n> {
 pub(crate) struct MirrorStatements {
     /// Creates the staging tables, once per session.
     pub(crate) create: String,
+    /// Empties the staging tables in the middle of a transaction.
+    pub(crate) clear: String,
     /// Whole rows into staging.
     pub(crate) copy_rows: String,
     /// The same rows straight into the target.
@@ -81,6 +83,7 @@ impl MirrorStatements {
             [columns.as_slice(), &["cdc_unavailable".to_owned(), "cdc_line".to_owned()]].concat();
         Self {
             create: create(names, &staging, &positioned),
+            clear: format!("TRUNCATE {}, {}, {}", staging.rows, staging.deletes, staging.partials),
             copy_rows: super::copy(&staging.rows, &columns),
             copy_direct: super::copy(names.target, &columns),
             copy_deletes: super::copy(&staging.deletes, &positioned),
@@ -233,6 +236,7 @@ mod tests {
         });
         let MirrorStatements {
             create,
+            clear,
             copy_rows,
             copy_direct,
             copy_deletes,
@@ -243,7 +247,8 @@ mod tests {
             update,
         } = statements;
         let copies = [copy_rows, copy_direct, copy_deletes, copy_partials];
-        let all = [vec![create], copies.to_vec(), vec![delete, merge, missing, update]].concat();
+        let all =
+            [vec![create, clear], copies.to_vec(), vec![delete, merge, missing, update]].concat();
         all.join(";\n\n")
     }
 
