@@ -1,0 +1,216 @@
+//! Rows as bytes for `COPY … FROM STDIN (FORMAT binary)`.
+//!
+//! One buffer grows from row to row and is reused from batch to batch; encoding a row allocates
+//! nothing once the buffer is large enough. The format is a header, then for each row the number
+//! of its fields and for each field its length and its bytes (length −1 is NULL), then a trailer.
+//!
+//! A value is written exactly or not at all: [`CopyBuffer::put`] refuses it, and the caller cuts
+//! the row back with [`CopyBuffer::abort_row`]. Everything here is arithmetic on customers'
+//! numbers, so conversions and overflow are spelled out; tests compute as they like.
+#![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::as_conversions))]
+
+mod cell;
+mod error;
+mod numeric;
+mod temporal;
+
+use cdc_core::{Timestamp, Value};
+
+use crate::pair::CellEncoder;
+pub(crate) use error::ValueError;
+
+/// What stands before the first row: the signature, no flags, no header extension.
+pub(crate) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
+/// What stands after the last row: a row of −1 fields.
+pub(crate) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
+
+/// Rows in PostgreSQL's binary COPY format.
+///
+/// [`bytes`](Self::bytes) starts with the header at all times and ends with the trailer after
+/// [`seal`](Self::seal). Whoever sends only some of the rows sends [`HEADER`] and [`TRAILER`]
+/// around them.
+#[derive(Debug)]
+pub(crate) struct CopyBuffer {
+    bytes: Vec<u8>,
+    rows: usize,
+    /// Where the row that was begun last starts.
+    row_start: usize,
+    /// Fields that this row announced and that have not been put.
+    fields_missing: i16,
+    sealed: bool,
+}
+
+impl Default for CopyBuffer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl CopyBuffer {
+    /// A buffer without rows.
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: HEADER.to_vec(),
+            rows: 0,
+            row_start: HEADER.len(),
+            fields_missing: 0,
+            sealed: false,
+        }
+    }
+
+    /// Forgets the rows and keeps the memory.
+    pub(crate) fn clear(&mut self) {
+        self.bytes.truncate(HEADER.len());
+        self.rows = 0;
+        self.row_start = HEADER.len();
+        self.fields_missing = 0;
+        self.sealed = false;
+    }
+
+    /// Begins a row of this many fields, each of which is then put once, in column order. A sealed
+    /// buffer is opened again.
+    pub(crate) fn begin_row(&mut self, fields: i16) {
+        debug_assert_eq!(self.fields_missing, 0, "the row before must be complete");
+        if self.sealed {
+            self.bytes.truncate(self.bytes.len().saturating_sub(TRAILER.len()));
+            self.sealed = false;
+        }
+        self.row_start = self.bytes.len();
+        self.rows = self.rows.saturating_add(1);
+        self.fields_missing = fields;
+        self.bytes.extend_from_slice(&fields.to_be_bytes());
+    }
+
+    /// Cuts the buffer back to where the last row began. Only the row begun last can be taken back,
+    /// and only once.
+    pub(crate) fn abort_row(&mut self) {
+        debug_assert!(self.bytes.len() > self.row_start, "there must be a row to take back");
+        self.bytes.truncate(self.row_start);
+        self.rows = self.rows.saturating_sub(1);
+        self.fields_missing = 0;
+    }
+
+    /// Ends the buffer with the trailer. Sealing twice is sealing once.
+    pub(crate) fn seal(&mut self) {
+        debug_assert_eq!(self.fields_missing, 0, "the last row must be complete");
+        if !self.sealed {
+            self.bytes.extend_from_slice(TRAILER);
+            self.sealed = true;
+        }
+    }
+
+    /// The header, the rows, and once sealed the trailer.
+    pub(crate) fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// How many bytes [`bytes`](Self::bytes) has. Between rows it is where the next one starts.
+    pub(crate) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// How many rows have been begun and not taken back.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Whether there is no row.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
+    /// Puts the next field of the row.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] when the column cannot hold the value exactly, and for an unavailable value,
+    /// which only the caller can decide about. Nothing has been put then: the caller puts something
+    /// else for the field or takes the row back.
+    pub(crate) fn put(&mut self, encoder: CellEncoder, value: Value<'_>) -> Result<(), ValueError> {
+        let start = self.bytes.len();
+        let result = cell::put(&mut self.bytes, encoder, value);
+        if result.is_err() {
+            self.bytes.truncate(start);
+        } else {
+            self.field_done();
+        }
+        result
+    }
+
+    /// Puts NULL.
+    pub(crate) fn put_null(&mut self) {
+        cell::put_null(&mut self.bytes);
+        self.field_done();
+    }
+
+    /// Puts a `smallint`.
+    pub(crate) fn put_i16(&mut self, value: i16) {
+        cell::put_fixed(&mut self.bytes, value.to_be_bytes());
+        self.field_done();
+    }
+
+    /// Puts an `integer`.
+    pub(crate) fn put_i32(&mut self, value: i32) {
+        cell::put_fixed(&mut self.bytes, value.to_be_bytes());
+        self.field_done();
+    }
+
+    /// Puts a `bigint`.
+    pub(crate) fn put_i64(&mut self, value: i64) {
+        cell::put_fixed(&mut self.bytes, value.to_be_bytes());
+        self.field_done();
+    }
+
+    /// Puts a `text`.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] for U+0000 and for more text than a cell holds.
+    pub(crate) fn put_text(&mut self, text: &str) -> Result<(), ValueError> {
+        cell::put_text(&mut self.bytes, text)?;
+        self.field_done();
+        Ok(())
+    }
+
+    /// Puts a `timestamp` or `timestamptz` from microseconds since 1970-01-01.
+    ///
+    /// # Errors
+    ///
+    /// [`ValueError`] outside PostgreSQL's range.
+    pub(crate) fn put_timestamp_micros(&mut self, micros: i64) -> Result<(), ValueError> {
+        let micros = temporal::timestamp(Timestamp::Micros(micros), 1)?;
+        cell::put_fixed(&mut self.bytes, micros.to_be_bytes());
+        self.field_done();
+        Ok(())
+    }
+
+    /// Puts a `text[]` of one dimension without NULLs.
+    ///
+    /// # Errors
+    ///
+    /// As [`put_text`](Self::put_text), for each element and for the whole.
+    pub(crate) fn put_text_array<'t>(
+        &mut self,
+        items: impl IntoIterator<Item = &'t str>,
+    ) -> Result<(), ValueError> {
+        let start = self.bytes.len();
+        let result = cell::put_text_array(&mut self.bytes, items);
+        if result.is_err() {
+            self.bytes.truncate(start);
+        } else {
+            self.field_done();
+        }
+        result
+    }
+
+    fn field_done(&mut self) {
+        debug_assert!(self.fields_missing > 0, "the row has fewer fields");
+        self.fields_missing = self.fields_missing.saturating_sub(1);
+    }
+}
+
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
+mod tests;
