@@ -253,7 +253,6 @@ impl Source for BrokenSource {
     async fn relinquish(&mut self, revocation: Revocation) -> Result<(), MemorySourceError> {
         self.inner.relinquish(revocation).await?;
         self.inner.reading.append(&mut self.leaving);
-        self.go_on();
         Ok(())
     }
 

@@ -37,7 +37,7 @@ pub enum SourceDefect {
     DropsHeaders,
     /// Values end after some thousand bytes.
     CutsLargeValues,
-    /// All partitions stop while a revocation is under way.
+    /// All partitions stop for good when some are revoked.
     StopsForRevocations,
     /// All partitions stop while an assignment waits.
     StopsForAssignments,
@@ -96,7 +96,7 @@ impl SourceDefect {
             Self::NeverCloses => "closing_ends",
             Self::MakesNullEmpty | Self::DropsHeaders => "keys_values_and_headers_survive",
             Self::CutsLargeValues => "large_records_arrive_whole",
-            Self::StopsForRevocations => "others_go_on_while_partitions_leave",
+            Self::StopsForRevocations => "others_go_on_after_partitions_left",
             Self::StopsForAssignments => "others_go_on_while_an_assignment_waits",
             Self::ReusesNumbers => "a_partition_that_returns_resumes_where_told",
             Self::IgnoresRewinds => "a_rewind_delivers_again_under_a_newer_number",

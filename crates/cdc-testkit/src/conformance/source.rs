@@ -103,8 +103,8 @@ suite! { SourceUnderTest:
     content::large_records_arrive_whole;
     /// After it was relinquished nothing of a partition is delivered.
     group::a_relinquished_partition_is_silent;
-    /// The partitions that stay go on, before and after others are relinquished.
-    group::others_go_on_while_partitions_leave;
+    /// The partitions that stay go on when others were relinquished, and miss nothing of before.
+    group::others_go_on_after_partitions_left;
     /// A partition that returns has a newer number and resumes where it is told.
     group::a_partition_that_returns_resumes_where_told;
     /// While an assignment waits to be resumed the others go on.
