@@ -2,7 +2,6 @@
 //!
 //! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts.
 
-use std::fmt;
 use std::sync::Arc;
 
 use cdc_core::{
@@ -11,6 +10,7 @@ use cdc_core::{
 };
 use cdc_kafka::preflight::{SampleRecord, probe, sample};
 use cdc_kafka::{KafkaError, KafkaSettings};
+use cdc_postgres::{Finding, Severity};
 use serde_json::json;
 
 use crate::cli::ConfigArgs;
@@ -23,69 +23,60 @@ use crate::run;
 /// ends in deletes.
 const SAMPLE_RECORDS: usize = 100;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Severity {
-    /// A run would halt, or refuses to start.
-    Error,
-    /// A run works; something is worth knowing.
-    Warning,
+/// A finding for a person: what it is, then the fix, ready to paste.
+pub(crate) fn describe(finding: &Finding) -> String {
+    let mut text = format!("{} [{}] {}", word(finding.severity), finding.id, finding.message);
+    for line in finding.fix.lines() {
+        text.push_str("\n    ");
+        text.push_str(line);
+    }
+    text
 }
 
-/// Something that was found.
-#[derive(Debug)]
-pub(crate) struct Finding {
-    /// A stable name to search for.
-    pub(crate) id: String,
-    pub(crate) severity: Severity,
-    pub(crate) message: String,
-    /// What to do, often ready to paste.
-    pub(crate) fix: Option<String>,
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
 }
 
-impl fmt::Display for Finding {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let word = match self.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        };
-        write!(f, "{word} [{}] {}", self.id, self.message)?;
-        for line in self.fix.iter().flat_map(|fix| fix.lines()) {
-            write!(f, "\n    {line}")?;
-        }
-        Ok(())
+/// The failure that findings amount to, if they stand in the way of a run.
+pub(crate) fn verdict(findings: &[Finding]) -> Result<(), Failure> {
+    let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let count = errors().count();
+    let unreachable = errors().any(|finding| finding.id == "warehouse_unreachable");
+    match count {
+        0 => Ok(()),
+        _ if unreachable => Err(Failure::Findings { count, exit: Exit::Environment }),
+        _ => Err(Failure::Findings { count, exit: Exit::Configuration }),
     }
 }
 
 /// Prints all findings. Exit code 0 when nothing stands in the way of a run.
 pub(crate) async fn check(settings: &Settings, arguments: &ConfigArgs) -> Result<Exit, Failure> {
     let findings = findings(settings).await?;
-    let errors = findings.iter().filter(|finding| finding.severity == Severity::Error).count();
     if arguments.json {
-        let items: Vec<_> = findings
-            .iter()
-            .map(|finding| {
-                json!({
-                    "id": finding.id,
-                    "severity": match finding.severity {
-                        Severity::Error => "error",
-                        Severity::Warning => "warning",
-                    },
-                    "message": finding.message,
-                    "fix": finding.fix,
-                })
-            })
-            .collect();
-        println!("{}", json!({ "errors": errors, "findings": items }));
+        let items: Vec<_> = findings.iter().map(as_json).collect();
+        println!("{}", json!({ "findings": items }));
     } else {
         for finding in &findings {
-            println!("{finding}");
-        }
-        if errors == 0 {
-            println!("ready: nothing stands in the way of `cdc-pipeline run`");
+            println!("{}", describe(finding));
         }
     }
-    if errors == 0 { Ok(Exit::Done) } else { Err(Failure::Findings { count: errors }) }
+    verdict(&findings)?;
+    if !arguments.json {
+        println!("ready: nothing stands in the way of `cdc-pipeline run`");
+    }
+    Ok(Exit::Done)
+}
+
+fn as_json(finding: &Finding) -> serde_json::Value {
+    json!({
+        "id": finding.id,
+        "severity": word(finding.severity),
+        "message": finding.message,
+        "fix": finding.fix,
+    })
 }
 
 /// Looks at the broker and the warehouse.
@@ -98,8 +89,7 @@ pub(crate) async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failur
     };
     let shapes = shapes?;
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    drop((targets, shapes));
-    Ok(Vec::new())
+    Ok(cdc_postgres::check(&settings.postgres, &targets, &shapes).await)
 }
 
 /// The columns, after the rules, of each configured table that the newest records show.

@@ -43,7 +43,7 @@ pub(crate) enum Failure {
         source: Box<RuleError>,
     },
     #[error("{count} finding(s) stand in the way, listed above")]
-    Findings { count: usize },
+    Findings { count: usize, exit: Exit },
     #[error("cannot {attempt}")]
     Stack {
         attempt: &'static str,
@@ -83,10 +83,8 @@ impl Failure {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::ReadFile { .. }
-            | Self::Problems(_)
-            | Self::Rules { .. }
-            | Self::Findings { .. } => Exit::Configuration,
+            Self::ReadFile { .. } | Self::Problems(_) | Self::Rules { .. } => Exit::Configuration,
+            Self::Findings { exit, .. } => *exit,
             Self::End { halt, .. } => (*halt).into(),
             Self::Pipeline { source } => {
                 let in_time = !matches!(**source, PipelineError::DrainLimit { .. });

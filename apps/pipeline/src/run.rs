@@ -7,11 +7,11 @@ use cdc_core::ByteBudget;
 use cdc_debezium::{DebeziumDecoder, TableMap};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::KafkaSource;
-use cdc_postgres::PostgresSink;
+use cdc_postgres::{PostgresSink, Severity};
 use debezium_envelope::Limits;
 use serde_json::json;
 
-use crate::check::{self, Severity};
+use crate::check;
 use crate::cli::RunArgs;
 use crate::config::{Settings, Table};
 use crate::exit::Exit;
@@ -68,17 +68,15 @@ pub(crate) fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, Failure> {
 
 async fn refuse_what_check_finds(settings: &Settings) -> Result<(), Failure> {
     let findings = check::findings(settings).await?;
-    let mut count = 0;
     for finding in &findings {
         match finding.severity {
-            Severity::Error => {
-                count += 1;
-                eprintln!("{finding}");
+            Severity::Error => eprintln!("{}", check::describe(finding)),
+            Severity::Warning => {
+                tracing::warn!(id = finding.id, fix = finding.fix, "{}", finding.message);
             }
-            Severity::Warning => tracing::warn!(id = finding.id, "{}", finding.message),
         }
     }
-    if count > 0 { Err(Failure::Findings { count }) } else { Ok(()) }
+    check::verdict(&findings)
 }
 
 fn summarize(outcome: Outcome, meter: &Meter, started: Instant, style: Style) {

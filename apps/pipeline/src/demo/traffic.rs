@@ -15,7 +15,7 @@ use super::stage::Stage;
 use crate::failure::Failure;
 
 /// Changes a second: busy, and far from what any part cannot keep up with.
-const PACE: u64 = 2_000;
+const PACE: u64 = 1_000;
 
 /// A few, so that a disk which syncs each commit keeps up with the pace.
 const CHANGES_PER_TRANSACTION: u32 = 4;
