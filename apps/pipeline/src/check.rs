@@ -2,11 +2,12 @@
 //!
 //! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts.
 
+use std::error::Error;
 use std::sync::Arc;
 
 use cdc_core::{
-    ByteBudget, Change, Classify, Decoded, Decoder, Generation, Partition, RecordBatch,
-    RecordBatchBuilder, RecordParts, RowShape, TableId, TopicName,
+    ByteBudget, Change, Classify, Decoded, Decoder, ErrorClass, Generation, Halt, Partition,
+    RecordBatch, RecordBatchBuilder, RecordParts, RowShape, TableId, TopicName,
 };
 use cdc_kafka::preflight::{SampleRecord, probe, sample};
 use cdc_kafka::{KafkaError, KafkaSettings};
@@ -40,11 +41,15 @@ fn word(severity: Severity) -> &'static str {
     }
 }
 
+/// Findings that are about the surroundings, not about the configuration.
+const UNREACHABLE: [&str; 2] = ["warehouse_unreachable", KAFKA_UNREACHABLE];
+const KAFKA_UNREACHABLE: &str = "kafka_unreachable";
+
 /// The failure that findings amount to, if they stand in the way of a run.
 pub(crate) fn verdict(findings: &[Finding]) -> Result<(), Failure> {
     let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
     let count = errors().count();
-    let unreachable = errors().any(|finding| finding.id == "warehouse_unreachable");
+    let unreachable = errors().any(|finding| UNREACHABLE.contains(&finding.id));
     match count {
         0 => Ok(()),
         _ if unreachable => Err(Failure::Findings { count, exit: Exit::Environment }),
@@ -84,29 +89,58 @@ pub(crate) async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failur
     let kafka = settings.kafka.clone();
     let tables = settings.tables.clone();
     let sampled = tokio::task::spawn_blocking(move || shapes_in_topics(&kafka, &tables)).await;
-    let Ok(shapes) = sampled else {
+    let Ok(sampled) = sampled else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };
-    let shapes = shapes?;
+    let (shapes, refused) = match sampled? {
+        Sampled::Shapes(shapes) => (shapes, None),
+        Sampled::Refused(error) => (Vec::new(), Some(of_kafka(&error))),
+    };
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    Ok(cdc_postgres::check(&settings.postgres, &targets, &shapes).await)
+    let mut findings: Vec<_> = refused.into_iter().collect();
+    findings.extend(cdc_postgres::check(&settings.postgres, &targets, &shapes).await);
+    Ok(findings)
+}
+
+/// A broker that refuses or cannot be reached is a finding like any other, so that the warehouse is
+/// looked at all the same.
+fn of_kafka(error: &KafkaError) -> Finding {
+    let environment = error.class() == ErrorClass::Fatal(Halt::Environment)
+        || error.class() == ErrorClass::Transient;
+    let mut message = error.to_string();
+    if let Some(cause) = error.source() {
+        message.push_str(": ");
+        message.push_str(&cause.to_string());
+    }
+    Finding {
+        id: if environment { KAFKA_UNREACHABLE } else { "kafka_refused" },
+        severity: Severity::Error,
+        message,
+        fix: error.hint().unwrap_or_else(|| "look at the broker and its log".to_owned()),
+    }
+}
+
+/// What looking at the topics came to.
+enum Sampled {
+    Shapes(Vec<(TableId, Arc<RowShape>)>),
+    Refused(KafkaError),
 }
 
 /// The columns, after the rules, of each configured table that the newest records show.
 ///
 /// Topics that hold nothing yet show nothing; what they bring later is planned when it comes.
-fn shapes_in_topics(
-    kafka: &KafkaSettings,
-    tables: &[Table],
-) -> Result<Vec<(TableId, Arc<RowShape>)>, Failure> {
-    let cannot = |error: KafkaError| Failure::end("look at the topics", error);
-    probe(kafka, kafka.retry_for()).map_err(cannot)?;
+fn shapes_in_topics(kafka: &KafkaSettings, tables: &[Table]) -> Result<Sampled, Failure> {
+    if let Err(error) = probe(kafka, kafka.retry_for()) {
+        return Ok(Sampled::Refused(error));
+    }
     let mut shapes = Vec::new();
     for topic in kafka.topics() {
-        let records = sample(kafka, topic, SAMPLE_RECORDS).map_err(cannot)?;
-        collect_shapes(topic, &records, tables, &mut shapes)?;
+        match sample(kafka, topic, SAMPLE_RECORDS) {
+            Ok(records) => collect_shapes(topic, &records, tables, &mut shapes)?,
+            Err(error) => return Ok(Sampled::Refused(error)),
+        }
     }
-    Ok(shapes)
+    Ok(Sampled::Shapes(shapes))
 }
 
 fn collect_shapes(

@@ -96,11 +96,14 @@ fn read_one_table(section: &Section<'_>, index: u32) -> Option<Table> {
     let settings = read_table(section, TableId::new(index), source.clone());
     let rules = RuleSet::read(section);
     let columns = section.entries("columns");
-    let mut declarations = TableDeclarations::new(source?);
+    // The types are looked at even when the table's name is wrong: all mistakes at once.
+    let named = source.clone().unwrap_or_else(|| SourceTable::new("unnamed", "unnamed"));
+    let mut declarations = TableDeclarations::new(named);
     for entry in &columns {
         if let Err(error) = declarations.declare(entry.key(), entry.value()) {
-            let expected = error.source().map_or_else(|| error.to_string(), ToString::to_string);
-            section.entry_problem(entry, &expected, error.hint().as_deref());
+            let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let expected = text.split_once("expected ").map_or(&*text, |(_, expected)| expected);
+            section.entry_problem(entry, expected, error.hint().as_deref());
         }
     }
     Some(Table { settings: settings?, declarations, rules: rules? })

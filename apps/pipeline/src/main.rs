@@ -48,7 +48,7 @@ fn execute(command: Command) -> Result<Exit, Failure> {
         }
         Command::Check(arguments) => {
             let settings = Settings::load(&arguments.config)?;
-            telemetry::start(Quiet::Yes);
+            telemetry::start(Quiet::No);
             runtime()?.block_on(check::check(&settings, &arguments))
         }
         Command::Demo(arguments) => {

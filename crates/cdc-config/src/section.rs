@@ -59,8 +59,11 @@ struct Refusal {
 }
 
 impl Refusal {
+    /// Error types of other crates often say "expected …" themselves; the word is said once.
     fn new(expected: impl Into<String>) -> Self {
-        Self { expected: expected.into(), near_miss: None, hint: None }
+        let expected = expected.into();
+        let expected = expected.strip_prefix("expected ").map_or(expected.clone(), str::to_owned);
+        Self { expected, near_miss: None, hint: None }
     }
 
     fn hint(self, hint: impl Into<String>) -> Self {
