@@ -267,7 +267,7 @@ async fn rights(
             table = sql::literal(table),
         );
         let found: Result<Option<(bool, String, String)>, sqlx::Error> =
-            sqlx::query_as(sqlx::AssertSqlSafe(statement))
+            sqlx::query_as(&statement)
                 .persistent(false)
                 .fetch_optional(session.driver())
                 .await;

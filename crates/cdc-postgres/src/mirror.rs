@@ -163,7 +163,7 @@ impl Work<'_> {
             .await
             .map_err(|error| self.blame(doing, &partials, error, nth))?;
         let missing: Option<i32> =
-            sqlx::query_scalar(sqlx::AssertSqlSafe(&*plan.statements.missing))
+            sqlx::query_scalar(&plan.statements.missing)
                 .persistent(false)
                 .fetch_optional(session.driver())
                 .await

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cdc_core::{ErrorClass, Halt};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
-use sqlx::{AssertSqlSafe, ConnectOptions as _};
+use sqlx::{ConnectOptions as _, Executor as _};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::copy::{HEADER, TRAILER};
@@ -49,8 +49,11 @@ impl Session {
             };
             let hopeless =
                 matches!(&error, PostgresError::Connect { class: ErrorClass::Fatal(_), .. });
-            if hopeless || Instant::now() + pause >= deadline {
+            if hopeless {
                 return Err(error);
+            }
+            if Instant::now() + pause >= deadline {
+                return Err(given_up(error, settings.connect_patience));
             }
             tracing::debug!(error = %error, "warehouse not reachable, trying again");
             sleep(pause).await;
@@ -99,7 +102,7 @@ impl Session {
 
     /// As [`execute`](Self::execute), leaving the driver's error to the caller.
     pub(crate) async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
-        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut self.connection).await.map(|_| ())
+        self.connection.execute(sql).await.map(|_| ())
     }
 
     /// Rolls the transaction back. When even that fails, nothing is known of the session any more.
@@ -195,6 +198,19 @@ fn options(settings: &PostgresSettings) -> Result<PgConnectOptions, PostgresErro
 fn never_opened(error: PostgresError) -> PostgresError {
     if let PostgresError::SessionLost { source, .. } = error {
         return PostgresError::Connect { class: ErrorClass::Indeterminate, hint: None, source };
+    }
+    error
+}
+
+/// Says for how long a server was tried that did not answer.
+fn given_up(error: PostgresError, patience: Duration) -> PostgresError {
+    if let PostgresError::Connect { class, hint: None, source } = error {
+        let hint = format!(
+            "start the server, or correct its address; it was tried for {} s, as \
+             `connect_patience` says",
+            patience.as_secs_f64()
+        );
+        return PostgresError::Connect { class, hint: Some(hint), source };
     }
     error
 }
