@@ -258,14 +258,20 @@ impl DecodeError {
             Self::MissingBefore {} => {
                 Some("give the table a primary key or set REPLICA IDENTITY FULL")
             }
-            Self::EmptyValue {}
-            | Self::InvalidSchema { .. }
-            | Self::MissingField { .. }
+            Self::EmptyValue {} => {
+                Some("find out what else writes to the topic: Debezium writes no empty values")
+            }
+            Self::InvalidSchema { .. } | Self::UndescribedColumn { .. } => {
+                Some("check the connector's converters and transforms, which make the schema block")
+            }
+            Self::MissingField { .. }
             | Self::DuplicateField { .. }
             | Self::InvalidField { .. }
             | Self::UnknownOperation {}
-            | Self::MissingAfter { .. }
-            | Self::UndescribedColumn { .. } => None,
+            | Self::MissingAfter { .. } => Some(
+                "check the connector's transforms, and find out what else writes to the topic: \
+                 Debezium itself writes no such message",
+            ),
         }
     }
 

@@ -56,9 +56,10 @@ pub(super) fn column_missing(table: &TargetTable, column: &Column) -> Refusal {
 pub(super) fn table_missing(settings: &TableSettings, shape: &RowShape) -> Refusal {
     let mut columns: Vec<String> = Vec::new();
     for column in shape.columns() {
-        let name = Identifier::parse(&column.name).map(|name| name.quoted());
-        if let (Ok(name), Some(kind)) = (name, type_for(&column.semantic)) {
-            columns.push(format!("{name} {kind}"));
+        if let Ok(name) = Identifier::parse(&column.name) {
+            // What nobody declared has a type that only the reader knows.
+            let kind = type_for(&column.semantic).unwrap_or_else(|| "…".to_owned());
+            columns.push(format!("{} {kind}", name.quoted()));
         }
     }
     match settings.mode {

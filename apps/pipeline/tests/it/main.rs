@@ -1,0 +1,20 @@
+//! The built program on real components: PostgreSQL, Kafka, Connect with Debezium.
+
+#[cfg(test)]
+mod crashes;
+#[cfg(test)]
+mod garbage;
+#[cfg(test)]
+mod groups;
+#[cfg(test)]
+mod preparation;
+#[cfg(test)]
+mod refusals;
+#[cfg(test)]
+mod rig;
+#[cfg(test)]
+mod rules;
+#[cfg(test)]
+mod running;
+#[cfg(test)]
+mod shapes;

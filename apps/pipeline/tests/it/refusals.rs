@@ -1,0 +1,188 @@
+//! What a run refuses before it starts, each with its place, what was expected, and what to do.
+
+use std::time::{Duration, Instant};
+
+use cdc_workload::{Workload, WorkloadOptions};
+
+use crate::rig::topic::{envelopes, letters};
+use crate::rig::{Deployment, Ended, Mode, Topic, Warehouse, program};
+
+/// Fix the file or the command line.
+const CONFIGURATION: i32 = 2;
+/// Something around the program is missing.
+const ENVIRONMENT: i32 = 4;
+
+/// A deployment that would run, over a topic with some orders.
+fn ready(name: &str, mode: Mode) -> Deployment<'static> {
+    let topic = Topic::shared(&format!("{name}.public.orders"), 1);
+    let orders: Vec<_> = Workload::new(WorkloadOptions::default()).take(10).collect();
+    topic.publish(&letters(&mut envelopes(), &orders));
+    Deployment::new(name, mode, &topic, Warehouse::shared(name)).initialised()
+}
+
+/// Runs what must be refused. Nothing may have been read.
+fn refused(deployment: &Deployment<'_>, code: i32) -> Ended {
+    let ended = deployment.execute(&["run"]).expect_code(code);
+    assert_eq!(deployment.applied(), 0, "refused before the start");
+    ended
+}
+
+#[test]
+fn an_unknown_target_table() {
+    let mut deployment = ready("no_table", Mode::History);
+    deployment.target = "public.orders_facts".to_owned();
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "public.orders_facts",
+        "has no table",
+        "CREATE TABLE",
+        "order_id",
+        "numeric(10,2)",
+    ]);
+}
+
+#[test]
+fn a_column_that_the_target_lacks() {
+    let deployment = ready("no_column", Mode::Mirror);
+    deployment.warehouse.ask("alter table orders_current drop column amount");
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "public.orders_current has no column amount for the source's decimal(10,2)",
+        "ADD COLUMN \"amount\" numeric(10,2)",
+    ]);
+}
+
+#[test]
+fn a_pair_of_types_that_cannot_be_exact() {
+    let deployment = ready("inexact", Mode::History);
+    let narrower = "drop view sales_dashboard, orders_latest, orders_changes; \
+                    alter table orders_fact alter amount type numeric(10,1)";
+    deployment.warehouse.ask(narrower);
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "amount",
+        "decimal(10,2) cannot be written exactly to numeric(10,1)",
+        "change the target column's type to numeric(10,2)",
+    ]);
+}
+
+#[test]
+fn a_decimal_without_schema_and_without_declared_scale() {
+    let mut deployment = ready("undeclared", Mode::History);
+    deployment.table =
+        r#"columns = { created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }"#
+            .to_owned();
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "amount",
+        "undeclared values cannot be written exactly to numeric(10,2)",
+        "columns = { amount = \"decimal(10,2)\" }",
+    ]);
+}
+
+#[test]
+fn missing_rights() {
+    let mut deployment = ready("rightless", Mode::History);
+    deployment.warehouse.ask("create role rightless login");
+    deployment.url = deployment.warehouse.url_for("rightless");
+    refused(&deployment, CONFIGURATION).expect_words(&["rightless", "GRANT", "orders_fact", "cdc"]);
+}
+
+#[test]
+fn a_mirror_with_another_unique_index() {
+    let deployment = ready("second_key", Mode::Mirror);
+    deployment.warehouse.ask("create unique index one_product on orders_current (product_name)");
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "public.orders_current",
+        "one_product",
+        "drop one_product",
+    ]);
+}
+
+#[test]
+fn every_mistake_of_the_configuration_at_once() {
+    let mut deployment = ready("misspelt", Mode::History);
+    deployment.kafka = "retry_four = \"1s\"\n".to_owned();
+    deployment.table.push_str("\ntarjet = \"x\"");
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "pipeline.toml:",
+        "retry_four",
+        "retry_for",
+        "tarjet",
+        "target",
+    ]);
+}
+
+#[test]
+fn a_topic_that_does_not_exist() {
+    let mut deployment = ready("no_topic", Mode::History);
+    deployment.topic = "no_topic.public.order".to_owned();
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "cannot find the topic `no_topic.public.order`",
+        "did you mean `no_topic.public.orders`?",
+        "correct `topics`",
+    ]);
+}
+
+#[test]
+fn a_broker_that_stays_away_for_the_stated_time() {
+    let mut deployment = ready("no_broker", Mode::History);
+    deployment.brokers = "127.0.0.1:1".to_owned();
+    deployment.kafka = "retry_for = \"2s\"\n".to_owned();
+    let began = Instant::now();
+    refused(&deployment, ENVIRONMENT).expect_words(&[
+        "cannot reach a Kafka broker at 127.0.0.1:1 within 2 s",
+        "check `brokers`",
+    ]);
+    assert!(began.elapsed() >= Duration::from_secs(2), "it tried for {:?}", began.elapsed());
+}
+
+#[test]
+fn a_warehouse_that_stays_away_for_the_stated_time() {
+    let mut deployment = ready("no_server", Mode::History);
+    deployment.url = "postgres://someone:hunter2@127.0.0.1:1/analytics".to_owned();
+    deployment.postgres = "connect_patience = \"2s\"\n".to_owned();
+    let began = Instant::now();
+    let ended = refused(&deployment, ENVIRONMENT).expect_words(&[
+        "warehouse",
+        "for 2 s",
+        "correct its address",
+    ]);
+    assert!(began.elapsed() >= Duration::from_secs(2), "it tried for {:?}", began.elapsed());
+    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+}
+
+#[test]
+fn a_database_that_does_not_exist() {
+    let mut deployment = ready("no_database", Mode::History);
+    deployment.url.push_str("_elsewhere");
+    refused(&deployment, ENVIRONMENT).expect_words(&["does not exist", "create the database"]);
+}
+
+#[test]
+fn a_warehouse_without_state_tables() {
+    let topic = Topic::shared("no_state.public.orders", 1);
+    let deployment =
+        Deployment::new("no_state", Mode::History, &topic, Warehouse::shared("no_state"));
+    let ended = deployment.execute(&["run"]).expect_code(CONFIGURATION);
+    ended.expect_words(&["cdc-pipeline init"]);
+}
+
+#[test]
+fn a_configuration_file_that_does_not_exist() {
+    let output = program().args(["run", "--config", "elsewhere.toml"]).output();
+    let output = output.expect("the program starts");
+    assert_eq!(output.status.code(), Some(CONFIGURATION));
+    let words = String::from_utf8_lossy(&output.stderr);
+    assert!(words.contains("cannot read the configuration file elsewhere.toml"), "{words}");
+    assert!(words.contains("name an existing file with --config"), "{words}");
+}
+
+#[test]
+fn check_finds_the_same_and_says_when_all_is_well() {
+    let mut deployment = ready("checked", Mode::History);
+    let ended = deployment.execute(&["check"]).expect_code(0);
+    assert!(ended.stdout.contains("ready"), "{}", ended.stdout);
+    deployment.target = "public.orders_facts".to_owned();
+    let ended = deployment.execute(&["check", "--json"]).expect_code(CONFIGURATION);
+    let found: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
+    assert_eq!(found["findings"].as_array().map(Vec::len), Some(1), "{found}");
+    let fix = found["findings"][0]["fix"].as_str().expect("a fix");
+    assert!(fix.contains("CREATE TABLE"), "{fix}");
+}

@@ -1,0 +1,188 @@
+//! A configured pipeline: its file, its warehouse, its processes.
+
+use std::fs;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use cdc_stack::connector::SchemaBlock;
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::program::{Ended, Running, program};
+use super::{Topic, Warehouse, until_some};
+
+/// What the numbers and texts of `orders` mean, for messages without a schema block.
+const DECLARATIONS: &str = r#"columns = { amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }"#;
+
+/// What the target holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    History,
+    Mirror,
+}
+
+impl Mode {
+    /// Both, for tests that hold for both.
+    pub(crate) const BOTH: [Self; 2] = [Self::History, Self::Mirror];
+
+    /// The word of the configuration.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::History => "history",
+            Self::Mirror => "mirror",
+        }
+    }
+
+    /// The table that `init` creates for it.
+    pub(crate) fn target(self) -> &'static str {
+        match self {
+            Self::History => "public.orders_fact",
+            Self::Mirror => "public.orders_current",
+        }
+    }
+}
+
+/// A pipeline from a topic to a warehouse. Everything may be changed before the first use.
+#[derive(Debug)]
+pub(crate) struct Deployment<'c> {
+    pub(crate) warehouse: Warehouse<'c>,
+    /// The pipeline's name and its group's.
+    pub(crate) name: String,
+    /// The address that the program gets.
+    pub(crate) url: String,
+    pub(crate) brokers: String,
+    pub(crate) topic: String,
+    pub(crate) target: String,
+    pub(crate) mode: Mode,
+    /// Further lines of `[source.kafka]`.
+    pub(crate) kafka: String,
+    /// Further lines of `[sink.postgres]`.
+    pub(crate) postgres: String,
+    /// The table's declarations and rules.
+    pub(crate) table: String,
+    /// Variables of the program's environment, beside that of the warehouse.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    folder: TempDir,
+    starts: AtomicU32,
+}
+
+impl<'c> Deployment<'c> {
+    /// A pipeline for messages without schema block into an empty warehouse.
+    pub(crate) fn new(name: &str, mode: Mode, topic: &Topic, warehouse: Warehouse<'c>) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: warehouse.url(),
+            warehouse,
+            brokers: topic.brokers().to_owned(),
+            topic: topic.name().to_owned(),
+            target: mode.target().to_owned(),
+            mode,
+            kafka: String::new(),
+            postgres: String::new(),
+            table: DECLARATIONS.to_owned(),
+            environment: Vec::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+            starts: AtomicU32::new(0),
+        }
+    }
+
+    /// Takes the declarations away where messages describe themselves.
+    pub(crate) fn for_schemas(mut self, schemas: SchemaBlock) -> Self {
+        if schemas == SchemaBlock::On {
+            self.table.clear();
+        }
+        self
+    }
+
+    /// Lets a restart return to its place in the group at once. Otherwise a group waits for a killed
+    /// member until its session has ended.
+    pub(crate) fn with_instance_id(mut self) -> Self {
+        self.kafka.push_str("instance_id = \"only\"\n");
+        self
+    }
+
+    /// The configuration file's text.
+    pub(crate) fn configuration(&self) -> String {
+        let Self { name, brokers, topic, target, kafka, postgres, table, .. } = self;
+        let mode = self.mode.word();
+        format!(
+            r#"[pipeline]
+name = "{name}"
+
+[source.kafka]
+brokers = "{brokers}"
+topics = ["{topic}"]
+group = "{name}"
+{kafka}
+[sink.postgres]
+url = {{ env = "WAREHOUSE_URL" }}
+{postgres}
+[[table]]
+source = "public.orders"
+target = "{target}"
+mode = "{mode}"
+{table}
+"#
+        )
+    }
+
+    /// Runs `init`.
+    pub(crate) fn init(&self) -> Ended {
+        self.execute(&["init"])
+    }
+
+    /// `init`, which must succeed; then the deployment itself.
+    pub(crate) fn initialised(self) -> Self {
+        self.init().expect_code(0);
+        self
+    }
+
+    /// Starts `run`.
+    pub(crate) fn start(&self) -> Running {
+        self.spawn(&["run"])
+    }
+
+    /// Runs to the end of the topic and gives the final JSON object.
+    #[track_caller]
+    pub(crate) fn run_until_caught_up(&self) -> Value {
+        let ended = self.execute(&["run", "--until-caught-up", "--json"]).expect_code(0);
+        let last = ended.stdout.lines().last().unwrap_or_default();
+        serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {}", ended.stdout))
+    }
+
+    /// Runs a command of the program to its end; the configuration file is added.
+    pub(crate) fn execute(&self, arguments: &[&str]) -> Ended {
+        self.spawn(arguments).wait()
+    }
+
+    fn spawn(&self, arguments: &[&str]) -> Running {
+        let mut command = program();
+        command.args(arguments).arg("--config").arg(self.file());
+        command.env("WAREHOUSE_URL", &self.url);
+        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        Running::start(command, self.folder.path(), &format!("{}-{start}", self.name))
+    }
+
+    fn file(&self) -> PathBuf {
+        let path = self.folder.path().join("pipeline.toml");
+        fs::write(&path, self.configuration()).expect("a configuration file");
+        path
+    }
+
+    /// How many offsets of the topic have been applied, by the checkpoint.
+    pub(crate) fn applied(&self) -> u64 {
+        let sql = "select coalesce(sum(next_offset), 0) from cdc.checkpoint";
+        self.warehouse.count(sql)
+    }
+
+    /// Waits until exactly this many offsets have been applied.
+    pub(crate) fn wait_applied(&self, running: &mut Running, records: u64) {
+        let what = format!("{} having applied {records} records", self.name);
+        let applied = until_some(&what, || {
+            running.assert_running();
+            Some(self.applied()).filter(|applied| *applied >= records)
+        });
+        assert_eq!(applied, records, "{}", self.name);
+    }
+}

@@ -1,0 +1,101 @@
+//! A topic of a test's own: how it is made, filled by hand, and measured.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use cdc_core::TopicName;
+use cdc_kafka::{KafkaSettings, Message, Publisher, preflight};
+use cdc_stack::kafka::Broker;
+use cdc_workload::{EnvelopeOptions, EnvelopeWriter, Transaction};
+
+use super::{stack, until_some};
+
+/// How long a broker may take for one answer or to take a test's messages.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// An existing topic.
+#[derive(Debug)]
+pub(crate) struct Topic {
+    name: String,
+    brokers: String,
+    publisher: Publisher,
+}
+
+/// A record to publish.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Letter {
+    pub(crate) key: Vec<u8>,
+    pub(crate) value: Option<Vec<u8>>,
+}
+
+impl Topic {
+    /// Creates a topic of this name on the shared broker.
+    pub(crate) fn shared(name: &str, partitions: i32) -> Self {
+        Self::on(stack().broker(), name, partitions)
+    }
+
+    /// Creates it on a test's own broker.
+    pub(crate) fn on(broker: &Broker, name: &str, partitions: i32) -> Self {
+        let brokers = broker.bootstrap();
+        let publisher = Publisher::connect(&brokers).expect("a publisher");
+        publisher.create_topic(name, partitions).expect("a topic");
+        Self { name: name.to_owned(), brokers, publisher }
+    }
+
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The addresses of its broker.
+    pub(crate) fn brokers(&self) -> &str {
+        &self.brokers
+    }
+
+    /// Publishes records and waits until the broker has them.
+    pub(crate) fn publish(&self, letters: &[Letter]) {
+        for letter in letters {
+            let (key, value) = (Some(&*letter.key), letter.value.as_deref());
+            let message = Message { key, value, ..Message::default() };
+            self.publisher.publish(&self.name, &message).expect("a published record");
+        }
+        self.publisher.flush(PATIENCE).expect("records that the broker took");
+    }
+
+    /// How many records it holds. Nothing here is transactional or compacted, so it is exact.
+    pub(crate) fn records(&self) -> u64 {
+        let name = TopicName::parse(&self.name).expect("a topic's name");
+        let settings = KafkaSettings::new(self.brokers.clone(), vec![name]);
+        let report = preflight::probe(&settings, PATIENCE).expect("a broker that answers");
+        report.topics().iter().map(preflight::TopicInfo::offsets_held).sum()
+    }
+
+    /// Waits until it holds this many records, and no more.
+    pub(crate) fn wait_for(&self, records: u64) {
+        let what = format!("{} holding {records} records", self.name);
+        let held = until_some(&what, || Some(self.records()).filter(|held| *held >= records));
+        assert_eq!(held, records, "{}", self.name);
+    }
+}
+
+/// A writer of envelopes as a connector for this topic would be.
+pub(crate) fn envelopes() -> EnvelopeWriter {
+    EnvelopeWriter::new(&EnvelopeOptions::default())
+}
+
+/// The records of some transactions.
+pub(crate) fn letters<'t>(
+    writer: &mut EnvelopeWriter,
+    transactions: impl IntoIterator<Item = &'t Transaction>,
+) -> Vec<Letter> {
+    let mut letters = Vec::new();
+    for transaction in transactions {
+        let written = writer.write(transaction, |record| {
+            let value = record.value.map(<[u8]>::to_vec);
+            letters.push(Letter { key: record.key.to_vec(), value });
+            Ok::<(), Infallible>(())
+        });
+        written.unwrap_or_else(|never| match never {});
+    }
+    letters
+}
