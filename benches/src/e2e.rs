@@ -28,7 +28,7 @@ pub use self::drain::Drain;
 pub use self::idle::Idle;
 pub use self::latency::Latency;
 pub use self::machine::Machine;
-pub use self::options::{Options, Part, Shapes};
+pub use self::options::{Compression, Options, Part, Shapes};
 pub use self::raw::RawCopy;
 pub use self::read::Reading;
 pub use self::report::{Form, Report, Setting, Summary};
@@ -58,7 +58,12 @@ pub fn measure(options: &Options) -> Result<Report> {
         commit: machine::commit(),
         profile: if cfg!(debug_assertions) { "debug" } else { "release" },
         machine,
-        options: Setting { changes: options.changes, runs: options.runs, seed: inputs::SEED },
+        options: Setting {
+            changes: options.changes,
+            runs: options.runs,
+            compression: options.compression.setting(),
+            seed: inputs::SEED,
+        },
         forms,
     })
 }
@@ -83,7 +88,7 @@ pub fn save(report: &Report, options: &Options) -> Result<PathBuf> {
 fn form(stage: &Stage, options: &Options, schema_block: SchemaBlock) -> Result<Form> {
     let with = schema_block == SchemaBlock::With;
     say(if with { "with schema block" } else { "without schema block" });
-    let topic = Topic::fill(stage, schema_block, options.changes)?;
+    let topic = Topic::fill(stage, schema_block, options.changes, options.compression)?;
     Stage::flush_disk()?;
     say(&format!("  {} messages", topic.messages));
     let mut form = Form {

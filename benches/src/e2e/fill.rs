@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::options::Compression;
 use super::stage::Stage;
 use crate::inputs;
 use anyhow::{Result, ensure};
@@ -39,10 +40,15 @@ pub(crate) fn envelope_options(purpose: &str, schema_block: SchemaBlock) -> Enve
 
 impl Topic {
     /// Creates and fills the topic.
-    pub(crate) fn fill(stage: &Stage, schema_block: SchemaBlock, changes: u64) -> Result<Self> {
+    pub(crate) fn fill(
+        stage: &Stage,
+        schema_block: SchemaBlock,
+        changes: u64,
+        compression: Compression,
+    ) -> Result<Self> {
         let options = envelope_options("drain", schema_block);
         let name = options.topic();
-        let publisher = Self::create(stage, &name)?;
+        let publisher = Self::create(stage, &name, compression)?;
         let mut writer = EnvelopeWriter::new(&options);
         let (mut oracle, mut workload) = (Oracle::default(), inputs::workload());
         let (mut messages, mut bytes) = (0_u64, 0_u64);
@@ -68,15 +74,20 @@ impl Topic {
 
     /// A topic that nothing is written to.
     pub(crate) fn empty(stage: &Stage, name: &str) -> Result<Self, KafkaError> {
-        Self::create(stage, name)?;
+        Self::create(stage, name, Compression::None)?;
         let name = name.to_owned();
         Ok(Self { name, messages: 0, changes: 0, bytes: 0, rows: 0, amount_cents: 0 })
     }
 
     /// Creates a topic of one partition and gives the publisher that fills it.
-    pub(crate) fn create(stage: &Stage, name: &str) -> Result<Publisher, KafkaError> {
+    pub(crate) fn create(
+        stage: &Stage,
+        name: &str,
+        compression: Compression,
+    ) -> Result<Publisher, KafkaError> {
         let publisher = Publisher::connect(&stage.broker.bootstrap())?;
-        publisher.create_topic(name, 1)?;
+        let settings = [("compression.type", compression.setting())];
+        publisher.create_topic_with(name, 1, &settings)?;
         Ok(publisher)
     }
 }

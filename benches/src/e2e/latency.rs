@@ -16,6 +16,7 @@ use cdc_workload::{EnvelopeWriter, Operation, SchemaBlock, Workload};
 use serde::Serialize;
 
 use super::fill::{Topic, envelope_options};
+use super::options::Compression;
 use super::pipeline::{Mode, Running, Setup, Until};
 use super::stage::Stage;
 use crate::inputs;
@@ -42,6 +43,8 @@ pub struct Latency {
     pub samples: usize,
     /// Changes published a second, as it came out.
     pub changes_per_second: f64,
+    /// The pipeline's transactions, of the warm-up too.
+    pub transactions: u64,
     /// Half of them were at most this late.
     pub p50_ms: f64,
     /// 95 of 100.
@@ -59,7 +62,7 @@ type Published = (i32, Instant);
 pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Result<Latency> {
     let options = envelope_options(&format!("latency{run}"), schema_block);
     let topic = options.topic();
-    let publisher = Topic::create(stage, &topic)?;
+    let publisher = Topic::create(stage, &topic, Compression::None)?;
     let setup = Setup::create(stage, &topic, Mode::History)?;
     stage.settle(&setup.database)?;
     let running = Running::start(stage, &setup, Until::Stopped)?;
@@ -75,7 +78,7 @@ pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Res
     let changes_per_second = finish(thread)?;
     let mut millis = watched?;
     drop(session);
-    running.stop()?;
+    let transactions = running.stop()?.summary.batches;
     stage.drop_database(&setup.database)?;
     millis.sort_by(f64::total_cmp);
     let at = |percent: usize| {
@@ -85,6 +88,7 @@ pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Res
     Ok(Latency {
         samples: millis.len(),
         changes_per_second,
+        transactions,
         p50_ms: at(50),
         p95_ms: at(95),
         p99_ms: at(99),

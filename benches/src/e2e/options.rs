@@ -27,6 +27,9 @@ pub struct Options {
     /// Messages with Connect's schema block, without, or one after the other.
     #[arg(long, value_enum, default_value_t = Shapes::Both)]
     pub schema_block: Shapes,
+    /// How the broker keeps the messages. Kafka Connect's producers do not compress unless told to.
+    #[arg(long, value_enum, default_value_t = Compression::None)]
+    pub compression: Compression,
     /// Where the report goes.
     #[arg(long, value_name = "FOLDER", default_value = concat!(env!("CARGO_MANIFEST_DIR"), "/results"))]
     pub results: PathBuf,
@@ -61,6 +64,25 @@ pub enum Shapes {
     Off,
     /// Without, then with.
     Both,
+}
+
+/// Compression of the topic, whatever the producer does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Compression {
+    /// None.
+    None,
+    /// LZ4, in which the schema block all but disappears.
+    Lz4,
+}
+
+impl Compression {
+    /// The value of the topic's setting `compression.type`.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            Self::None => "uncompressed",
+            Self::Lz4 => "lz4",
+        }
+    }
 }
 
 impl Options {

@@ -35,6 +35,8 @@ pub struct Setting {
     pub changes: u64,
     /// Repetitions.
     pub runs: u32,
+    /// How the broker keeps the messages: the topic's `compression.type`.
+    pub compression: &'static str,
     /// The workload's seed.
     pub seed: u64,
 }

@@ -19,6 +19,7 @@ impl Report {
             ("Kafka", format!("{}, one broker, one partition", machine.kafka)),
             ("build", (*profile).to_owned()),
             ("changes", grouped(count(options.changes))),
+            ("compression of the topic", options.compression.to_owned()),
             ("runs", options.runs.to_string()),
             ("seed", options.seed.to_string()),
         ] {
@@ -148,16 +149,17 @@ impl Form {
         }
         line(
             out,
-            "\n| run | changes/s | samples | p50 ms | p95 ms | p99 ms | max ms |\n\
-             |---|---|---|---|---|---|---|",
+            "\n| run | changes/s | samples | transactions | p50 ms | p95 ms | p99 ms | max ms |\n\
+             |---|---|---|---|---|---|---|---|",
         );
         for (run, latency) in (1..).zip(&self.latency) {
             line(
                 out,
                 &format!(
-                    "| {run} | {:.0} | {} | {:.1} | {:.1} | {:.1} | {:.1} |",
+                    "| {run} | {:.0} | {} | {} | {:.1} | {:.1} | {:.1} | {:.1} |",
                     latency.changes_per_second,
                     latency.samples,
+                    latency.transactions,
                     latency.p50_ms,
                     latency.p95_ms,
                     latency.p99_ms,
