@@ -7,6 +7,8 @@ mod garbage;
 #[cfg(test)]
 mod groups;
 #[cfg(test)]
+mod judges;
+#[cfg(test)]
 mod preparation;
 #[cfg(test)]
 mod refusals;
