@@ -2,6 +2,8 @@
 //! client library's mock cluster where a fault must be exact.
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod faults;
