@@ -4,6 +4,8 @@
 mod support;
 
 #[cfg(test)]
+mod conformance;
+#[cfg(test)]
 mod fencing;
 #[cfg(test)]
 mod history;
