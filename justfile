@@ -9,7 +9,6 @@ stack := 'cargo run --quiet --package cdc-stack --bin cdc-stack --'
 # Of `just up`, whichever stack it is.
 source_url := 'postgresql://postgres@127.0.0.1:15432/orders_db'
 brokers := '127.0.0.1:19092'
-warehouse_url := 'postgresql://warehouse@127.0.0.1:15433/analytics'
 
 # List the recipes
 default:
@@ -47,6 +46,26 @@ up:
 down:
     @if {{ docker }}; then {{ compose }} down; else {{ stack }} down; fi
 
+# Follow the logs of `just up`, e.g. `just logs kafka connect`, `just logs --no-follow`
+logs *ARGS:
+    @if ! {{ docker }}; then exec {{ stack }} logs "$@"; fi; \
+        follow=--follow; \
+        for word; do shift; \
+            if [ "$word" = --no-follow ]; then follow=; else set -- "$@" "$word"; fi; \
+        done; \
+        exec {{ compose }} logs --tail 50 $follow "$@"
+
+# Open a shell on a database of `just up`: `just psql source`, `just psql warehouse -c '\dt'`
+psql WHICH *ARGS:
+    @if ! {{ docker }}; then exec {{ stack }} psql "$@"; fi; \
+        case $1 in \
+            source) names='--username=postgres --dbname=orders_db' ;; \
+            warehouse) names='--username=warehouse --dbname=analytics' ;; \
+            *) echo "no database is called $1: source or warehouse" >&2; exit 2 ;; \
+        esac; \
+        service=$1; shift; [ -t 0 ] && terminal= || terminal=--no-TTY; \
+        exec {{ compose }} exec $terminal "$service" psql $names "$@"
+
 # Show the whole pipeline with nothing set up, e.g. `just demo --changes 100000`
 demo *ARGS:
     cargo run --release --package pipeline -- demo "$@"
@@ -68,11 +87,3 @@ bench NAME:
 # Measure the whole path on real components
 bench-e2e *ARGS:
     cargo run --release --package benches -- "$@"
-
-# Open a shell on the warehouse of `just up`
-psql-warehouse:
-    psql {{ warehouse_url }}
-
-# Open a shell on the source database of `just up`
-psql-source:
-    psql {{ source_url }}

@@ -9,8 +9,10 @@ use serde_json::Value;
 use crate::StackError;
 use crate::java::{self, Java, PORT_ATTEMPTS, Server};
 use crate::kafka::Broker;
-use crate::port::free_port;
+use crate::port::{free_port, require_free};
 use crate::process::POLL;
+
+const COMPONENT: &str = "the Kafka Connect worker";
 
 /// Longer than the worker's own limit for one request of its interface, which is 90 s.
 const REQUEST_LIMIT: Duration = Duration::from_secs(100);
@@ -66,7 +68,10 @@ impl Connect {
     }
 
     fn attempt(java: &Java, broker: &Broker, options: &ConnectOptions) -> Result<Self, StackError> {
-        let port = options.port.map_or_else(free_port, Ok)?;
+        let port = match options.port {
+            Some(port) => require_free(&[(COMPONENT, port)]).map(|()| port)?,
+            None => free_port()?,
+        };
         let (folder, temporary) = java::folder(options.folder.as_deref(), "cdc-connect-")?;
         let file = folder.join("worker.properties");
         java::write(&file, &properties(options, java, &broker.bootstrap(), port))?;
@@ -80,7 +85,7 @@ impl Connect {
             .timeout_global(Some(REQUEST_LIMIT))
             .build()
             .into();
-        let server = Server::new("the Kafka Connect worker", command, folder, temporary);
+        let server = Server::new(COMPONENT, command, folder, temporary);
         let connect = Self { port, agent, server };
         connect.launch()?;
         Ok(connect)
@@ -160,6 +165,24 @@ impl Connect {
     /// Kills the worker with SIGKILL.
     pub fn kill(&self) {
         self.server.kill();
+    }
+
+    /// Stops the worker's process with SIGSTOP, as a machine that hangs would: the port still takes
+    /// connections, and requests wait until their own limits. Nothing to do when it is frozen.
+    ///
+    /// Stopping, restarting or dropping a frozen worker thaws it first; [`kill`](Self::kill) does
+    /// not need to.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotRunning`], or [`StackError::Deadline`] when the process does not stop.
+    pub fn freeze(&self) -> Result<(), StackError> {
+        self.server.freeze()
+    }
+
+    /// Lets a frozen worker go on with SIGCONT; nothing to do when it is not frozen.
+    pub fn thaw(&self) {
+        self.server.thaw();
     }
 
     /// Stops the worker in an orderly way; it writes the offsets of its connectors first.

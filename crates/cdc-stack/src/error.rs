@@ -42,6 +42,16 @@ pub enum StackError {
         /// Last port that was tried.
         last: u16,
     },
+    /// Other programs listen on ports that components were asked to have.
+    #[error(
+        "cannot listen on 127.0.0.1: already taken by another program: {}; stop that program, \
+         which `ss -ltnp` or `lsof -i` names, or choose another port",
+        list(taken)
+    )]
+    PortsTaken {
+        /// The component and its port, for each port that is taken.
+        taken: Vec<(&'static str, u16)>,
+    },
     /// A component ended, or did not answer in time, while it was being started.
     #[error("cannot start {component}: {reason}; the end of its log {} is:\n{log_tail}", log.display())]
     Start {
@@ -106,4 +116,10 @@ impl StackError {
         let path = path.to_owned();
         move |source| Self::Io { action, path, source }
     }
+}
+
+fn list(taken: &[(&str, u16)]) -> String {
+    let ports: Vec<String> =
+        taken.iter().map(|(component, port)| format!("port {port} ({component})")).collect();
+    ports.join(", ")
 }

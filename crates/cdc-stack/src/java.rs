@@ -20,6 +20,9 @@ use crate::process::{Launch, Process, run};
 pub(crate) const POM: &str = include_str!("../../../docker/native/pom.xml");
 const LOG4J: &str = include_str!("../../../docker/native/log4j.properties");
 
+/// The log's name in a server's folder.
+pub(crate) const LOG: &str = "server.log";
+
 /// A cold start takes seconds; the rest is for a machine that is busy compiling.
 const START_LIMIT: Duration = Duration::from_mins(2);
 
@@ -187,7 +190,7 @@ impl Server {
     }
 
     pub(crate) fn log(&self) -> PathBuf {
-        self.folder.join("server.log")
+        self.folder.join(LOG)
     }
 
     pub(crate) fn process_id(&self) -> Option<u32> {
@@ -197,6 +200,17 @@ impl Server {
     pub(crate) fn kill(&self) {
         if let Some(mut process) = self.process().take() {
             process.kill();
+        }
+    }
+
+    pub(crate) fn freeze(&self) -> Result<(), StackError> {
+        let mut slot = self.process();
+        slot.as_mut().ok_or(StackError::NotRunning { component: self.component })?.freeze()
+    }
+
+    pub(crate) fn thaw(&self) {
+        if let Some(process) = self.process().as_mut() {
+            process.thaw();
         }
     }
 

@@ -6,7 +6,9 @@ use crate::StackError;
 use crate::cache;
 use crate::file::{copy_tree, digest};
 use crate::java::{self, Java, PORT_ATTEMPTS, Server};
-use crate::port::{accepts, free_port};
+use crate::port::{accepts, free_port, require_free};
+
+const COMPONENT: &str = "the Kafka broker";
 
 /// Any value in the form of Kafka's identifiers will do: each broker is a world of its own.
 const CLUSTER_ID: &str = "Y2RjLXN0YWNrLW5hdGl2ZQ";
@@ -53,8 +55,8 @@ impl Broker {
     ///
     /// # Errors
     ///
-    /// When Java or, for the download, Maven is missing, when the download fails, or, as
-    /// [`StackError::Start`], when the broker ends or stays silent; that error has its log.
+    /// When Java or, for the download, Maven is missing, when the download fails, when the port that
+    /// was asked for is taken, or, as [`StackError::Start`], when the broker ends or stays silent; that error has its log.
     pub fn start(options: &BrokerOptions) -> Result<Self, StackError> {
         let java = Java::prepare()?;
         let mut attempt = 1;
@@ -69,7 +71,10 @@ impl Broker {
     }
 
     fn attempt(java: Java, options: &BrokerOptions) -> Result<Self, StackError> {
-        let port = options.port.map_or_else(free_port, Ok)?;
+        let port = match options.port {
+            Some(port) => require_free(&[(COMPONENT, port)]).map(|()| port)?,
+            None => free_port()?,
+        };
         let controller = free_port()?;
         let (folder, temporary) = java::folder(options.folder.as_deref(), "cdc-kafka-")?;
         let data = folder.join("data");
@@ -80,7 +85,7 @@ impl Broker {
         java::write(&file, &properties(options, &data, port, controller))?;
         let mut command = java.command(options.heap_mib, &folder, "kafka.Kafka");
         command.push(file.into());
-        let server = Server::new("the Kafka broker", command, folder, temporary);
+        let server = Server::new(COMPONENT, command, folder, temporary);
         let broker = Self { java, port, server };
         broker.launch()?;
         Ok(broker)
@@ -119,6 +124,24 @@ impl Broker {
     /// Kills the broker with SIGKILL.
     pub fn kill(&self) {
         self.server.kill();
+    }
+
+    /// Stops the broker's process with SIGSTOP, as a machine that hangs would: the port still takes
+    /// connections, and clients wait until their own limits. Nothing to do when it is frozen.
+    ///
+    /// Stopping, restarting or dropping a frozen broker thaws it first; [`kill`](Self::kill) does
+    /// not need to.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotRunning`], or [`StackError::Deadline`] when the process does not stop.
+    pub fn freeze(&self) -> Result<(), StackError> {
+        self.server.freeze()
+    }
+
+    /// Lets a frozen broker go on with SIGCONT; nothing to do when it is not frozen.
+    pub fn thaw(&self) {
+        self.server.thaw();
     }
 
     /// Stops the broker in an orderly way. Its topics stay until it is dropped.

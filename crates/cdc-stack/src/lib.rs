@@ -5,10 +5,11 @@
 //! - **Private**: every component listens on 127.0.0.1 only, on a free port unless one is asked
 //!   for, with its files in a folder of its own.
 //! - **Ready**: a started component answers. A start that fails says which component, why, and
-//!   shows the end of its log.
+//!   shows the end of its log; ports that were asked for and are taken are named.
 //! - **Nothing is left behind**: a component ends when its handle is dropped, and also when the
 //!   starter aborts or is killed, because each one runs beside a small watchdog that waits for
-//!   the starter's end. Temporary folders are removed in both cases.
+//!   the starter's end. That holds for frozen components too. Temporary folders are removed in
+//!   both cases.
 //! - **Never skipped**: a missing program is an error that names the line which installs it.
 //!
 //! # Example
@@ -27,18 +28,23 @@
 //!
 //! - A *cluster* is one PostgreSQL server with its data folder, as in PostgreSQL's own manual.
 //! - The *lifeline* is the pipe between a starter and its component's watchdog.
+//! - A component is *killed* by SIGKILL, as by a power cut, and *frozen* by SIGSTOP, as when its
+//!   machine hangs, until it is *thawed*.
 //! - The *cache folder* keeps what is expensive to make and safe to share: see
 //!   [`cache::cache_dir`].
 //!
 //! # Limits
 //!
-//! Unix only. There are no passwords and no encryption: this is for one machine and for data that
+//! Unix only. Where `/proc` does not exist, freezing or killing a cluster does not reach its open
+//! sessions at once. There are no passwords and no encryption: this is for one machine and for data that
 //! may be lost. Waiting is blocking; call it from a thread that may wait.
 
 pub mod cache;
+mod component;
 pub mod connect;
 pub mod connector;
 mod error;
+mod family;
 mod file;
 mod java;
 pub mod kafka;
@@ -47,5 +53,6 @@ pub mod postgres;
 mod process;
 mod stack;
 
+pub use component::{Component, FixedPorts};
 pub use error::StackError;
-pub use stack::{FixedPorts, Ports, Stack, StackOptions, Warehouse};
+pub use stack::{Ports, Stack, StackOptions, Warehouse};

@@ -8,4 +8,5 @@ mod cluster;
 mod template;
 
 pub use binaries::PostgresBinaries;
+pub(crate) use cluster::LOG;
 pub use cluster::{Cluster, ClusterOptions, Durability, StopMode};

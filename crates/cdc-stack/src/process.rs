@@ -7,6 +7,9 @@
 //! starter ends, the system closes the lifeline, and the watchdog kills the component and removes
 //! its temporary folder. (Linux's parent-death signal would not do: it fires when the *thread*
 //! that started the child ends.)
+//!
+//! A frozen component has stopped together with its direct children, its watchdog has not: so a
+//! component that was frozen when its starter ended is killed like any other.
 
 use std::ffi::OsString;
 use std::fs::{self, OpenOptions};
@@ -19,22 +22,32 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal};
 
 use crate::StackError;
+use crate::family::{children_of, stands_still};
 use crate::file::{log_since, log_tail};
 
 /// How often a condition is looked at while waiting for it.
 pub(crate) const POLL: Duration = Duration::from_millis(10);
+
+/// A stopping process finishes the system call it is in; only a disk that hangs takes seconds.
+const FREEZE_LIMIT: Duration = Duration::from_secs(10);
 
 /// Arguments: the folder to remove (or nothing), then the component's command line.
 ///
 /// The group's id is not given to another process while the watchdog lives in the group, so
 /// `$$` stays safe to kill after the component has ended by itself. The watchdog is started by a
 /// subshell that ends at once, so that the component has no child it does not know.
+///
+/// The component's children are killed with it, since PostgreSQL's have groups of their own and
+/// would notice the end of their parent only while they are not frozen. The watchdog ignores
+/// SIGHUP, which the system sends to a group with a stopped process when the starter ends.
 const SCRIPT: &str = r#"
 folder=$1; shift
 exec 3<&0 </dev/null
 ( (
+  trap '' HUP
   read -r line <&3
-  kill -9 $$
+  children=$(grep -s -l "^PPid:[[:space:]]*$$\$" /proc/[0-9]*/status | cut -d / -f 3)
+  kill -9 $$ $children
   if [ -n "$folder" ]; then
     for attempt in 1 2 3 4 5 6 7 8 9 10; do
       rm -rf -- "$folder" && break
@@ -103,6 +116,8 @@ pub(crate) struct Process {
     group: Option<Pid>,
     log: PathBuf,
     log_from: u64,
+    // Who has to be sent SIGCONT before it can do anything but be killed.
+    frozen: Vec<Pid>,
     // Held for its end: closing it makes the watchdog act.
     _lifeline: Option<ChildStdin>,
 }
@@ -126,13 +141,14 @@ impl Process {
         }
         let mut child = command.spawn().map_err(StackError::io("run", Path::new("sh")))?;
         let lifeline = child.stdin.take();
-        let group = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+        let group = to_pid(child.id());
         Ok(Self {
             component: launch.component,
             child,
             group,
             log: launch.log.to_owned(),
             log_from,
+            frozen: Vec::new(),
             _lifeline: lifeline,
         })
     }
@@ -186,8 +202,66 @@ impl Process {
         }
     }
 
-    /// Asks the component to end, waits for it, and kills what is left after the limit.
+    /// Stops the component and its direct children with SIGSTOP, and waits until none of their
+    /// threads runs. Nothing to do when it is frozen.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotRunning`] when the component has ended by itself, [`StackError::Deadline`]
+    /// when a process does not stop; then all go on.
+    pub(crate) fn freeze(&mut self) -> Result<(), StackError> {
+        let Some(own) = self.group.filter(|_| self.exit_status().is_none()) else {
+            return Err(StackError::NotRunning { component: self.component });
+        };
+        if !self.frozen.is_empty() {
+            return Ok(());
+        }
+        // A parent that has stopped starts no further children, so this finds all of them.
+        let result = self.halt(&[own]).and_then(|()| {
+            let children: Vec<Pid> =
+                children_of(self.id()).into_iter().filter_map(to_pid).collect();
+            self.halt(&children)
+        });
+        if result.is_err() {
+            self.thaw();
+        }
+        result
+    }
+
+    /// Lets a frozen component go on; nothing to do when it is not frozen.
+    pub(crate) fn thaw(&mut self) {
+        for pid in self.frozen.drain(..) {
+            // An error means that somebody else has killed it.
+            rustix::process::kill_process(pid, Signal::CONT).ok();
+        }
+    }
+
+    fn halt(&mut self, processes: &[Pid]) -> Result<(), StackError> {
+        for pid in processes {
+            // An error means that it has just ended.
+            rustix::process::kill_process(*pid, Signal::STOP).ok();
+        }
+        self.frozen.extend(processes);
+        let begin = Instant::now();
+        for pid in processes {
+            while !stands_still(pid.as_raw_pid()) {
+                if begin.elapsed() > FREEZE_LIMIT {
+                    return Err(StackError::Deadline {
+                        what: format!("process {pid} of {} did not stop", self.component),
+                        limit: FREEZE_LIMIT,
+                        last_seen: "a running thread".to_owned(),
+                    });
+                }
+                thread::sleep(POLL);
+            }
+        }
+        Ok(())
+    }
+
+    /// Asks the component to end, waits for it, and kills what is left after the limit. A frozen
+    /// one goes on first, since it could not do what it is asked.
     pub(crate) fn stop(&mut self, signal: Signal, limit: Duration) {
+        self.thaw();
         if let Some(pid) = self.group.filter(|_| self.exit_status().is_none()) {
             // An error means that it has just ended by itself, which is what is wanted.
             rustix::process::kill_process(pid, signal).ok();
@@ -199,11 +273,16 @@ impl Process {
         self.kill();
     }
 
-    /// Kills component and watchdog, and waits until the component is gone.
+    /// Kills component and watchdog, and the component's children when it is frozen, and waits
+    /// until the component is gone.
     pub(crate) fn kill(&mut self) {
         if let Some(group) = self.group {
             // An error means that nobody is left in the group.
             rustix::process::kill_process_group(group, Signal::KILL).ok();
+        }
+        for pid in self.frozen.drain(..) {
+            // Others of the component have groups of their own. An error means that it is gone.
+            rustix::process::kill_process(pid, Signal::KILL).ok();
         }
         drop(self.child.wait());
     }
@@ -240,21 +319,9 @@ pub(crate) fn run(command: &mut Command, what: &str) -> Result<String, StackErro
     })
 }
 
-/// The ids of the processes whose parent is `parent`; empty where `/proc` does not exist.
-pub(crate) fn children_of(parent: u32) -> Vec<u32> {
-    let Ok(entries) = fs::read_dir("/proc") else { return Vec::new() };
-    entries
-        .flatten()
-        .filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok())
-        .filter(|pid| parent_of(*pid) == Some(parent))
-        .collect()
-}
-
-fn parent_of(pid: u32) -> Option<u32> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    // The name in parentheses may itself hold spaces and parentheses; state and parent follow it.
-    let (_, rest) = stat.rsplit_once(')')?;
-    rest.split_whitespace().nth(1)?.parse().ok()
+/// A process id as signals are addressed with it.
+pub(crate) fn to_pid(id: u32) -> Option<Pid> {
+    i32::try_from(id).ok().and_then(Pid::from_raw)
 }
 
 #[cfg(test)]
@@ -270,31 +337,75 @@ mod tests {
         assert_eq!(Account::choose("postgres:x:0:0::/:/bin/sh\n"), None);
     }
 
-    #[test]
-    fn a_component_that_ends_early_is_reported_with_its_log() {
-        let folder = tempfile::tempdir().unwrap();
-        let log = folder.path().join("log");
-        let mut process = Process::start(Launch {
+    /// A shell that runs this text as a component with its files in the folder.
+    fn shell(folder: &Path, text: &str) -> Process {
+        Process::start(Launch {
             component: "a test program",
-            command: ["sh", "-c", "echo boom >&2; exit 3"].map(OsString::from).to_vec(),
+            command: ["sh", "-c", text].map(OsString::from).to_vec(),
             environment: Vec::new(),
-            folder: folder.path(),
-            log: &log,
+            folder,
+            log: &folder.join("log"),
             account: None,
             orphaned_folder: None,
         })
-        .unwrap();
+        .unwrap()
+    }
+
+    /// A component with a child, both running.
+    fn parent_and_child(folder: &Path) -> (Process, i32) {
+        let mut process = shell(folder, "sleep 600 & echo ready; wait");
+        process.wait_ready(Duration::from_secs(10), |it| it.log_contains("ready")).unwrap();
+        let children = children_of(process.id());
+        assert_eq!(children.len(), 1, "the watchdog is not the component's child");
+        (process, i32::try_from(children[0]).unwrap())
+    }
+
+    fn is_stopped(pid: i32) -> bool {
+        let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+        status.contains("State:\tT")
+    }
+
+    #[test]
+    fn a_component_that_ends_early_is_reported_with_its_log() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut process = shell(folder.path(), "echo boom >&2; exit 3");
         let error = process.wait_ready(Duration::from_secs(10), |_| false).unwrap_err();
         let text = error.to_string();
         assert!(text.contains("a test program") && text.contains("exit status: 3"), "{text}");
         assert!(text.contains("boom"), "{text}");
+        let error = process.freeze().unwrap_err();
+        assert!(matches!(error, StackError::NotRunning { .. }), "{error}");
     }
 
     #[test]
-    fn own_children_are_found_by_their_parent() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        assert!(children_of(std::process::id()).contains(&child.id()));
-        child.kill().unwrap();
-        child.wait().unwrap();
+    fn a_component_and_its_child_stand_still_while_frozen() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut process, child) = parent_and_child(folder.path());
+        let own = i32::try_from(process.id()).unwrap();
+        process.freeze().unwrap();
+        process.freeze().unwrap();
+        assert!(is_stopped(own) && is_stopped(child));
+        process.thaw();
+        process.thaw();
+        assert!(!is_stopped(own) && !is_stopped(child));
+    }
+
+    #[test]
+    fn a_frozen_component_can_be_asked_to_end() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut process, _) = parent_and_child(folder.path());
+        process.freeze().unwrap();
+        let begin = Instant::now();
+        process.stop(Signal::TERM, Duration::from_mins(1));
+        assert!(begin.elapsed() < Duration::from_secs(30), "it was killed only after the limit");
+    }
+
+    #[test]
+    fn a_dropped_frozen_component_leaves_no_child() {
+        let folder = tempfile::tempdir().unwrap();
+        let (mut process, child) = parent_and_child(folder.path());
+        process.freeze().unwrap();
+        drop(process);
+        assert!(!is_stopped(child));
     }
 }

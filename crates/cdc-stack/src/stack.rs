@@ -5,40 +5,20 @@ use std::thread;
 use std::time::Duration;
 
 use crate::StackError;
+use crate::component::{
+    Component, FixedPorts, SOURCE_DATABASE, WAREHOUSE_DATABASE, WAREHOUSE_ROLE,
+};
 use crate::connect::{Connect, ConnectOptions};
 use crate::connector::ConnectorConfig;
 use crate::kafka::{Broker, BrokerOptions};
+use crate::port::require_free;
 use crate::postgres::{Cluster, ClusterOptions, Durability};
-
-const SOURCE_DATABASE: &str = "orders_db";
-const WAREHOUSE_DATABASE: &str = "analytics";
-const WAREHOUSE_ROLE: &str = "warehouse";
 
 const SOURCE_SCHEMA: &str = include_str!("../../../docker/source/orders.sql");
 const WAREHOUSE_SCHEMA: &str = include_str!("../../../docker/warehouse/analytics.sql");
 
 /// A cold connector takes some seconds; the rest is for a busy machine.
 const CONNECTOR_LIMIT: Duration = Duration::from_mins(1);
-
-/// The ports of the stack that people work with, the same under Docker and without it. They are not
-/// the components' usual ones, which an installed PostgreSQL or Kafka would already hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FixedPorts {
-    /// The source's PostgreSQL server: 15432.
-    pub source: u16,
-    /// The warehouse's PostgreSQL server: 15433.
-    pub warehouse: u16,
-    /// The Kafka broker: 19092.
-    pub kafka: u16,
-    /// Connect's HTTP interface: 18083.
-    pub connect: u16,
-}
-
-impl Default for FixedPorts {
-    fn default() -> Self {
-        Self { source: 15432, warehouse: 15433, kafka: 19092, connect: 18083 }
-    }
-}
 
 /// Which ports the components get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -74,21 +54,35 @@ pub struct StackOptions {
 }
 
 impl StackOptions {
-    fn part(&self, name: &str) -> Option<PathBuf> {
-        self.folder.as_deref().map(|folder| folder.join(name))
+    fn part(&self, component: Component) -> Option<PathBuf> {
+        self.folder.as_deref().map(|folder| component.folder_in(folder))
     }
 
-    fn port(&self, choose: impl FnOnce(FixedPorts) -> u16) -> Option<u16> {
-        match self.ports {
+    fn port(&self, component: Component) -> Option<u16> {
+        match &self.ports {
             Ports::Free => None,
-            Ports::Fixed(ports) => Some(choose(ports)),
+            Ports::Fixed(ports) => Some(ports.of(component)),
         }
     }
 
-    fn cluster(&self, name: &str, port: Option<u16>) -> Result<Cluster, StackError> {
+    /// Looks at all known ports before anything is started, so that one error names all that are
+    /// taken.
+    fn require_ports(&self) -> Result<(), StackError> {
+        let own = |component| match self.warehouse {
+            Warehouse::OwnCluster => true,
+            Warehouse::WithSource => component != Component::Warehouse,
+        };
+        let started = Component::ALL.into_iter().filter(|component| own(*component));
+        let wanted: Vec<_> = started
+            .filter_map(|component| Some((component.name(), self.port(component)?)))
+            .collect();
+        require_free(&wanted)
+    }
+
+    fn cluster(&self, component: Component) -> Result<Cluster, StackError> {
         Cluster::start(ClusterOptions {
-            folder: self.part(name),
-            port,
+            folder: self.part(component),
+            port: self.port(component),
             durability: self.durability,
             settings: Vec::new(),
         })
@@ -113,14 +107,14 @@ impl Stack {
     ///
     /// # Errors
     ///
-    /// The first component's error; what has been started is stopped again.
+    /// [`StackError::PortsTaken`] before anything is started, with all ports that are taken; else
+    /// the first component's error: what has been started is stopped again.
     pub fn start(options: &StackOptions) -> Result<Self, StackError> {
+        options.require_ports()?;
         let (source, warehouse, messaging) = thread::scope(|scope| {
-            let source = scope.spawn(|| options.cluster("source", options.port(|p| p.source)));
+            let source = scope.spawn(|| options.cluster(Component::Source));
             let warehouse = scope.spawn(|| match options.warehouse {
-                Warehouse::OwnCluster => {
-                    options.cluster("warehouse", options.port(|p| p.warehouse)).map(Some)
-                }
+                Warehouse::OwnCluster => options.cluster(Component::Warehouse).map(Some),
                 Warehouse::WithSource => Ok(None),
             });
             let messaging = messaging(options);
@@ -193,15 +187,15 @@ impl Stack {
 
 fn messaging(options: &StackOptions) -> Result<(Broker, Connect), StackError> {
     let broker = Broker::start(&BrokerOptions {
-        folder: options.part("kafka"),
-        port: options.port(|ports| ports.kafka),
+        folder: options.part(Component::Kafka),
+        port: options.port(Component::Kafka),
         ..BrokerOptions::default()
     })?;
     let connect = Connect::start(
         &broker,
         &ConnectOptions {
-            folder: options.part("connect"),
-            port: options.port(|ports| ports.connect),
+            folder: options.part(Component::Connect),
+            port: options.port(Component::Connect),
             ..ConnectOptions::default()
         },
     )?;

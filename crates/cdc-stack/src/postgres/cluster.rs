@@ -11,17 +11,21 @@ use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Signal, kill_process};
 use tempfile::TempDir;
 
 use super::PostgresBinaries;
 use super::template::{create_data, own};
 use crate::StackError;
+use crate::family::children_of;
 use crate::file::{sql_identifier, work_folder};
-use crate::port::free_port;
-use crate::process::{Account, Launch, POLL, Process, children_of};
+use crate::port::{free_port, require_free};
+use crate::process::{Account, Launch, POLL, Process, to_pid};
 
 const COMPONENT: &str = "PostgreSQL";
+
+/// The log's name in a server's folder.
+pub(crate) const LOG: &str = "postgres.log";
 
 /// Enough for crash recovery of a large test on a busy machine; a usual start takes 0.2 s.
 const START_LIMIT: Duration = Duration::from_mins(1);
@@ -92,11 +96,14 @@ impl Cluster {
     ///
     /// # Errors
     ///
-    /// When PostgreSQL is not installed, when its folder cannot be prepared, or, as
-    /// [`StackError::Start`], when the server ends or stays silent; that error has its log.
+    /// When PostgreSQL is not installed, when its folder cannot be prepared, when the port that was
+    /// asked for is taken, or, as [`StackError::Start`], when the server ends or stays silent; that error has its log.
     pub fn start(options: ClusterOptions) -> Result<Self, StackError> {
         let binaries = PostgresBinaries::find()?;
         let account = Account::for_postgres()?;
+        if let Some(port) = options.port {
+            require_free(&[(COMPONENT, port)])?;
+        }
         let (folder, temporary) = work_folder(options.folder.as_deref(), "cdc-pg-")?;
         own(&folder, account)?;
         let data = folder.join("data");
@@ -168,7 +175,7 @@ impl Cluster {
 
     /// The server's log.
     pub fn log(&self) -> PathBuf {
-        self.folder.join("postgres.log")
+        self.folder.join(LOG)
     }
 
     /// The process id of the server, while it runs.
@@ -252,10 +259,36 @@ impl Cluster {
             // a session busy with a long statement only after it.
             let sessions = children_of(process.id());
             process.kill();
-            for pid in sessions.iter().filter_map(|pid| Pid::from_raw(i32::try_from(*pid).ok()?)) {
+            for pid in sessions.into_iter().filter_map(to_pid) {
                 // An error means that it has ended meanwhile.
                 kill_process(pid, Signal::KILL).ok();
             }
+        }
+    }
+
+    /// Stops the server and all its sessions with SIGSTOP, as a machine that hangs would: the port
+    /// still takes connections, and nobody answers. Nothing to do when it is frozen.
+    ///
+    /// Frozen are the server process and its direct children: all sessions, WAL senders and
+    /// background processes. A program that a session has started (`COPY … FROM PROGRAM`) goes on
+    /// until it needs its session. Where `/proc` does not exist, only the server process is
+    /// frozen: it takes no new sessions, but the present ones go on.
+    ///
+    /// [`psql`](Self::psql) waits until the server is thawed. Stopping, restarting or dropping a
+    /// frozen server thaws it first; [`kill`](Self::kill) does not need to.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::NotRunning`], or [`StackError::Deadline`] when a process does not stop.
+    pub fn freeze(&self) -> Result<(), StackError> {
+        let mut slot = self.process();
+        slot.as_mut().ok_or(StackError::NotRunning { component: COMPONENT })?.freeze()
+    }
+
+    /// Lets a frozen server go on with SIGCONT; nothing to do when it is not frozen.
+    pub fn thaw(&self) {
+        if let Some(process) = self.process().as_mut() {
+            process.thaw();
         }
     }
 

@@ -1,17 +1,21 @@
 //! A cluster keeps its data through every kind of restart and leaves nothing behind.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc;
 use std::thread;
+use std::time::{Duration, Instant};
 
 use cdc_stack::StackError;
-use cdc_stack::postgres::{Cluster, ClusterOptions, Durability, StopMode};
+use cdc_stack::postgres::{Cluster, ClusterOptions, Durability, PostgresBinaries, StopMode};
 
+use crate::answers::{POSTGRES, Question};
 use crate::processes::{processes_of, wait_until};
 
-/// Set in the copy of this test binary which `aborts_while_its_cluster_runs` runs in.
+/// Set in the copy of this test binary which `aborts_while_its_cluster_runs` runs in: the state in
+/// which the cluster is left.
 const ABORT: &str = "CDC_STACK_TEST_ABORT";
 
 fn relaxed() -> ClusterOptions {
@@ -84,7 +88,106 @@ fn nothing_is_left_of_a_dropped_cluster() {
 }
 
 #[test]
+fn a_frozen_cluster_takes_connections_but_answers_only_when_thawed() {
+    let cluster = Cluster::start(relaxed()).unwrap();
+    Question::ask(cluster.port(), POSTGRES).is_answered();
+    cluster.freeze().unwrap();
+    cluster.freeze().unwrap();
+    let mut question = Question::ask(cluster.port(), POSTGRES);
+    question.stays_open();
+    cluster.thaw();
+    question.is_answered();
+    assert_eq!(cluster.psql("postgres", "select 1").unwrap(), "1");
+}
+
+/// A session of a `psql` that reads statements from a pipe.
+struct Session {
+    child: Child,
+    answers: mpsc::Receiver<String>,
+}
+
+impl Session {
+    fn open(cluster: &Cluster) -> Self {
+        let mut child = Command::new(PostgresBinaries::find().unwrap().program("psql"))
+            .args(["-X", "-q", "-A", "-t", &cluster.url("postgres")])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (sender, answers) = mpsc::channel();
+        thread::spawn(move || lines.map_while(Result::ok).try_for_each(|line| sender.send(line)));
+        Self { child, answers }
+    }
+
+    fn send(&mut self, statement: &str) {
+        writeln!(self.child.stdin.as_mut().unwrap(), "{statement};").unwrap();
+    }
+
+    fn answer(&self, limit: Duration) -> Option<String> {
+        self.answers.recv_timeout(limit).ok()
+    }
+}
+
+impl Drop for Session {
+    fn drop(&mut self) {
+        self.child.kill().ok();
+        self.child.wait().ok();
+    }
+}
+
+#[test]
+fn an_open_session_is_frozen_with_its_cluster() {
+    const LIMIT: Duration = Duration::from_secs(30);
+    let cluster = Cluster::start(relaxed()).unwrap();
+    let mut session = Session::open(&cluster);
+    session.send("select 'before'");
+    assert_eq!(session.answer(LIMIT).as_deref(), Some("before"));
+    cluster.freeze().unwrap();
+    session.send("select 'after'");
+    assert_eq!(session.answer(Duration::from_millis(700)), None);
+    cluster.thaw();
+    assert_eq!(session.answer(LIMIT).as_deref(), Some("after"));
+}
+
+#[test]
+fn a_frozen_cluster_can_be_restarted_and_killed_and_a_stopped_one_not_frozen() {
+    let cluster = Cluster::start(relaxed()).unwrap();
+    cluster.freeze().unwrap();
+    let begin = Instant::now();
+    cluster.restart(StopMode::Fast).unwrap();
+    assert!(begin.elapsed() < Duration::from_secs(15), "it was killed only after the limit");
+    assert_eq!(cluster.psql("postgres", "select 1").unwrap(), "1");
+    cluster.freeze().unwrap();
+    cluster.kill();
+    wait_until("the end of all frozen sessions", || processes_of(cluster.folder()).is_empty());
+    let error = cluster.freeze().unwrap_err();
+    assert!(matches!(error, StackError::NotRunning { .. }), "{error}");
+    cluster.thaw();
+}
+
+#[test]
+fn nothing_is_left_of_a_dropped_frozen_cluster() {
+    let cluster = Cluster::start(relaxed()).unwrap();
+    let folder = cluster.folder().to_owned();
+    cluster.freeze().unwrap();
+    drop(cluster);
+    wait_until("the end of all its processes", || processes_of(&folder).is_empty());
+    assert!(!folder.exists());
+}
+
+#[test]
 fn nothing_is_left_of_a_cluster_whose_starter_was_aborted() {
+    nothing_is_left_after_an_abort_with("a running cluster");
+}
+
+#[test]
+fn nothing_is_left_of_a_frozen_cluster_whose_starter_was_aborted() {
+    nothing_is_left_after_an_abort_with("a frozen cluster");
+}
+
+fn nothing_is_left_after_an_abort_with(state: &str) {
     let mut starter = Command::new(std::env::current_exe().unwrap())
         .args([
             "--exact",
@@ -92,7 +195,7 @@ fn nothing_is_left_of_a_cluster_whose_starter_was_aborted() {
             "--nocapture",
             "--include-ignored",
         ])
-        .env(ABORT, "1")
+        .env(ABORT, state)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn()
@@ -108,12 +211,15 @@ fn nothing_is_left_of_a_cluster_whose_starter_was_aborted() {
     wait_until("the removal of its folder", || !folder.exists());
 }
 
-/// The other half of the test above; alone it does nothing.
+/// The other half of the tests above; alone it does nothing.
 #[test]
 #[ignore = "runs in a child process of another test"]
 fn aborts_while_its_cluster_runs() {
-    if std::env::var_os(ABORT).is_some() {
+    if let Some(state) = std::env::var_os(ABORT) {
         let cluster = Cluster::start(relaxed()).unwrap();
+        if state == "a frozen cluster" {
+            cluster.freeze().unwrap();
+        }
         println!("folder={}", cluster.folder().display());
         std::process::abort();
     }
@@ -137,10 +243,11 @@ fn a_failed_start_shows_the_end_of_the_log() {
 }
 
 #[test]
-fn a_taken_port_is_an_error_when_it_was_asked_for() {
-    let options = ClusterOptions { port: Some(Cluster::shared().port()), ..relaxed() };
-    let error = Cluster::start(options).unwrap_err();
-    assert!(error.to_string().contains("Address already in use"), "{error}");
+fn a_taken_port_is_named_when_it_was_asked_for() {
+    let port = Cluster::shared().port();
+    let error = Cluster::start(ClusterOptions { port: Some(port), ..relaxed() }).unwrap_err();
+    assert!(matches!(error, StackError::PortsTaken { .. }), "{error}");
+    assert!(error.to_string().contains(&format!("port {port} (PostgreSQL)")), "{error}");
 }
 
 #[test]

@@ -7,6 +7,7 @@ use cdc_stack::kafka::{Broker, BrokerOptions};
 use cdc_stack::postgres::Durability;
 use cdc_stack::{Stack, StackError, StackOptions, Warehouse};
 
+use crate::answers::{HTTP, KAFKA, Question};
 use crate::processes::{processes_of, wait_until};
 
 const LIMIT: Duration = Duration::from_mins(1);
@@ -44,6 +45,8 @@ fn changes_arrive_in_kafka_and_go_on_after_crashes() {
     with_schema_block_messages_describe_themselves(&stack);
     a_failed_task_is_an_error_with_its_trace(&stack);
 
+    frozen_servers_answer_when_thawed(&stack);
+
     stack.connect().kill();
     stack.broker().kill();
     insert("(2, 'Gadget X', 20.25, 'shipped')");
@@ -61,6 +64,8 @@ fn changes_arrive_in_kafka_and_go_on_after_crashes() {
 
     let folders = [stack.broker().log(), stack.connect().log()];
     let folders = folders.map(|log| log.parent().unwrap().to_owned());
+    stack.broker().freeze().unwrap();
+    stack.connect().freeze().unwrap();
     drop(stack);
     for folder in folders {
         assert!(processes_of(&folder).is_empty(), "left behind: {:?}", processes_of(&folder));
@@ -88,6 +93,29 @@ fn with_schema_block_messages_describe_themselves(stack: &Stack) {
     let value: serde_json::Value = serde_json::from_str(&seen[0]).unwrap();
     assert!(value["schema"].is_object() && value["payload"]["op"] == "r", "{value}");
     stack.connect().delete_connector(&described.name).unwrap();
+}
+
+fn frozen_servers_answer_when_thawed(stack: &Stack) {
+    let kafka = || Question::ask(stack.broker().port(), KAFKA);
+    let connect = || {
+        let url = stack.connect().url();
+        Question::ask(url.rsplit_once(':').unwrap().1.parse().unwrap(), HTTP)
+    };
+    kafka().is_answered();
+    connect().is_answered();
+    // One at a time: a worker whose broker is silent for long answers late itself.
+    stack.connect().freeze().unwrap();
+    let mut question = connect();
+    question.stays_open();
+    kafka().is_answered();
+    stack.connect().thaw();
+    question.is_answered();
+
+    stack.broker().freeze().unwrap();
+    let mut question = kafka();
+    question.stays_open();
+    stack.broker().thaw();
+    question.is_answered();
 }
 
 fn a_failed_task_is_an_error_with_its_trace(stack: &Stack) {
