@@ -149,6 +149,15 @@ impl PostgresBody {
         self.mirrors.iter().flat_map(|rows| rows.used().map(|step| (rows.table, step)))
     }
 
+    /// The statements that notice when a target has changed under the rows.
+    pub(crate) fn guards(&self) -> Vec<&str> {
+        let histories = self.histories().map(|rows| &*rows.plan.guard);
+        let mirrors = self.mirror_steps().filter_map(|(_, step)| step.fold.plan());
+        let mut guards: Vec<&str> = histories.chain(mirrors.map(|plan| &*plan.guard)).collect();
+        guards.dedup();
+        guards
+    }
+
     /// Changes of whole tables.
     pub(crate) fn events(&self) -> &[TableEvent] {
         &self.events

@@ -10,10 +10,11 @@ use sqlx::Row as _;
 
 use crate::catalog::{self, TableKind, TargetTable};
 use crate::error::{PostgresError, from_driver};
+use crate::ident::QualifiedName;
 use crate::plan::plan;
 use crate::session::Session;
 use crate::settings::{Mode, PostgresSettings, SynchronousCommit, TableSettings};
-use crate::{sql, state};
+use crate::state;
 
 /// What a finding means for a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,10 +83,12 @@ async fn probe(
 ) -> Result<(), PostgresError> {
     server(session, settings, tables, findings).await?;
     pooler(session, settings, findings).await;
-    if let Err(failure) = state::require(session).await {
+    let before = findings.len();
+    rights(session, state_rights(), findings).await?;
+    if findings.len() == before
+        && let Err(failure) = state::require(session).await
+    {
         findings.push(of_error("state_missing", &failure));
-    } else {
-        rights(session, STATE_RIGHTS, findings).await?;
     }
     for table in tables {
         let target = catalog::load(session.driver(), &table.target.0)
@@ -96,14 +99,12 @@ async fn probe(
             findings.extend(refused(table, &shape, None));
             continue;
         };
-        let name = target.name.to_string();
-        let needed: Vec<(&str, &str)> = match table.mode {
-            Mode::History => vec![("INSERT", &name)],
-            Mode::Mirror { .. } => {
-                ["SELECT", "INSERT", "UPDATE", "DELETE"].map(|right| (right, &*name)).to_vec()
-            }
+        let needed: &[&str] = match table.mode {
+            Mode::History => &["INSERT"],
+            Mode::Mirror { .. } => &["SELECT", "INSERT", "UPDATE", "DELETE"],
         };
-        rights(session, &needed, findings).await?;
+        let needed = needed.iter().map(|right| (*right, target.name.clone()));
+        rights(session, needed, findings).await?;
         findings.extend(advice(table, &target));
         if let Some(shape) = shape_of(shapes, table.id) {
             findings.extend(refused(table, shape, Some(&target)));
@@ -244,6 +245,7 @@ async fn process(session: &mut Session) -> Result<i32, sqlx::Error> {
 
 /// What the writer does with the state tables.
 const STATE_RIGHTS: &[(&str, &str)] = &[
+    ("SELECT", "cdc.schema_version"),
     ("SELECT", "cdc.checkpoint"),
     ("INSERT", "cdc.checkpoint"),
     ("UPDATE", "cdc.checkpoint"),
@@ -251,31 +253,31 @@ const STATE_RIGHTS: &[(&str, &str)] = &[
     ("INSERT", "cdc.table_event"),
 ];
 
-/// Which of some rights on tables the role lacks.
+/// The catalog is open to everybody, while looking a table up by name takes rights on its schema.
+const RIGHT: &str = "
+SELECT has_table_privilege(c.oid, $3) AND has_schema_privilege(n.oid, 'USAGE') AS granted,
+       quote_ident(n.nspname) AS schema, quote_ident(current_user) AS role
+  FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+ WHERE n.nspname = $1 AND c.relname = $2";
+
+/// Adds a finding for each right that the role lacks. A table that does not exist is not its matter.
 async fn rights(
     session: &mut Session,
-    needed: &[(&str, &str)],
+    needed: impl IntoIterator<Item = (&str, QualifiedName)>,
     findings: &mut Vec<Finding>,
 ) -> Result<(), PostgresError> {
     for (right, table) in needed {
-        let statement = format!(
-            "SELECT has_table_privilege(c.oid, {right}) AND has_schema_privilege(n.oid, 'USAGE'), \
-                    quote_ident(n.nspname), quote_ident(current_user) \
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace \
-              WHERE c.oid = {table}::pg_catalog.regclass",
-            right = sql::literal(right),
-            table = sql::literal(table),
-        );
-        let found: Result<Option<(bool, String, String)>, sqlx::Error> =
-            sqlx::query_as(&statement)
-                .persistent(false)
-                .fetch_optional(session.driver())
-                .await;
-        let found = found.map_err(|failure| from_driver("asking for rights", failure))?;
+        let found: Option<(bool, String, String)> = sqlx::query_as(RIGHT)
+            .bind(table.schema.as_str())
+            .bind(table.name.as_str())
+            .bind(right)
+            .fetch_optional(session.driver())
+            .await
+            .map_err(|failure| from_driver("asking for rights", failure))?;
         if let Some((false, schema, role)) = found {
             findings.push(error(
                 "right_missing",
-                format!("the role {role} may not {right} on {table}"),
+                format!("the role {role} may not {right} on {}", table.plain()),
                 format!(
                     "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT {right} ON {table} TO {role};"
                 ),
@@ -283,4 +285,10 @@ async fn rights(
         }
     }
     Ok(())
+}
+
+fn state_rights() -> impl Iterator<Item = (&'static str, QualifiedName)> {
+    STATE_RIGHTS.iter().map(|(right, table)| {
+        (*right, QualifiedName::parse(table).expect("names of state tables are valid"))
+    })
 }

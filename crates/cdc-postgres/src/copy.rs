@@ -27,18 +27,15 @@ pub(crate) const TRAILER: &[u8] = &(-1_i16).to_be_bytes();
 
 /// Rows in PostgreSQL's binary COPY format.
 ///
-/// [`bytes`](Self::bytes) starts with the header at all times and ends with the trailer after
-/// [`seal`](Self::seal). Whoever sends only some of the rows sends [`HEADER`] and [`TRAILER`]
-/// around them.
+/// [`bytes`](Self::bytes) starts with the header at all times; whoever sends it sends [`TRAILER`]
+/// behind it. Whoever sends only some of the rows sends [`HEADER`] before them, too.
 #[derive(Debug)]
 pub(crate) struct CopyBuffer {
     bytes: Vec<u8>,
-    rows: usize,
     /// Where the row that was begun last starts.
     row_start: usize,
     /// Fields that this row announced and that have not been put.
     fields_missing: i16,
-    sealed: bool,
 }
 
 impl Default for CopyBuffer {
@@ -50,34 +47,20 @@ impl Default for CopyBuffer {
 impl CopyBuffer {
     /// A buffer without rows.
     pub(crate) fn new() -> Self {
-        Self {
-            bytes: HEADER.to_vec(),
-            rows: 0,
-            row_start: HEADER.len(),
-            fields_missing: 0,
-            sealed: false,
-        }
+        Self { bytes: HEADER.to_vec(), row_start: HEADER.len(), fields_missing: 0 }
     }
 
     /// Forgets the rows and keeps the memory.
     pub(crate) fn clear(&mut self) {
         self.bytes.truncate(HEADER.len());
-        self.rows = 0;
         self.row_start = HEADER.len();
         self.fields_missing = 0;
-        self.sealed = false;
     }
 
-    /// Begins a row of this many fields, each of which is then put once, in column order. A sealed
-    /// buffer is opened again.
+    /// Begins a row of this many fields, each of which is then put once, in column order.
     pub(crate) fn begin_row(&mut self, fields: i16) {
         debug_assert_eq!(self.fields_missing, 0, "the row before must be complete");
-        if self.sealed {
-            self.bytes.truncate(self.bytes.len().saturating_sub(TRAILER.len()));
-            self.sealed = false;
-        }
         self.row_start = self.bytes.len();
-        self.rows = self.rows.saturating_add(1);
         self.fields_missing = fields;
         self.bytes.extend_from_slice(&fields.to_be_bytes());
     }
@@ -87,20 +70,10 @@ impl CopyBuffer {
     pub(crate) fn abort_row(&mut self) {
         debug_assert!(self.bytes.len() > self.row_start, "there must be a row to take back");
         self.bytes.truncate(self.row_start);
-        self.rows = self.rows.saturating_sub(1);
         self.fields_missing = 0;
     }
 
-    /// Ends the buffer with the trailer. Sealing twice is sealing once.
-    pub(crate) fn seal(&mut self) {
-        debug_assert_eq!(self.fields_missing, 0, "the last row must be complete");
-        if !self.sealed {
-            self.bytes.extend_from_slice(TRAILER);
-            self.sealed = true;
-        }
-    }
-
-    /// The header, the rows, and once sealed the trailer.
+    /// The header and the rows.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.bytes
     }
@@ -108,16 +81,6 @@ impl CopyBuffer {
     /// How many bytes [`bytes`](Self::bytes) has. Between rows it is where the next one starts.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()
-    }
-
-    /// How many rows have been begun and not taken back.
-    pub(crate) fn rows(&self) -> usize {
-        self.rows
-    }
-
-    /// Whether there is no row.
-    pub(crate) fn is_empty(&self) -> bool {
-        self.rows == 0
     }
 
     /// Puts the next field of the row.
@@ -141,12 +104,6 @@ impl CopyBuffer {
     /// Puts NULL.
     pub(crate) fn put_null(&mut self) {
         cell::put_null(&mut self.bytes);
-        self.field_done();
-    }
-
-    /// Puts a `smallint`.
-    pub(crate) fn put_i16(&mut self, value: i16) {
-        cell::put_fixed(&mut self.bytes, value.to_be_bytes());
         self.field_done();
     }
 

@@ -358,3 +358,6 @@ fn key_changed(plan: &MirrorPlan, before: &Row<'_>, after: &Row<'_>) -> bool {
     }
     changed
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,43 @@
 //! A change sink on PostgreSQL: binary COPY, merge, checkpoints in the same transaction.
+//!
+//! What it guarantees: rows, dead letters, table events and progress of a batch become durable
+//! together or not at all; a batch whose progress does not join what is stored changes nothing, so
+//! neither a repetition nor a writer that lost its partitions does harm; a value arrives exactly or
+//! its record becomes a dead letter, and a column that cannot hold a source's values exactly is
+//! refused before anything is written.
+//!
+//! ```no_run
+//! use cdc_config::Secret;
+//! use cdc_core::{Sink, SourceTable, TableId};
+//! use cdc_postgres::{Mode, PipelineName, PostgresSettings, PostgresSink, TableSettings, TargetName};
+//!
+//! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
+//! let url = Secret::new("postgres://warehouse@localhost/analytics");
+//! let settings = PostgresSettings::new(url, PipelineName::parse("orders")?);
+//! let tables = vec![TableSettings {
+//!     id: TableId::new(0),
+//!     source: SourceTable::parse("public.orders")?,
+//!     target: TargetName::parse("public.orders_fact")?,
+//!     mode: Mode::History,
+//! }];
+//! let (stager, writer) = PostgresSink::new(settings, tables).open_lane().await?;
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! Vocabulary: a *history* has one row per change, a *mirror* one row per key; a *plan* binds the
+//! columns of one source shape to those of one target; a *fold* is the last state of each key in a
+//! batch; *staging tables* are temporary tables from which a mirror is merged; an *epoch* is the
+//! number under which a writer owns a partition.
+//!
+//! One batch is one transaction: COPY or merge for each table, dead letters, table events, and last,
+//! in one network message with COMMIT, the compare-and-set of progress (`cdc.advance`). Start
+//! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
+//!
+//! Limits: a writer never ends the session of a frozen predecessor; until the server notices that it
+//! is gone, its locks on keys of a mirror are waited for. A target whose column types change under a
+//! running pipeline halts the pipeline, which plans anew when it starts again. Between several
+//! partitions of a topic a mirror applies truncates in the order in which they arrive.
 
 mod blame;
 mod body;
@@ -39,3 +78,7 @@ pub use settings::{
 pub use sink::PostgresSink;
 pub use stager::PostgresStager;
 pub use writer::PostgresWriter;
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

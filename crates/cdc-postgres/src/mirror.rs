@@ -12,7 +12,7 @@ use crate::fold::{Fold, unavailable};
 use crate::plan::MirrorPlan;
 use crate::session::Session;
 use crate::settings::{Deletes, TableSettings};
-use crate::sql::{MirrorStatements, truncate};
+use crate::sql::{MirrorStatements, Staging, truncate};
 
 /// Below this many rows a merge costs no more than the savepoint around a direct COPY.
 const DIRECT_ROWS_MIN: usize = 256;
@@ -26,8 +26,8 @@ const MERGES_AFTER_DUPLICATE: u32 = 64;
 pub(crate) struct Merging {
     /// Which tables go by merge for how many more batches.
     batches_left: BTreeMap<TableId, u32>,
-    /// Plans whose staging tables hold rows in the present transaction.
-    filled: BTreeSet<u64>,
+    /// Staging tables that hold rows in the present transaction, by name.
+    filled: BTreeSet<String>,
 }
 
 impl Merging {
@@ -52,18 +52,23 @@ impl Merging {
     }
 }
 
-/// Creates the staging tables of a plan in this session, outside of any transaction: a transaction
-/// that rolls back would take them along.
-pub(crate) async fn prepare(session: &mut Session, plan: &MirrorPlan) -> Result<(), PostgresError> {
-    if !session.has_staging(plan.number) {
-        let doing = format!("creating staging tables for {}", plan.target);
-        session.execute(&doing, &plan.statements.create).await?;
-        session.note_staging(plan.number);
+/// Creates the staging tables that a step needs; before the transaction.
+pub(crate) async fn prepare(session: &mut Session, step: &MirrorStep) -> Result<(), PostgresError> {
+    let fold = &step.fold;
+    let Some(plan) = fold.plan() else { return Ok(()) };
+    let MirrorStatements { rows, deletes, partials, .. } = &plan.statements;
+    let needed = [
+        (rows, fold.rows().next().is_some()),
+        (deletes, fold.deletes().next().is_some()),
+        (partials, fold.partials().next().is_some()),
+    ];
+    for (staging, _) in needed.iter().filter(|(_, needed)| *needed) {
+        session.ensure(staging).await?;
     }
     Ok(())
 }
 
-/// Applies one step; the caller owns the transaction and has [prepared](prepare) the plan.
+/// Applies one step; the caller owns the transaction and has [prepared](prepare) the step.
 pub(crate) async fn apply(
     session: &mut Session,
     settings: &TableSettings,
@@ -85,11 +90,7 @@ pub(crate) async fn apply(
         }
         merging.begin(plan.table);
     }
-    if !merging.filled.insert(plan.number) {
-        // An earlier step of this transaction left its rows there.
-        work.run(session, "staging again for", &plan.statements.clear).await?;
-    }
-    work.merge(session).await
+    work.merge(session, merging).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,44 +131,62 @@ impl Work<'_> {
 
     /// Stages and merges: deletes first, then whole rows, then partial ones. No key is in two of
     /// the last.
-    async fn merge(self, session: &mut Session) -> Result<(), PostgresError> {
+    async fn merge(
+        self,
+        session: &mut Session,
+        merging: &mut Merging,
+    ) -> Result<(), PostgresError> {
         let Self { plan, fold } = self;
-        let statements = &plan.statements;
-        let (rows, deletes, _) = MirrorStatements::staging(plan.number);
+        let MirrorStatements { rows, deletes, partials, .. } = &plan.statements;
         let doing = format!("staging rows of {}", plan.target);
         if fold.deletes().next().is_some() {
-            self.copy(session, &statements.copy_deletes, fold.deletes()).await.map_err(
-                |error| self.blame(&doing, &deletes, error, |row| record(fold.deletes(), row)),
-            )?;
-            self.run(session, "deleting from", &statements.delete).await?;
+            self.clear(session, deletes, merging).await?;
+            self.copy(session, &deletes.copy, fold.deletes()).await.map_err(|error| {
+                self.blame(&doing, &deletes.name, error, |row| record(fold.deletes(), row))
+            })?;
+            self.run(session, "deleting from", &plan.statements.delete).await?;
         }
         if fold.rows().next().is_some() {
-            self.copy(session, &statements.copy_rows, fold.rows()).await.map_err(|error| {
-                self.blame(&doing, &rows, error, |row| record(fold.rows(), row))
+            self.clear(session, rows, merging).await?;
+            self.copy(session, &rows.copy, fold.rows()).await.map_err(|error| {
+                self.blame(&doing, &rows.name, error, |row| record(fold.rows(), row))
             })?;
-            self.run(session, "merging into", &statements.merge).await?;
+            self.run(session, "merging into", &plan.statements.merge).await?;
         }
         if fold.partials().next().is_some() {
+            self.clear(session, partials, merging).await?;
             self.update(session, &doing).await?;
         }
         Ok(())
+    }
+
+    /// Makes sure that nothing of an earlier step of this transaction is in a staging table.
+    async fn clear(
+        self,
+        session: &mut Session,
+        staging: &Staging,
+        merging: &mut Merging,
+    ) -> Result<(), PostgresError> {
+        if merging.filled.insert(staging.name.clone()) {
+            return Ok(());
+        }
+        self.run(session, "staging again for", &staging.clear).await
     }
 
     /// Rows with unavailable values change what is there; one whose row is not there cannot be
     /// written at all.
     async fn update(self, session: &mut Session, doing: &str) -> Result<(), PostgresError> {
         let Self { plan, fold } = self;
-        let (_, _, partials) = MirrorStatements::staging(plan.number);
+        let partials = &plan.statements.partials;
         let nth = |row: usize| fold.partials().nth(row).map(|(at, _, _)| at);
         self.copy_partials(session)
             .await
-            .map_err(|error| self.blame(doing, &partials, error, nth))?;
-        let missing: Option<i32> =
-            sqlx::query_scalar(&plan.statements.missing)
-                .persistent(false)
-                .fetch_optional(session.driver())
-                .await
-                .map_err(|error| from_driver(doing, error))?;
+            .map_err(|error| self.blame(doing, &partials.name, error, nth))?;
+        let missing: Option<i32> = sqlx::query_scalar(&plan.statements.missing)
+            .persistent(false)
+            .fetch_optional(session.driver())
+            .await
+            .map_err(|error| from_driver(doing, error))?;
         if let Some(line) = missing {
             let rejection = unavailable(plan, Stage::Apply, None);
             let message = rejection.message.clone();
@@ -199,7 +218,7 @@ impl Work<'_> {
     async fn copy_partials(self, session: &mut Session) -> Result<(), sqlx::Error> {
         let fields = self.plan.fields.saturating_add(2).to_be_bytes();
         let mut row = Vec::new();
-        let mut stream = session.copy_rows(&self.plan.statements.copy_partials).await?;
+        let mut stream = session.copy_rows(&self.plan.statements.partials.copy).await?;
         for (line, (_, image, map)) in (0_i32..).zip(self.fold.partials()) {
             row.clear();
             row.extend_from_slice(&fields);

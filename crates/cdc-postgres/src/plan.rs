@@ -13,6 +13,7 @@ use crate::error::{PostgresError, Refusal};
 use crate::ident::Identifier;
 use crate::pair::{CellEncoder, pair};
 use crate::settings::{Mode, TableSettings};
+use crate::sql;
 
 mod fix;
 mod history;
@@ -40,6 +41,8 @@ pub(crate) struct Cell {
     pub(crate) name: Arc<str>,
     /// How its values become bytes.
     pub(crate) encoder: CellEncoder,
+    /// The type of the target's column as the table declares it.
+    pub(crate) declared: Arc<str>,
 }
 
 /// Plans one table.
@@ -134,7 +137,10 @@ fn cells(
             continue;
         };
         match pair(&column.semantic, target) {
-            Ok(encoder) => cells.push(Cell { source, name: Arc::clone(name), encoder }),
+            Ok(encoder) => {
+                let declared = target.type_name.as_str().into();
+                cells.push(Cell { source, name: Arc::clone(name), encoder, declared });
+            }
             Err(refusal) => {
                 refusals.push(Refusal { message: refusal.message, fix: refusal.hint });
             }
@@ -156,6 +162,13 @@ fn refuse_unfilled(
     }
 }
 
+/// The statement that notices, before COMMIT, when a column no longer has the type it was encoded
+/// for.
+fn guard(table: &TargetTable, cells: &[Cell]) -> String {
+    let columns = cells.iter().map(|cell| (&*cell.name, &*cell.declared));
+    sql::require_types(&table.name.to_string(), columns)
+}
+
 /// A name from the catalog as SQL. The server keeps no name that an [`Identifier`] refuses.
 fn quoted(name: &str) -> String {
     Identifier::parse(name)
@@ -169,4 +182,4 @@ fn field_count(cells: usize) -> i16 {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

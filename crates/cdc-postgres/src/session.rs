@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::copy::{HEADER, TRAILER};
 use crate::error::{PostgresError, from_driver};
 use crate::settings::PostgresSettings;
-use crate::sql;
+use crate::sql::{self, Staging};
 
 /// The first pause between two attempts to connect; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -28,8 +28,8 @@ pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 #[derive(Debug)]
 pub(crate) struct Session {
     connection: PgConnection,
-    /// Plans whose staging tables exist in this session.
-    staged: BTreeSet<u64>,
+    /// Staging tables that exist in this session, by name.
+    staged: BTreeSet<String>,
 }
 
 impl Session {
@@ -140,14 +140,15 @@ impl Session {
         &mut self.connection
     }
 
-    /// Whether the staging tables of a plan exist.
-    pub(crate) fn has_staging(&self, plan: u64) -> bool {
-        self.staged.contains(&plan)
-    }
-
-    /// Notes that the staging tables of a plan exist.
-    pub(crate) fn note_staging(&mut self, plan: u64) {
-        self.staged.insert(plan);
+    /// Creates a staging table unless it exists. Not inside a transaction: one that rolls back
+    /// would take the table along.
+    pub(crate) async fn ensure(&mut self, staging: &Staging) -> Result<(), PostgresError> {
+        if !self.staged.contains(&staging.name) {
+            let doing = format!("creating the staging table {}", staging.name);
+            self.execute(&doing, &staging.create).await?;
+            self.staged.insert(staging.name.clone());
+        }
+        Ok(())
     }
 }
 

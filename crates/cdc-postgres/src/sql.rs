@@ -5,7 +5,9 @@
 
 mod mirror;
 
-pub(crate) use mirror::{DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, truncate};
+pub(crate) use mirror::{
+    DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, Staging, truncate,
+};
 
 /// A text literal. U+0000 cannot stand in SQL; it never reaches this point, because every name has
 /// been bound to a parameter before.
@@ -22,6 +24,19 @@ fn doubled(c: char) -> impl Iterator<Item = char> {
 /// Rows in binary form into some columns of a table.
 pub(crate) fn copy(target: &str, columns: &[String]) -> String {
     format!("COPY {target} ({}) FROM STDIN (FORMAT binary)", columns.join(", "))
+}
+
+/// Raises unless the columns of a target still have the types that a plan was made for.
+pub(crate) fn require_types<'c>(
+    target: &str,
+    columns: impl Iterator<Item = (&'c str, &'c str)> + Clone,
+) -> String {
+    format!(
+        "SELECT cdc.require_types({}::regclass, {}, {})",
+        literal(target),
+        texts(columns.clone().map(|(name, _)| name)),
+        texts(columns.map(|(_, kind)| kind)),
+    )
 }
 
 /// An array literal of numbers.

@@ -13,6 +13,7 @@ pub(crate) const VERSION: i32 = 1;
 pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/001_state.sql"),
     include_str!("../../../warehouse-schema/state/002_advance.sql"),
+    include_str!("../../../warehouse-schema/state/003_require_types.sql"),
 ];
 
 /// Everything that `init` runs for the state, as one text.

@@ -87,12 +87,11 @@ impl PostgresWriter {
         let Self { settings, tables, session, epochs, merging, .. } = self;
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
-        let last = checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), epochs)?;
         let body = batch.body();
+        let last = checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), epochs)?;
+        let last = [body.guards(), vec![&last]].concat().join("; ");
         for (_, step) in body.mirror_steps() {
-            if let Some(plan) = step.fold.plan() {
-                mirror::prepare(session, plan).await?;
-            }
+            mirror::prepare(session, step).await?;
         }
         session.execute("beginning a transaction", "BEGIN").await?;
         merging.begin_transaction();

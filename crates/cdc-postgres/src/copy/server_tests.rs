@@ -49,6 +49,7 @@ impl Database {
             let (head, tail) = buffer.bytes().split_at(buffer.len() / 2);
             copy.send(head).await?;
             copy.send(tail).await?;
+            copy.send(TRAILER).await?;
             copy.finish().await
         })
     }
@@ -74,7 +75,6 @@ impl Database {
             buffer.put_i32(i32::try_from(index).unwrap());
             buffer.put(encoder, *value)?;
         }
-        buffer.seal();
         self.run("TRUNCATE t");
         assert_eq!(self.copy("t", &buffer).unwrap(), values.len() as u64);
         Ok(self.texts("SELECT v::text FROM t ORDER BY i"))
@@ -108,19 +108,20 @@ fn text_comes_back_byte_for_byte_or_is_refused_by_length() {
         let expected: Vec<_> = texts.iter().cloned().map(Some).collect();
         prop_assert_eq!(shown, expected);
 
-        let mut buffer = CopyBuffer::new();
+        let (mut buffer, mut rows) = (CopyBuffer::new(), 0);
         for text in &texts {
             buffer.begin_row(2);
             buffer.put_i32(0);
             let result = buffer.put(CellEncoder::Text { chars_max: Some(10) }, Value::Text(text));
             prop_assert_eq!(result.is_ok(), text.chars().count() <= 10);
-            if result.is_err() {
+            if result.is_ok() {
+                rows += 1;
+            } else {
                 buffer.abort_row();
             }
         }
-        buffer.seal();
         // What our count accepts, the server's count accepts.
-        prop_assert_eq!(database.copy("short", &buffer).unwrap(), buffer.rows() as u64);
+        prop_assert_eq!(database.copy("short", &buffer).unwrap(), rows);
         Ok(())
     });
 }
@@ -175,7 +176,6 @@ fn a_row_of_every_type_goes_from_the_catalog_into_the_table() {
         }
         buffer.put_text_array(["amount", "a \"b\""]).unwrap();
     }
-    buffer.seal();
     assert_eq!(database.copy(&name.to_string(), &buffer).unwrap(), 2);
     let shown = database.text(
         "SELECT concat_ws('|', a, b, c, d, e, f, g, i, '[' || j::text || ']', k, l, m, n, o, p, q,

@@ -9,6 +9,9 @@ use crate::sqlstate::{StateClass, classify};
 /// What `cdc.advance` raises when the step does not join.
 pub(crate) const FENCED: &str = "CD001";
 
+/// What `cdc.require_types` raises when the target has changed.
+const CHANGED: &str = "CD002";
+
 /// A failure of which no row can be named.
 pub(crate) fn from_driver(doing: impl Into<String>, error: sqlx::Error) -> PostgresError {
     match answer(doing.into(), error) {
@@ -80,7 +83,10 @@ fn from_answer(doing: String, answer: PgDatabaseError) -> PostgresError {
     if sqlstate == FENCED {
         return PostgresError::Fenced { step: doing, source: Box::new(answer) };
     }
-    let (mut reason, mut state) = classify(&sqlstate);
+    let (mut reason, mut state) = match &*sqlstate {
+        CHANGED => ("target_changed", StateClass::TargetChanged),
+        code => classify(code),
+    };
     let mut hint = hint::for_reason(reason, state);
     if lacks_partition(&answer) {
         (reason, state) = ("partition_missing", StateClass::Environment);

@@ -18,7 +18,7 @@ pub(super) fn for_reason(reason: &str, class: StateClass) -> Option<String> {
         "login_refused" => "correct the role or the password in the address of the warehouse",
         "database_missing" => "create the database, or correct its name in the address",
         "disk_full" => "free disk space on the warehouse",
-        "binary_form_mismatch" | "copy_format_mismatch" => {
+        "binary_form_mismatch" | "copy_format_mismatch" | "target_changed" => {
             "restart the pipeline, so that it reads the target's columns again; a column has changed \
              its type"
         }

@@ -2,7 +2,7 @@
 
 use cdc_core::{RowShape, TableId};
 
-use super::{Cell, cells, field_count, fix, quoted, refuse_unfilled};
+use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled};
 use crate::catalog::{TargetColumn, TargetTable};
 use crate::error::Refusal;
 use crate::settings::TableSettings;
@@ -89,6 +89,8 @@ pub(crate) struct HistoryPlan {
     pub(crate) fields: i16,
     /// The statement.
     pub(crate) copy: String,
+    /// Raises when a column has changed its type since.
+    pub(crate) guard: String,
     /// Unique indexes beside the primary key, and whether the server alone fills their columns.
     indexes: Vec<(String, bool)>,
     /// The same of the primary key.
@@ -134,6 +136,7 @@ pub(super) fn plan(
         relation: table.name.name.as_str().to_owned(),
         fields: field_count(columns.len()),
         copy: sql::copy(&table.name.to_string(), &columns),
+        guard: guard(table, &cells),
         cells,
         lineage,
         indexes: unique.map(|index| (index.name.clone(), by_server(&index.columns))).collect(),

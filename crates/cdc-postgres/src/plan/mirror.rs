@@ -2,7 +2,7 @@
 
 use cdc_core::{RowShape, TableId};
 
-use super::{Cell, cells, field_count, fix, quoted, refuse_unfilled};
+use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled};
 use crate::catalog::TargetTable;
 use crate::error::Refusal;
 use crate::settings::{Deletes, TableSettings};
@@ -18,8 +18,6 @@ const STAGING: [&str; 2] = ["cdc_unavailable", "cdc_line"];
 /// How to write the rows of one shape.
 #[derive(Debug)]
 pub(crate) struct MirrorPlan {
-    /// The plan's own number within its writer.
-    pub(crate) number: u64,
     /// The table.
     pub(crate) table: TableId,
     /// The target for messages.
@@ -38,6 +36,8 @@ pub(crate) struct MirrorPlan {
     pub(crate) deletes: Deletes,
     /// The statements.
     pub(crate) statements: MirrorStatements,
+    /// Raises when a column has changed its type since.
+    pub(crate) guard: String,
 }
 
 /// What a mirror's plan is made from, beside the shape.
@@ -51,7 +51,7 @@ pub(super) struct Making<'m> {
 
 impl Making<'_> {
     pub(super) fn plan(self, shape: &RowShape, refusals: &mut Vec<Refusal>) -> Option<MirrorPlan> {
-        let Self { settings, table, deletes, number } = self;
+        let Self { settings, table, deletes, .. } = self;
         let mut own = vec![(GENERATION, "integer", INT4), (OFFSET, "bigint", INT8)];
         if deletes == Deletes::Soft {
             own.push((DELETED, "boolean NOT NULL DEFAULT false", BOOL));
@@ -81,7 +81,7 @@ impl Making<'_> {
         let values: Vec<Cell> = cells.iter().filter(|cell| !is_key(&cell.name)).cloned().collect();
         let own_fields = if deletes == Deletes::Soft { 3 } else { 2 };
         Some(MirrorPlan {
-            number,
+            guard: guard(table, &cells),
             table: settings.id,
             target: settings.target.to_string(),
             relation: table.name.name.as_str().to_owned(),

@@ -73,3 +73,57 @@ pub fn read_table(
     };
     Some(TableSettings { id, source: source?, target: target?, mode })
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use cdc_config::Document;
+
+    use super::*;
+
+    fn table(text: &str) -> Result<TableSettings, String> {
+        let document = Document::parse("pipeline.toml", text);
+        let source = SourceTable::parse("public.orders").ok();
+        let read = read_table(&document.root().section("table"), TableId::new(0), source);
+        document.into_result(read).map_err(|problems| problems.to_string())
+    }
+
+    #[test]
+    fn settings_have_defaults_and_units() {
+        let document = Document::parse(
+            "pipeline.toml",
+            "[sink.postgres]\nurl = \"postgres://localhost/analytics\"\nlock_timeout = \"250ms\"\n\
+             synchronous_commit = \"off\"\n",
+        );
+        let pipeline = PipelineName::parse("orders").ok();
+        let section = document.root().section("sink").section("postgres");
+        let settings = read_settings(&section, pipeline);
+        let settings = document.into_result(settings).unwrap();
+        assert_eq!(settings.url.expose(), "postgres://localhost/analytics");
+        assert_eq!(settings.lock_timeout, Duration::from_millis(250));
+        assert_eq!(settings.statement_timeout, Duration::from_mins(5));
+        assert_eq!(settings.synchronous_commit, SynchronousCommit::Off);
+        assert_eq!(settings.pipeline.as_str(), "orders");
+    }
+
+    #[test]
+    fn a_mirror_deletes_and_truncates_unless_told_otherwise() {
+        let mirror = table("[table]\ntarget = \"orders\"\nmode = \"mirror\"\n").unwrap();
+        let default = Mode::Mirror { deletes: Deletes::Hard, truncates: Truncates::Apply };
+        assert_eq!(mirror.mode, default);
+        let soft = "[table]\ntarget = \"orders\"\nmode = \"mirror\"\ndeletes = \"soft\"\n\
+                    truncates = \"ignore\"\n";
+        let mode = Mode::Mirror { deletes: Deletes::Soft, truncates: Truncates::Ignore };
+        assert_eq!(table(soft).unwrap().mode, mode);
+    }
+
+    #[test]
+    fn keys_of_a_mirror_are_a_mistake_in_a_history() {
+        let text = "[table]\ntarget = \"orders\"\nmode = \"history\"\ndeletes = \"soft\"\n";
+        let problems = table(text).unwrap_err();
+        assert!(problems.contains("table.deletes"), "{problems}");
+        let problems = table("[table]\ntarget = \"public.\"\nmode = \"copy\"\n").unwrap_err();
+        assert!(problems.contains("table.target") && problems.contains("table.mode"), "{problems}");
+    }
+}

@@ -31,21 +31,30 @@ pub(crate) struct MirrorNames<'n> {
     pub(crate) deletes: Deletes,
 }
 
+/// A temporary table that empties itself at the end of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Staging {
+    /// Its own name, as errors of COPY give it.
+    pub(crate) name: String,
+    /// Creates it, once per session.
+    pub(crate) create: String,
+    /// Empties it in the middle of a transaction.
+    pub(crate) clear: String,
+    /// Rows into it.
+    pub(crate) copy: String,
+}
+
 /// The statements of one mirror and one shape.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct MirrorStatements {
-    /// Creates the staging tables, once per session.
-    pub(crate) create: String,
-    /// Empties the staging tables in the middle of a transaction.
-    pub(crate) clear: String,
-    /// Whole rows into staging.
-    pub(crate) copy_rows: String,
-    /// The same rows straight into the target.
+    /// Takes whole rows.
+    pub(crate) rows: Staging,
+    /// Takes keys to be deleted.
+    pub(crate) deletes: Staging,
+    /// Takes rows with unavailable values.
+    pub(crate) partials: Staging,
+    /// Whole rows straight into the target.
     pub(crate) copy_direct: String,
-    /// Keys to be deleted into staging.
-    pub(crate) copy_deletes: String,
-    /// Rows with unavailable values into staging.
-    pub(crate) copy_partials: String,
     /// Deletes or flags the staged keys.
     pub(crate) delete: String,
     /// Merges the staged rows.
@@ -56,43 +65,33 @@ pub(crate) struct MirrorStatements {
     pub(crate) update: String,
 }
 
-struct Staging {
-    rows: String,
-    deletes: String,
-    partials: String,
-}
-
 impl MirrorStatements {
-    /// The names of the staging tables, as errors of COPY name them.
-    pub(crate) fn staging(number: u64) -> (String, String, String) {
-        let name = |kind: &str| format!("cdc_{kind}_{number}");
-        (name("rows"), name("deletes"), name("partials"))
-    }
-
     /// Writes the statements.
     pub(crate) fn new(names: &MirrorNames<'_>) -> Self {
-        let (rows, deletes, partials) = Self::staging(names.number);
-        let staging = Staging {
-            rows: format!("pg_temp.{rows}"),
-            deletes: format!("pg_temp.{deletes}"),
-            partials: format!("pg_temp.{partials}"),
-        };
-        let columns = names.columns();
-        let positioned = [names.keys, &[GENERATION.to_owned(), OFFSET.to_owned()]].concat();
-        let partial =
-            [columns.as_slice(), &["cdc_unavailable".to_owned(), "cdc_line".to_owned()]].concat();
+        let (rows, deletes, partials) =
+            (rows_table(names), deletes_table(names), partials_table(names));
         Self {
-            create: create(names, &staging, &positioned),
-            clear: format!("TRUNCATE {}, {}, {}", staging.rows, staging.deletes, staging.partials),
-            copy_rows: super::copy(&staging.rows, &columns),
-            copy_direct: super::copy(names.target, &columns),
-            copy_deletes: super::copy(&staging.deletes, &positioned),
-            copy_partials: super::copy(&staging.partials, &partial),
-            delete: delete(names, &staging.deletes),
-            merge: merge(names, &staging.rows),
-            missing: missing(names, &staging.partials),
-            update: update(names, &staging.partials),
+            copy_direct: super::copy(names.target, &names.columns()),
+            delete: delete(names, &deletes.table()),
+            merge: merge(names, &rows.table()),
+            missing: missing(names, &partials.table()),
+            update: update(names, &partials.table()),
+            rows,
+            deletes,
+            partials,
         }
+    }
+}
+
+impl Staging {
+    fn new(name: String, create: String, columns: &[String]) -> Self {
+        let table = format!("pg_temp.{name}");
+        let copy = super::copy(&table, columns);
+        Self { name, create, clear: format!("TRUNCATE {table}"), copy }
+    }
+
+    fn table(&self) -> String {
+        format!("pg_temp.{}", self.name)
     }
 }
 
@@ -131,26 +130,45 @@ fn not_older(newer: &str) -> String {
     )
 }
 
-fn create(names: &MirrorNames<'_>, staging: &Staging, positioned: &[String]) -> String {
-    let Staging { rows, deletes, partials } = staging;
-    let (target, others) = (names.target, names.others);
-    let (positioned, columns) = (positioned.join(", "), names.columns().join(", "));
+/// Has the target's constraints, so that a row which breaks one is refused while its line is known.
+fn rows_table(names: &MirrorNames<'_>) -> Staging {
+    let name = format!("cdc_rows_{}", names.number);
+    let mut create = format!(
+        "CREATE TEMP TABLE {name} (LIKE {} INCLUDING CONSTRAINTS) ON COMMIT DELETE ROWS",
+        names.target
+    );
     // Without their defaults the other columns would refuse every row. Constraints over them go
     // along.
-    let drops: Vec<String> = others.iter().map(|name| format!("DROP COLUMN {name}")).collect();
-    let drop = if drops.is_empty() {
-        String::new()
-    } else {
-        format!("ALTER TABLE {rows} {};\n", drops.join(", "))
-    };
-    format!(
-        "CREATE TEMP TABLE {rows} (LIKE {target} INCLUDING CONSTRAINTS) ON COMMIT DELETE ROWS;\n\
-         {drop}\
-         CREATE TEMP TABLE {deletes} ON COMMIT DELETE ROWS AS SELECT {positioned} FROM {target} WITH \
-         NO DATA;\n\
-         CREATE TEMP TABLE {partials} ON COMMIT DELETE ROWS AS SELECT {columns}, NULL::bytea AS \
-         cdc_unavailable, NULL::int4 AS cdc_line FROM {target} WITH NO DATA"
-    )
+    let drops: Vec<String> =
+        names.others.iter().map(|other| format!("DROP COLUMN {other}")).collect();
+    if !drops.is_empty() {
+        create = format!("{create}; ALTER TABLE pg_temp.{name} {}", drops.join(", "));
+    }
+    Staging::new(name, create, &names.columns())
+}
+
+fn deletes_table(names: &MirrorNames<'_>) -> Staging {
+    let columns = [names.keys, &[GENERATION.to_owned(), OFFSET.to_owned()]].concat();
+    let name = format!("cdc_deletes_{}", names.number);
+    let create = format!(
+        "CREATE TEMP TABLE {name} ON COMMIT DELETE ROWS AS SELECT {} FROM {} WITH NO DATA",
+        columns.join(", "),
+        names.target
+    );
+    Staging::new(name, create, &columns)
+}
+
+fn partials_table(names: &MirrorNames<'_>) -> Staging {
+    let mut columns = names.columns();
+    let name = format!("cdc_partials_{}", names.number);
+    let create = format!(
+        "CREATE TEMP TABLE {name} ON COMMIT DELETE ROWS AS SELECT {}, NULL::bytea AS \
+         cdc_unavailable, NULL::int4 AS cdc_line FROM {} WITH NO DATA",
+        columns.join(", "),
+        names.target
+    );
+    columns.extend(["cdc_unavailable".to_owned(), "cdc_line".to_owned()]);
+    Staging::new(name, create, &columns)
 }
 
 fn delete(names: &MirrorNames<'_>, staging: &str) -> String {
@@ -234,22 +252,11 @@ mod tests {
             others: &[r#""loaded_at""#.to_owned()],
             deletes,
         });
-        let MirrorStatements {
-            create,
-            clear,
-            copy_rows,
-            copy_direct,
-            copy_deletes,
-            copy_partials,
-            delete,
-            merge,
-            missing,
-            update,
-        } = statements;
-        let copies = [copy_rows, copy_direct, copy_deletes, copy_partials];
-        let all =
-            [vec![create, clear], copies.to_vec(), vec![delete, merge, missing, update]].concat();
-        all.join(";\n\n")
+        let MirrorStatements { rows, deletes, partials, copy_direct, .. } = statements.clone();
+        let staging = [rows, deletes, partials]
+            .map(|staging| [staging.create, staging.clear, staging.copy].join(";\n"));
+        let MirrorStatements { delete, merge, missing, update, .. } = statements;
+        [staging.to_vec(), vec![copy_direct, delete, merge, missing, update]].concat().join(";\n\n")
     }
 
     #[test]

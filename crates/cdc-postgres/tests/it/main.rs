@@ -4,7 +4,11 @@
 mod support;
 
 #[cfg(test)]
+mod check;
+#[cfg(test)]
 mod conformance;
+#[cfg(test)]
+mod drift;
 #[cfg(test)]
 mod fencing;
 #[cfg(test)]
@@ -17,5 +21,6 @@ mod mirror;
 mod mirror_oracle;
 #[cfg(test)]
 mod poison;
+#[cfg(test)]
 #[cfg(test)]
 mod views;

@@ -216,7 +216,7 @@ async fn columns_of_the_target_alone_keep_their_values_and_their_defaults() {
 #[tokio::test]
 async fn rows_of_two_shapes_in_one_batch_follow_each_other() {
     let (warehouse, mut lane) = mirror().await;
-    let wide = lane.shape.clone();
+    let wide = Arc::clone(&lane.shape);
     let narrow = Arc::new(RowShape::new(wide.columns()[..5].to_vec()));
     lane.write(&[Op::Insert(order(1, 100, "wide"))]).await;
     // One batch body takes both shapes: the second is staged into what the first left open.

@@ -21,10 +21,10 @@ fn around(bad: Op) -> Vec<Op> {
     vec![good(1), good(2), good(3), bad, good(5), good(6), good(7)]
 }
 
-fn letter(error: &PostgresError) -> Box<DeadLetter> {
+fn letter(error: &PostgresError) -> DeadLetter {
     let class = error.class();
     let ErrorClass::Poison(Poison::Record(letter)) = class else { panic!("{class:?}: {error}") };
-    letter
+    *letter
 }
 
 /// Writes a bad row among good ones and gives what became of it.
@@ -35,7 +35,7 @@ async fn refused(lane: &mut Lane, bad: Op) -> DeadLetter {
     assert_eq!(found.at.record, 3, "{found:?}");
     let letters = lane.write(&ops).await;
     assert_eq!(letters.len(), 1);
-    assert_eq!(letters[0], *found);
+    assert_eq!(letters[0], found);
     letters.into_iter().next().unwrap()
 }
 

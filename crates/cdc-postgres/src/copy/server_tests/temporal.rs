@@ -135,7 +135,6 @@ fn coarse_time_columns_keep_what_they_accept() {
                 buffer.abort_row();
             }
         }
-        buffer.seal();
         database.copy(table, &buffer).unwrap();
         let shown = database.texts(&format!("SELECT v::text FROM {table} ORDER BY i"));
         assert_eq!(shown, expected, "{table}");
