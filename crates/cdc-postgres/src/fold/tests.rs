@@ -1,3 +1,5 @@
+//! What a fold leaves of each sequence of changes, and what it counts.
+
 use std::sync::Arc;
 
 use cdc_core::{Offset, Origin, Partition, Record, RowBuffer, RowShape, TableId};

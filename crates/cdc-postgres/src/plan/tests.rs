@@ -1,3 +1,5 @@
+//! Plans from a catalog made by hand: order of columns, guards, indexes.
+
 use cdc_core::{Column, SemanticType, SourceTable, TableId};
 
 use super::*;
