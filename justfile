@@ -86,4 +86,5 @@ bench NAME:
 
 # Measure the whole path on real components
 bench-e2e *ARGS:
-    cargo run --release --package benches -- "$@"
+    cargo build --release --package pipeline --package benches
+    target/release/bench-e2e "$@"

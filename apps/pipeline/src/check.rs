@@ -9,7 +9,7 @@ use cdc_core::{
     ByteBudget, Change, Classify, Decoded, Decoder, ErrorClass, Generation, Halt, Partition,
     RecordBatch, RecordBatchBuilder, RecordParts, RowShape, TableId, TopicName,
 };
-use cdc_kafka::preflight::{SampleRecord, probe, sample};
+use cdc_kafka::preflight::{SampleRecord, probe_and_sample};
 use cdc_kafka::{KafkaError, KafkaSettings};
 use cdc_postgres::{Finding, Severity};
 use serde_json::json;
@@ -130,15 +130,13 @@ enum Sampled {
 ///
 /// Topics that hold nothing yet show nothing; what they bring later is planned when it comes.
 fn shapes_in_topics(kafka: &KafkaSettings, tables: &[Table]) -> Result<Sampled, Failure> {
-    if let Err(error) = probe(kafka, kafka.retry_for()) {
-        return Ok(Sampled::Refused(error));
-    }
+    let samples = match probe_and_sample(kafka, SAMPLE_RECORDS) {
+        Ok((_report, samples)) => samples,
+        Err(error) => return Ok(Sampled::Refused(error)),
+    };
     let mut shapes = Vec::new();
-    for topic in kafka.topics() {
-        match sample(kafka, topic, SAMPLE_RECORDS) {
-            Ok(records) => collect_shapes(topic, &records, tables, &mut shapes)?,
-            Err(error) => return Ok(Sampled::Refused(error)),
-        }
+    for (topic, records) in kafka.topics().iter().zip(&samples) {
+        collect_shapes(topic, records, tables, &mut shapes)?;
     }
     Ok(Sampled::Shapes(shapes))
 }

@@ -4,6 +4,7 @@
 //! Nothing here joins a group or leaves a trace on the broker. Calls block; run them where that is
 //! allowed.
 
+use std::thread;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
@@ -98,17 +99,9 @@ pub struct SampleRecord {
 /// No broker in time, refused access, or a topic that does not exist: all are fatal.
 pub fn probe(settings: &KafkaSettings, patience: Duration) -> Result<TopicReport, KafkaError> {
     let attempt = Attempt::start(settings, patience)?;
-    let metadata = attempt.retried(|client, wait| client.fetch_metadata(None, wait))?;
-    let mut topics = Vec::with_capacity(settings.topics().len());
-    for name in settings.topics() {
-        let numbers = partitions(&metadata, name)?;
-        let mut partitions = Vec::with_capacity(numbers.len());
-        for number in numbers {
-            partitions.push(attempt.partition(name, number)?);
-        }
-        topics.push(TopicInfo { name: name.clone(), partitions });
-    }
-    Ok(TopicReport { brokers: metadata.brokers().len(), topics })
+    let report = attempt.report()?;
+    attempt.close_aside();
+    Ok(report)
 }
 
 /// Reads the newest records of a topic, at most `count`, newest first by the log's time. Fewer when
@@ -123,22 +116,28 @@ pub fn sample(
     count: usize,
 ) -> Result<Vec<SampleRecord>, KafkaError> {
     let attempt = Attempt::start(settings, settings.retry_for())?;
-    let metadata = attempt.retried(|client, wait| client.fetch_metadata(None, wait))?;
-    let mut list = TopicPartitionList::new();
-    for number in partitions(&metadata, topic)? {
-        let held = attempt.partition(topic, number)?;
-        let back = i64::try_from(count).unwrap_or(i64::MAX);
-        let from = held.end.get().saturating_sub(back).max(held.first.get());
-        if from < held.end.get() {
-            list.add_partition_offset(topic.as_str(), number.get(), RawOffset::Offset(from))
-                .map_err(KafkaError::client("choose where to read a sample"))?;
-        }
-    }
-    let mut records = attempt.read(&list)?;
-    records.sort_by_key(|record| (record.timestamp_ms, record.partition, record.offset));
-    records.reverse();
-    records.truncate(count);
+    let info = attempt.topic(&attempt.metadata()?, topic)?;
+    let records = attempt.newest(&info, count)?;
+    attempt.close_aside();
     Ok(records)
+}
+
+/// [`probe`], and the newest records of each topic of the settings as [`sample`] gives them, with
+/// one connection for all of it: what a start waits for.
+///
+/// # Errors
+///
+/// As [`probe`].
+pub fn probe_and_sample(
+    settings: &KafkaSettings,
+    count: usize,
+) -> Result<(TopicReport, Vec<Vec<SampleRecord>>), KafkaError> {
+    let attempt = Attempt::start(settings, settings.retry_for())?;
+    let report = attempt.report()?;
+    let records =
+        report.topics().iter().map(|info| attempt.newest(info, count)).collect::<Result<_, _>>()?;
+    attempt.close_aside();
+    Ok((report, records))
 }
 
 /// One look at the cluster, with a deadline.
@@ -185,6 +184,51 @@ impl<'s> Attempt<'s> {
                 tracing::debug!(error = %error, "no connection to Kafka yet");
             }
         }
+    }
+
+    /// Closing a client takes its library a tenth of a second, which nobody has to wait for.
+    fn close_aside(self) {
+        let client = self.client;
+        let closing = thread::Builder::new().name("kafka-close".to_owned());
+        // Where no thread can be had, dropping the closure has closed the client already.
+        let _closed_here = closing.spawn(move || drop(client)).is_err();
+    }
+
+    fn metadata(&self) -> Result<Metadata, KafkaError> {
+        self.retried(|client, wait| client.fetch_metadata(None, wait))
+    }
+
+    fn report(&self) -> Result<TopicReport, KafkaError> {
+        let metadata = self.metadata()?;
+        let names = self.settings.topics().iter();
+        let topics = names.map(|name| self.topic(&metadata, name)).collect::<Result<_, _>>()?;
+        Ok(TopicReport { brokers: metadata.brokers().len(), topics })
+    }
+
+    fn topic(&self, metadata: &Metadata, name: &TopicName) -> Result<TopicInfo, KafkaError> {
+        let numbers = partitions(metadata, name)?.into_iter();
+        let partitions =
+            numbers.map(|number| self.partition(name, number)).collect::<Result<_, _>>()?;
+        Ok(TopicInfo { name: name.clone(), partitions })
+    }
+
+    /// The newest records of a topic, newest first.
+    fn newest(&self, topic: &TopicInfo, count: usize) -> Result<Vec<SampleRecord>, KafkaError> {
+        let back = i64::try_from(count).unwrap_or(i64::MAX);
+        let mut list = TopicPartitionList::new();
+        for held in &topic.partitions {
+            let from = held.end.get().saturating_sub(back).max(held.first.get());
+            if from < held.end.get() {
+                let from = RawOffset::Offset(from);
+                list.add_partition_offset(topic.name.as_str(), held.number.get(), from)
+                    .map_err(KafkaError::client("choose where to read a sample"))?;
+            }
+        }
+        let mut records = self.read(&list)?;
+        records.sort_by_key(|record| (record.timestamp_ms, record.partition, record.offset));
+        records.reverse();
+        records.truncate(count);
+        Ok(records)
     }
 
     fn partition(

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cdc_core::{Classify, ErrorClass, Halt, TopicName};
-use cdc_kafka::preflight::{probe, sample};
+use cdc_kafka::preflight::{probe, probe_and_sample, sample};
 use cdc_kafka::{KafkaError, KafkaSettings, Message};
 
 use crate::support::{PATIENCE, Topic, next};
@@ -57,6 +57,8 @@ fn samples_the_newest_records_of_a_topic() {
     topic.publisher.flush(PATIENCE).unwrap();
     let name = TopicName::parse(&topic.name).unwrap();
     let newest = sample(&topic.settings(), &name, 3).unwrap();
+    let (report, both) = probe_and_sample(&topic.settings(), 3).unwrap();
+    assert_eq!((report, both), (probe(&topic.settings(), PATIENCE).unwrap(), vec![newest.clone()]));
     let values: Vec<_> = newest.iter().map(|record| record.value.as_deref().unwrap()).collect();
     assert_eq!(values, [b"29", b"28", b"27"]);
     assert_eq!(newest[0].key.as_deref(), Some(b"k".as_slice()));
