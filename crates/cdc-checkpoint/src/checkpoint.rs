@@ -5,17 +5,6 @@ use std::fmt;
 
 use crate::{CheckpointDelta, CheckpointError, NextOffset, Partition};
 
-/// How a checkpoint stands to a delta.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
-    /// Every partition stands where the delta starts: it has not been applied.
-    Before,
-    /// Every partition stands where the delta ends: it has been applied.
-    After,
-    /// Anything else: somebody else moved the checkpoint, or only a part is known.
-    Elsewhere,
-}
-
 /// Where each partition has been applied up to.
 ///
 /// A partition that is not in the map has not been started; it begins at whatever position its
@@ -62,23 +51,6 @@ impl Checkpoint {
             self.next.insert(partition.clone(), range.until());
         }
         Ok(())
-    }
-
-    /// Whether a delta has been applied, judged by the positions of its partitions alone.
-    ///
-    /// This is how the outcome of a lost COMMIT is found out: acquire, then compare. An empty
-    /// range counts for both sides.
-    pub fn standing(&self, delta: &CheckpointDelta) -> Standing {
-        let all = |at: fn(&crate::OffsetRange) -> NextOffset| {
-            delta.ranges().all(|(partition, range)| self.next(partition) == Some(at(&range)))
-        };
-        if all(crate::OffsetRange::from) {
-            Standing::Before
-        } else if all(crate::OffsetRange::until) {
-            Standing::After
-        } else {
-            Standing::Elsewhere
-        }
     }
 
     /// All partitions and where they resume, in order.

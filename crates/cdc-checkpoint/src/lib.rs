@@ -29,7 +29,7 @@ mod delta;
 mod error;
 mod position;
 
-pub use checkpoint::{Checkpoint, Standing};
+pub use checkpoint::Checkpoint;
 pub use delta::{CheckpointDelta, OffsetRange};
 pub use error::CheckpointError;
 pub use position::{Generation, NextOffset, Offset, Partition, PartitionNumber, TopicName};

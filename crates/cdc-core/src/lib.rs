@@ -55,7 +55,7 @@ pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
 
 pub use cdc_checkpoint::{
     Checkpoint, CheckpointDelta, CheckpointError, Generation, NextOffset, Offset, OffsetRange,
-    Partition, PartitionNumber, Standing, TopicName,
+    Partition, PartitionNumber, TopicName,
 };
 pub use debezium_envelope::{
     Column, Date, Decimal, Row, RowBuffer, RowShape, SemanticType, Slot, Time, TimeUnit, Timestamp,

@@ -2,7 +2,6 @@
 
 use cdc_checkpoint::{
     Checkpoint, CheckpointDelta, CheckpointError, NextOffset, Offset, OffsetRange, Partition,
-    Standing,
 };
 use proptest::prelude::*;
 
@@ -38,21 +37,6 @@ fn an_empty_range_moves_nothing_and_is_allowed() {
     let before = checkpoint.clone();
     checkpoint.advance(&CheckpointDelta::single(partition(0), range(7, 7))).unwrap();
     assert_eq!(checkpoint, before);
-}
-
-#[test]
-fn tells_a_lost_commit_that_happened_from_one_that_did_not() {
-    let mut delta = CheckpointDelta::single(partition(0), range(3, 8));
-    delta.extend(&partition(1), range(0, 2)).unwrap();
-    let mut checkpoint = Checkpoint::default();
-    checkpoint.restore(partition(0), NextOffset::try_new(3).unwrap());
-    assert_eq!(checkpoint.standing(&delta), Standing::Elsewhere, "one partition is unknown");
-    checkpoint.restore(partition(1), NextOffset::ZERO);
-    assert_eq!(checkpoint.standing(&delta), Standing::Before);
-    checkpoint.advance(&delta).unwrap();
-    assert_eq!(checkpoint.standing(&delta), Standing::After);
-    checkpoint.restore(partition(1), NextOffset::try_new(1).unwrap());
-    assert_eq!(checkpoint.standing(&delta), Standing::Elsewhere);
 }
 
 #[test]
