@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use cdc_core::{
     ByteBudget, Change, Classify, Decoded, Decoder, ErrorClass, Generation, Halt, Partition,
-    RecordBatch, RecordBatchBuilder, RecordParts, RowShape, TableId, TopicName,
+    RecordBatch, RecordBatchBuilder, RecordParts, Rejection, RowShape, TableId, TopicName,
 };
 use cdc_kafka::preflight::{SampleRecord, probe_and_sample};
 use cdc_kafka::{KafkaError, KafkaSettings};
@@ -92,12 +92,11 @@ pub(crate) async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failur
     let Ok(sampled) = sampled else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };
-    let (shapes, refused) = match sampled? {
-        Sampled::Shapes(shapes) => (shapes, None),
-        Sampled::Refused(error) => (Vec::new(), Some(of_kafka(&error))),
+    let (shapes, mut findings) = match sampled? {
+        Sampled::Seen(seen) => (seen.shapes, seen.findings),
+        Sampled::Refused(error) => (Vec::new(), vec![of_kafka(&error)]),
     };
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    let mut findings: Vec<_> = refused.into_iter().collect();
     findings.extend(cdc_postgres::check(&settings.postgres, &targets, &shapes).await);
     Ok(findings)
 }
@@ -122,8 +121,15 @@ fn of_kafka(error: &KafkaError) -> Finding {
 
 /// What looking at the topics came to.
 enum Sampled {
-    Shapes(Vec<(TableId, Arc<RowShape>)>),
+    Seen(Seen),
     Refused(KafkaError),
+}
+
+/// What the newest records show.
+#[derive(Default)]
+struct Seen {
+    shapes: Vec<(TableId, Arc<RowShape>)>,
+    findings: Vec<Finding>,
 }
 
 /// The columns, after the rules, of each configured table that the newest records show.
@@ -134,25 +140,33 @@ fn shapes_in_topics(kafka: &KafkaSettings, tables: &[Table]) -> Result<Sampled, 
         Ok((_report, samples)) => samples,
         Err(error) => return Ok(Sampled::Refused(error)),
     };
-    let mut shapes = Vec::new();
+    let mut seen = Seen::default();
     for (topic, records) in kafka.topics().iter().zip(&samples) {
-        collect_shapes(topic, records, tables, &mut shapes)?;
+        look_at(topic, records, tables, &mut seen)?;
     }
-    Ok(Sampled::Shapes(shapes))
+    Ok(Sampled::Seen(seen))
 }
 
-fn collect_shapes(
+fn look_at(
     topic: &TopicName,
     records: &[SampleRecord],
     tables: &[Table],
-    shapes: &mut Vec<(TableId, Arc<RowShape>)>,
+    seen: &mut Seen,
 ) -> Result<(), Failure> {
+    let (mut changes, mut refused) = (0_usize, Vec::new());
     let mut decoder = run::decoder(tables)?;
     for sampled in records {
         let batch = batch_of(topic, sampled);
         let Some(record) = batch.get(0) else { continue };
-        // A record that cannot be decoded becomes a dead letter in a run; it stops nothing here.
-        let Ok(Decoded::Change(event)) = decoder.decode(record) else { continue };
+        let event = match decoder.decode(record) {
+            Ok(Decoded::Change(event)) => event,
+            Ok(Decoded::Skip(_)) => continue,
+            Err(rejection) => {
+                refused.push(rejection);
+                continue;
+            }
+        };
+        changes = changes.saturating_add(1);
         // The key alone may stand for a deleted row; only whole rows show the columns.
         let (Change::Insert { after: row }
         | Change::Snapshot { row }
@@ -167,11 +181,31 @@ fn collect_shapes(
             source: Box::new(error),
         })?;
         let shape = Arc::clone(bound.output_shape());
-        if !shapes.iter().any(|(id, held)| *id == event.table && *held == shape) {
-            shapes.push((event.table, shape));
+        if !seen.shapes.iter().any(|(id, held)| *id == event.table && *held == shape) {
+            seen.shapes.push((event.table, shape));
         }
     }
+    seen.findings.extend(of_refused(topic, changes, &refused));
     Ok(())
+}
+
+/// What records say that a run would keep as dead letters. It stops nothing by itself; but when no
+/// record is of a configured table, the configuration names another table than the topic holds.
+fn of_refused(topic: &TopicName, changes: usize, refused: &[Box<Rejection>]) -> Option<Finding> {
+    let first = refused.first()?;
+    let count = refused.len();
+    let all_foreign = changes == 0 && refused.iter().all(|why| why.reason == "unknown_table");
+    let looked_at = changes.saturating_add(count);
+    Some(Finding {
+        id: if all_foreign { "topic_of_another_table" } else { "records_refused" },
+        severity: if all_foreign { Severity::Error } else { Severity::Warning },
+        message: format!(
+            "{count} of the {looked_at} newest changes in {topic} would become dead letters, the \
+             newest for {}: {}",
+            first.reason, first.message
+        ),
+        fix: first.hint.clone().unwrap_or_else(|| "look at these records in the topic".to_owned()),
+    })
 }
 
 /// A sampled record in the form that decoders take.

@@ -88,7 +88,7 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
 
 async fn set_the_stage() -> Result<Arc<Stage>, Failure> {
     say("starting PostgreSQL (source and warehouse), Kafka and Debezium on free ports");
-    say("the first time this downloads Kafka and Debezium, about 90 MB");
+    say("the first time this downloads Kafka and Debezium, about 65 MB");
     let started = Instant::now();
     let stage = Arc::new(blocking(Stage::start).await?);
     stage.prepare_warehouse().await?;

@@ -52,11 +52,13 @@ impl Session {
             if hopeless {
                 return Err(error);
             }
-            if Instant::now() + pause >= deadline {
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
                 return Err(given_up(error, settings.connect_patience));
             }
             tracing::debug!(error = %error, "warehouse not reachable, trying again");
-            sleep(pause).await;
+            // The last pause ends with the patience, so that one attempt is made at its very end.
+            sleep(pause.min(left)).await;
             pause = pause.saturating_mul(2).min(PAUSE_MAX);
         }
     }

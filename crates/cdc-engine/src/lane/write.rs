@@ -182,6 +182,18 @@ impl<W: Writer> WriteTask<W> {
     /// Reports a batch that is durable.
     async fn applied(&mut self, staged: Staged<W::Body>) -> Result<Applied<W::Body>, End> {
         self.count_latency(&staged);
+        if let Some(first) = staged.batch.dead_letters().first() {
+            let DeadLetter { rejection, .. } = first;
+            tracing::warn!(
+                lane = self.index,
+                dead_letters = staged.batch.dead_letters().len(),
+                reason = %rejection.reason,
+                column = rejection.column,
+                hint = rejection.hint,
+                "records were kept as dead letters; the first one: {}",
+                rejection.message
+            );
+        }
         for (partition, range) in staged.batch.delta().ranges() {
             self.owned.insert(partition.clone(), ResumePoint::At(range.until()));
         }
