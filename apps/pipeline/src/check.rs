@@ -6,8 +6,8 @@ use std::error::Error;
 use std::sync::Arc;
 
 use cdc_core::{
-    ByteBudget, Change, Classify, Decoded, Decoder, ErrorClass, Generation, Halt, Partition,
-    RecordBatch, RecordBatchBuilder, RecordParts, Rejection, RowShape, TableId, TopicName,
+    ByteBudget, Change, Classify, Decoded, Decoder, Generation, Halt, Partition, RecordBatch,
+    RecordBatchBuilder, RecordParts, Rejection, RowShape, TableId, TopicName,
 };
 use cdc_kafka::preflight::{SampleRecord, probe_and_sample};
 use cdc_kafka::{KafkaError, KafkaSettings};
@@ -104,8 +104,7 @@ pub(crate) async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failur
 /// A broker that refuses or cannot be reached is a finding like any other, so that the warehouse is
 /// looked at all the same.
 fn of_kafka(error: &KafkaError) -> Finding {
-    let environment = error.class() == ErrorClass::Fatal(Halt::Environment)
-        || error.class() == ErrorClass::Transient;
+    let environment = error.class().halt() == Halt::Environment;
     let mut message = error.to_string();
     if let Some(cause) = error.source() {
         message.push_str(": ");

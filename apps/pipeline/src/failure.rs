@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 
 use cdc_config::Problems;
-use cdc_core::{Classify, ErrorClass, Halt};
+use cdc_core::{Classify, Halt};
 use cdc_engine::PipelineError;
 use cdc_rules::RuleError;
 use cdc_stack::StackError;
@@ -65,11 +65,7 @@ pub(crate) enum Failure {
 impl Failure {
     /// A failure of one of the ends.
     pub(crate) fn end<E: Classify>(attempt: &'static str, error: E) -> Self {
-        let halt = match error.class() {
-            ErrorClass::Fatal(halt) => halt,
-            ErrorClass::Poison(_) => Halt::Data,
-            ErrorClass::Transient | ErrorClass::Indeterminate => Halt::Environment,
-        };
+        let halt = error.class().halt();
         Self::End { attempt, halt, hint: error.hint(), source: Box::new(error) }
     }
 

@@ -16,6 +16,17 @@ pub enum ErrorClass {
     Fatal(Halt),
 }
 
+impl ErrorClass {
+    /// Who has to act once nothing is tried any more.
+    pub fn halt(&self) -> Halt {
+        match self {
+            Self::Fatal(halt) => *halt,
+            Self::Poison(_) => Halt::Data,
+            Self::Transient | Self::Indeterminate => Halt::Environment,
+        }
+    }
+}
+
 /// What is known about data that can never be applied.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Poison {

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use cdc_core::{Classify, ErrorClass, Halt};
+use cdc_core::{Classify, Halt};
 use cdc_rules::RuleError;
 
 /// Why a pipeline stopped by itself. Every variant is final: whatever could be retried was.
@@ -94,22 +94,19 @@ impl PipelineError {
     }
 
     pub(crate) fn source<E: Classify>(error: E) -> Self {
-        Self::Source { halt: halt_of(&error), hint: error.hint(), source: Box::new(error) }
+        Self::Source { halt: error.class().halt(), hint: error.hint(), source: Box::new(error) }
     }
 
     pub(crate) fn sink<E: Classify>(attempt: &'static str, error: E) -> Self {
-        Self::Sink { attempt, halt: halt_of(&error), hint: error.hint(), source: Box::new(error) }
+        Self::Sink {
+            attempt,
+            halt: error.class().halt(),
+            hint: error.hint(),
+            source: Box::new(error),
+        }
     }
 
     pub(crate) fn rules(error: RuleError) -> Self {
         Self::Rules { hint: error.hint(), source: Box::new(error) }
-    }
-}
-
-fn halt_of(error: &impl Classify) -> Halt {
-    match error.class() {
-        ErrorClass::Fatal(halt) => halt,
-        ErrorClass::Poison(_) => Halt::Data,
-        ErrorClass::Transient | ErrorClass::Indeterminate => Halt::Environment,
     }
 }
