@@ -15,7 +15,8 @@ pub enum SchemaBlock {
 /// What a connector captures and how.
 ///
 /// Everything not named here is Debezium's default: exact decimals as bytes, timestamps in the
-/// source column's precision, a tombstone after each delete.
+/// source column's precision, a tombstone after each delete. Truncates are captured, which they are
+/// not by default.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ConnectorConfig {
     /// The connector's name in Connect.
@@ -112,7 +113,14 @@ impl ConnectorConfig {
             ("slot.name", &self.slot),
             ("publication.name", &self.publication),
             ("publication.autocreate.mode", "filtered"),
+            // A restarted connector often meets its own slot still in use for a moment. Looking twice
+            // a second instead of every ten keeps the minute of patience that Debezium has.
+            ("slot.max.retries", "120"),
+            ("slot.retry.delay.ms", "500"),
             ("snapshot.mode", &self.snapshot_mode),
+            // Debezium leaves truncates out unless told to leave out nothing: rows that the source
+            // no longer has would stay in the warehouse for ever.
+            ("skipped.operations", "none"),
             ("poll.interval.ms", &poll),
             ("key.converter", JSON_CONVERTER),
             ("key.converter.schemas.enable", schemas),
