@@ -20,3 +20,5 @@ mod rules;
 mod running;
 #[cfg(test)]
 mod shapes;
+#[cfg(test)]
+mod truncates;

@@ -28,6 +28,16 @@ impl HistoryCounts {
         }
     }
 
+    /// Rows of two loads together.
+    pub(crate) fn and(self, other: Self) -> Self {
+        Self {
+            read: self.read + other.read,
+            created: self.created + other.created,
+            updated: self.updated + other.updated,
+            deleted: self.deleted + other.deleted,
+        }
+    }
+
     /// All rows.
     pub(crate) fn rows(self) -> u64 {
         self.read + self.created + self.updated + self.deleted

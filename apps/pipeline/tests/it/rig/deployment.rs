@@ -1,6 +1,7 @@
 //! A configured pipeline: its file, its warehouse, its processes.
 
 use std::fs;
+use std::iter;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -52,13 +53,17 @@ pub(crate) struct Deployment<'c> {
     pub(crate) url: String,
     pub(crate) brokers: String,
     pub(crate) topic: String,
+    /// Topics of further tables.
+    pub(crate) other_topics: Vec<String>,
     pub(crate) target: String,
     pub(crate) mode: Mode,
+    /// Further lines of `[pipeline]`.
+    pub(crate) pipeline: String,
     /// Further lines of `[source.kafka]`.
     pub(crate) kafka: String,
     /// Further lines of `[sink.postgres]`.
     pub(crate) postgres: String,
-    /// The table's declarations and rules.
+    /// The table's declarations and rules, and further tables.
     pub(crate) table: String,
     /// Variables of the program's environment, beside that of the warehouse.
     pub(crate) environment: Vec<(&'static str, String)>,
@@ -75,8 +80,10 @@ impl<'c> Deployment<'c> {
             warehouse,
             brokers: topic.brokers().to_owned(),
             topic: topic.name().to_owned(),
+            other_topics: Vec::new(),
             target: mode.target().to_owned(),
             mode,
+            pipeline: String::new(),
             kafka: String::new(),
             postgres: String::new(),
             table: DECLARATIONS.to_owned(),
@@ -103,15 +110,16 @@ impl<'c> Deployment<'c> {
 
     /// The configuration file's text.
     pub(crate) fn configuration(&self) -> String {
-        let Self { name, brokers, topic, target, kafka, postgres, table, .. } = self;
+        let Self { name, pipeline, brokers, target, kafka, postgres, table, .. } = self;
         let mode = self.mode.word();
+        let topics: Vec<&String> = iter::once(&self.topic).chain(&self.other_topics).collect();
         format!(
             r#"[pipeline]
 name = "{name}"
-
+{pipeline}
 [source.kafka]
 brokers = "{brokers}"
-topics = ["{topic}"]
+topics = {topics:?}
 group = "{name}"
 {kafka}
 [sink.postgres]

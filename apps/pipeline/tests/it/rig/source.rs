@@ -28,15 +28,25 @@ impl Source {
 
     /// Creates the topic, so that the number of its partitions is known, and starts the capture.
     pub(crate) fn capture(&self, schemas: SchemaBlock, partitions: i32) -> Topic {
-        let tables = ["public.orders"];
+        let [topic] = self.capture_tables(schemas, partitions, ["public.orders"]);
+        topic
+    }
+
+    /// The same for these tables, with a topic for each.
+    pub(crate) fn capture_tables<const N: usize>(
+        &self,
+        schemas: SchemaBlock,
+        partitions: i32,
+        tables: [&str; N],
+    ) -> [Topic; N] {
         let port = stack().source().port();
         let connector = ConnectorConfig {
             schemas,
             ..ConnectorConfig::isolated(&self.name, port, &self.database, &tables)
         };
-        let topic = Topic::shared(&connector.topic("public.orders"), partitions);
+        let topics = tables.map(|table| Topic::shared(&connector.topic(table), partitions));
         stack().register(&connector).expect("a running connector");
-        topic
+        topics
     }
 
     /// Lets transactions happen, here and in the oracle.
