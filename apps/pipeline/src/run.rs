@@ -32,9 +32,13 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
     let started = Instant::now();
     let ended = pipeline(settings, stop_when, Arc::clone(&meter), shutdown).await;
     shown.abort();
-    let outcome = ended?;
-    summarize(outcome, &meter, started, style);
-    Ok(Exit::Done)
+    let word = match &ended {
+        Ok(Outcome::Stopped) => "stopped",
+        Ok(Outcome::CaughtUp | Outcome::Ended) => "caught up",
+        Err(_) => "failed",
+    };
+    summarize(word, &meter, started, style);
+    ended.map(|_| Exit::Done)
 }
 
 /// Builds both ends and runs the pipeline between them.
@@ -79,14 +83,11 @@ async fn refuse_what_check_finds(settings: &Settings) -> Result<(), Failure> {
     check::verdict(&findings)
 }
 
-fn summarize(outcome: Outcome, meter: &Meter, started: Instant, style: Style) {
+/// Says what was done, whatever the end: an operator has to know it after a failure all the more.
+fn summarize(ended: &str, meter: &Meter, started: Instant, style: Style) {
     let reading = meter.read();
     let elapsed = started.elapsed();
     let rate = progress::per_second(reading.records, elapsed);
-    let ended = match outcome {
-        Outcome::Stopped => "stopped",
-        Outcome::CaughtUp | Outcome::Ended => "caught up",
-    };
     match style {
         Style::Json => {
             let mut value = progress::totals(&reading);
@@ -98,12 +99,22 @@ fn summarize(outcome: Outcome, meter: &Meter, started: Instant, style: Style) {
             println!("{value}");
         }
         Style::Human => eprintln!(
-            "{ended}: {} records, {} rows, {} skipped, {} dead letters in {:.1} s ({rate} records/s)",
+            "{ended}: {} records, {} rows, {} skipped, {} dead letters in {:.1} s ({rate} records/s)\
+             {}",
             reading.records,
             reading.rows,
             reading.skipped,
             reading.dead_lettered,
-            elapsed.as_secs_f64()
+            elapsed.as_secs_f64(),
+            left(reading.lag_records)
         ),
     }
+}
+
+/// What the log was known to hold beyond what is applied.
+fn left(records: u64) -> String {
+    if records == 0 {
+        return String::new();
+    }
+    format!("; {records} more in the log, to be read at the next start")
 }

@@ -21,4 +21,6 @@ mod running;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod stopping;
+#[cfg(test)]
 mod truncates;

@@ -7,7 +7,7 @@ use std::thread;
 
 use rustix::process::{Pid, Signal, kill_process};
 
-use super::until_some;
+use super::{until, until_some};
 
 /// Lines of its log that are shown when a test fails while it runs.
 const LOG_LINES_SHOWN: usize = 60;
@@ -103,6 +103,22 @@ impl Running {
     pub(crate) fn terminate(mut self) -> Ended {
         self.assert_running();
         self.signal(Signal::TERM);
+        self.wait()
+    }
+
+    /// Asks it to stop, and waits until it has heard that. It must be running.
+    #[track_caller]
+    pub(crate) fn ask(&mut self, signal: Signal) {
+        self.assert_running();
+        self.signal(signal);
+        until("word that it is stopping", || self.log().contains("stopping: "));
+    }
+
+    /// Signals a second time and waits until it has ended. It must be running.
+    #[track_caller]
+    pub(crate) fn insist(mut self, signal: Signal) -> Ended {
+        self.assert_running();
+        self.signal(signal);
         self.wait()
     }
 

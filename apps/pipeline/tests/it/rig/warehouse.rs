@@ -1,8 +1,10 @@
 //! A test's own database in a warehouse cluster.
 
+use std::thread::{self, JoinHandle};
+
 use cdc_stack::postgres::Cluster;
 
-use super::stack;
+use super::{stack, until};
 
 /// An empty database to deploy a pipeline on.
 #[derive(Debug)]
@@ -15,6 +17,24 @@ impl Warehouse<'static> {
     /// A database in the shared stack's warehouse.
     pub(crate) fn shared(name: &str) -> Self {
         Self::on(stack().warehouse(), name)
+    }
+
+    /// Keeps everybody else from a table until what is given back is dropped.
+    pub(crate) fn hold(&self, table: &str) -> HeldTable {
+        let warehouse = Self { cluster: self.cluster, database: self.database.clone() };
+        let sql = format!(
+            "set application_name = '{HOLDER}'; begin; lock table {table}; select pg_sleep(600)"
+        );
+        let session = thread::spawn(move || warehouse.try_ask(&sql).err());
+        let held = HeldTable {
+            warehouse: Self { cluster: self.cluster, database: self.database.clone() },
+            table: table.to_owned(),
+            session: Some(session),
+        };
+        until("the lock on a table", || {
+            held.locks("granted and mode = 'AccessExclusiveLock'") == 1
+        });
+        held
     }
 }
 
@@ -49,5 +69,44 @@ impl<'c> Warehouse<'c> {
     pub(crate) fn count(&self, sql: &str) -> u64 {
         let text = self.ask(sql);
         text.parse().unwrap_or_else(|_| panic!("expected a number from {sql}, not {text:?}"))
+    }
+}
+
+/// The name of sessions that hold a table.
+const HOLDER: &str = "holder of a table";
+
+/// A table that nobody else can use.
+#[derive(Debug)]
+pub(crate) struct HeldTable {
+    warehouse: Warehouse<'static>,
+    table: String,
+    session: Option<JoinHandle<Option<String>>>,
+}
+
+impl HeldTable {
+    /// Waits until another session wants the table.
+    pub(crate) fn wait_until_wanted(&self) {
+        until("a session that waits for the table", || self.locks("not granted") > 0);
+    }
+
+    fn locks(&self, which: &str) -> u64 {
+        let table = &self.table;
+        self.warehouse.count(&format!(
+            "select count(*) from pg_locks where relation = '{table}'::regclass and {which}"
+        ))
+    }
+}
+
+impl Drop for HeldTable {
+    fn drop(&mut self) {
+        let sql = format!(
+            "select pg_terminate_backend(pid) from pg_stat_activity \
+             where application_name = '{HOLDER}' and datname = current_database()"
+        );
+        // A server that has gone holds nothing, and a test that fails shall say so itself.
+        self.warehouse.try_ask(&sql).ok();
+        if let Some(session) = self.session.take() {
+            session.join().ok();
+        }
     }
 }
