@@ -303,6 +303,10 @@ impl MessageDecoder {
                     let code = OpField::parse(reader.slice(code.range));
                     std::mem::replace(&mut frame.op, code) != OpField::Missing
                 }
+                ("op", kind) if kind != JsonKind::Null => {
+                    reader.skip_value().map_err(json)?;
+                    std::mem::replace(&mut frame.op, OpField::NotText) != OpField::Missing
+                }
                 ("source", JsonKind::Object) => {
                     let source = self.in_frame(reader, |frame| frame.source())?;
                     frame.source.replace(source).is_some()

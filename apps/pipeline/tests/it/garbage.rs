@@ -73,7 +73,7 @@ fn not_changes(good: &Value) -> Vec<Bad> {
     let bad = |pointer, value, reason| Bad::new(with(good, pointer, value).to_string(), reason);
     vec![
         bad("/op", json!("x"), "unknown_operation"),
-        bad("/op", json!(5), "missing_field"),
+        bad("/op", json!(5), "invalid_field"),
         bad("/after", Value::Null, "missing_after"),
         bad("/after", json!("a row"), "invalid_field"),
         bad("/source/table", json!("customers"), "unknown_table"),

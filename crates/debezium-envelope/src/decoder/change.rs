@@ -63,7 +63,15 @@ pub(super) fn check(
     key: SlotState,
     schema_block: SchemaBlock,
 ) -> Result<Change, DecodeError> {
-    let OpField::Row(op) = frame.op else { return Err(DecodeError::UnknownOperation {}) };
+    let op = match frame.op {
+        OpField::Row(op) => op,
+        OpField::NotText => {
+            return Err(DecodeError::InvalidField { path: "op", expected: "a string" });
+        }
+        OpField::Missing | OpField::Message | OpField::Unknown => {
+            return Err(DecodeError::UnknownOperation {});
+        }
+    };
     let (mut before, mut after) = (frame.before.slot(), frame.after.slot());
     match op {
         Op::Create | Op::Read | Op::Update if after == SlotState::Empty => {

@@ -178,6 +178,8 @@ pub(super) enum OpField {
     Row(Op),
     Message,
     Unknown,
+    /// It is there, but no text.
+    NotText,
 }
 
 impl OpField {

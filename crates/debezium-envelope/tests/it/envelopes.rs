@@ -214,6 +214,8 @@ fn every_fault_has_its_code() {
         (format!("{insert}x"), "malformed_json"),
         (insert.replace("\"op\":\"c\"", "\"op\":\"z\""), "unknown_operation"),
         (insert.replace("\"op\":\"c\",", ""), "missing_field"),
+        (insert.replace("\"op\":\"c\"", "\"op\":5"), "invalid_field"),
+        (insert.replace("\"op\":\"c\"", "\"op\":null"), "missing_field"),
         (insert.replace("\"source\":{", "\"origin\":{"), "missing_field"),
         (insert.replace("\"op\":\"c\"", "\"op\":\"c\",\"op\":\"c\""), "duplicate_field"),
         (insert.replace("\"status\"", "\"amount\""), "duplicate_field"),
