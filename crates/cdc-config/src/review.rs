@@ -216,7 +216,7 @@ fn render(document: &Document<'_>, ledger: Ledger) -> Problems {
     drafts.extend(document.syntax.iter().map(|error| Draft {
         kind: ProblemKind::Syntax,
         span: error.span.clone(),
-        hint: error.hint(&document.lines),
+        hint: Some(error.hint(&document.lines)),
         ..whole_file(&error.message)
     }));
     if drafts.is_empty() {

@@ -34,12 +34,24 @@ impl SyntaxError {
         Self { span, message: message.into(), container: None }
     }
 
-    /// What to do about an error that the parser noticed lines after the mistake.
-    pub(crate) fn hint(&self, lines: &Lines) -> Option<String> {
-        let opened = lines.line_index(self.container.as_ref()?.start);
-        (opened < lines.line_index(self.span.start)).then(|| {
-            format!("check the bracket opened in line {}: it is still open here", opened + 1)
-        })
+    /// What to do about it. The parser often notices a mistake lines after it was made.
+    pub(crate) fn hint(&self, lines: &Lines) -> String {
+        let opened = self.container.as_ref().map(|container| lines.line_index(container.start));
+        if let Some(opened) = opened.filter(|opened| *opened < lines.line_index(self.span.start)) {
+            return format!(
+                "check the bracket opened in line {}: it is still open here",
+                opened + 1
+            );
+        }
+        let step = match &*self.message {
+            message if message.contains("longer than") || message.contains("more than") => {
+                "shorten it"
+            }
+            message if message.contains("must be quoted") => "put the text in double quotes",
+            message if message.contains("unclosed") => "close the bracket",
+            _ => "correct this line; the form of a line is key = value, of a section [name]",
+        };
+        step.to_owned()
     }
 }
 
