@@ -190,14 +190,16 @@ impl Classify for KafkaError {
             Self::RefusedProperty { .. } => {
                 "check the property's spelling and value; `ssl.*` and SCRAM need a build with TLS"
             }
-            Self::NoTopic {} => "name at least one topic in `topics`",
+            Self::NoTopic {} => "name at least one topic in `source.kafka.topics`",
             Self::Unreachable { .. } => {
-                "check `brokers`, and that the broker advertises an address this host can reach"
+                "check `source.kafka.brokers`, and that the broker advertises an address this host \
+                 can reach"
             }
             Self::MissingTopic { .. } => {
-                "correct `topics`, or create the topic and let this user describe it"
+                "correct `source.kafka.topics`, or let this user describe the topic; Debezium creates \
+                 the topic of a table with the first change that it sees of it"
             }
-            Self::TopicGone { .. } => "restore the topic, or remove it from `topics`",
+            Self::TopicGone { .. } => "restore the topic, or remove it from `source.kafka.topics`",
             Self::ResumeGone { .. } => {
                 "take a new snapshot of the tables, or record the gap as accepted; then lengthen \
                  the topic's retention"

@@ -4,6 +4,7 @@
 //! Nothing here joins a group or leaves a trace on the broker. Calls block; run them where that is
 //! allowed.
 
+use std::cell::Cell;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ use crate::{KafkaError, KafkaSettings};
 
 /// How long one request may take before it is tried again.
 const REQUEST_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How long the first request may take before somebody is told that a broker is waited for.
+const FIRST_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How long the records of a sample may take to arrive.
 const SAMPLE_PATIENCE: Duration = Duration::from_secs(10);
@@ -146,6 +150,8 @@ struct Attempt<'s> {
     client: BaseConsumer<Context>,
     patience: Duration,
     started: Instant,
+    /// Whether it has been said that a broker is waited for.
+    announced: Cell<bool>,
 }
 
 impl<'s> Attempt<'s> {
@@ -156,7 +162,8 @@ impl<'s> Attempt<'s> {
             .set("group.id", settings.group())
             .create_with_context(Context::new())
             .map_err(KafkaError::client("create a client"))?;
-        Ok(Self { settings, client, patience, started: Instant::now() })
+        let announced = Cell::new(false);
+        Ok(Self { settings, client, patience, started: Instant::now(), announced })
     }
 
     fn retried<T>(
@@ -164,7 +171,8 @@ impl<'s> Attempt<'s> {
         mut request: impl FnMut(&BaseConsumer<Context>, Duration) -> Result<T, DriverError>,
     ) -> Result<T, KafkaError> {
         loop {
-            let error = match request(&self.client, REQUEST_PATIENCE.min(self.patience)) {
+            let wait = if self.announced.get() { REQUEST_PATIENCE } else { FIRST_PATIENCE };
+            let error = match request(&self.client, wait.min(self.left())) {
                 Ok(answer) => return Ok(answer),
                 Err(error) => error,
             };
@@ -178,12 +186,21 @@ impl<'s> Attempt<'s> {
                     source: Box::new(error),
                 });
             }
+            if !self.announced.replace(true) {
+                let (brokers, seconds) = (self.settings.brokers(), self.patience.as_secs_f64());
+                tracing::warn!("waiting for Kafka at {brokers} (up to {seconds} s)");
+            }
             tracing::debug!(error = %error, "no answer from Kafka yet: trying again");
             // Polling also serves the client's own log; a failed request may have failed at once.
             if let Some(Err(error)) = self.client.poll(Duration::from_millis(100)) {
                 tracing::debug!(error = %error, "no connection to Kafka yet");
             }
         }
+    }
+
+    /// What is left of the patience, and time for one answer in any case.
+    fn left(&self) -> Duration {
+        self.patience.saturating_sub(self.started.elapsed()).max(Duration::from_millis(100))
     }
 
     /// Closing a client takes its library a tenth of a second, which nobody has to wait for.

@@ -20,6 +20,10 @@ pub const FETCH_BYTES_DEFAULT: u64 = 8 * 1024 * 1024;
 /// Default of [`KafkaSettings::with_retry_for`].
 pub const RETRY_FOR_DEFAULT: Duration = Duration::from_mins(1);
 
+/// How long a member of the group that has fallen silent keeps its partitions, unless a property says
+/// otherwise.
+const SESSION_TIMEOUT_MS: u64 = 10_000;
+
 /// Below this a fetch could not hold one usual response.
 const FETCH_BYTES_MIN: u64 = 64 * 1024;
 
@@ -176,6 +180,13 @@ impl KafkaSettings {
         self.stall_after
     }
 
+    /// How long the group waits for a member that was killed.
+    pub(crate) fn session_timeout(&self) -> Duration {
+        let set = self.properties.get("session.timeout.ms");
+        let millis = set.and_then(|value| value.expose().parse().ok());
+        Duration::from_millis(millis.unwrap_or(SESSION_TIMEOUT_MS))
+    }
+
     pub(crate) fn generation(&self, topic: &TopicName) -> Generation {
         self.generations.get(topic).copied().unwrap_or_default()
     }
@@ -204,7 +215,7 @@ impl KafkaSettings {
             (self.fetch_bytes / 8).clamp(RESPONSE_BYTES_MIN, RESPONSE_BYTES_MAX).to_string();
         // These may be overridden: they tune, and nothing rests on them.
         config
-            .set("session.timeout.ms", "10000")
+            .set("session.timeout.ms", SESSION_TIMEOUT_MS.to_string())
             .set("check.crcs", "true")
             .set("queued.max.messages.kbytes", queue_kib)
             // The byte bound above is meant to decide, not the number of messages.
@@ -408,6 +419,7 @@ mod tests {
         let settings =
             settings().with_property("session.timeout.ms", Secret::new("20000")).unwrap();
         assert_eq!(settings.consumer_config().get("session.timeout.ms"), Some("20000"));
+        assert_eq!(settings.session_timeout(), Duration::from_secs(20));
     }
 
     fn read(text: &str) -> Result<KafkaSettings, String> {

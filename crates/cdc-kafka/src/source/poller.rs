@@ -39,6 +39,10 @@ const PAUSED_POLL_EVERY: Duration = Duration::from_millis(200);
 /// How often what was acknowledged is told to the group.
 const COMMIT_EVERY: Duration = Duration::from_secs(1);
 
+/// How long joining the group may take before it is said what is waited for. Without a member that
+/// was killed it takes less, a new group's own delay of up to three seconds aside.
+const JOINING_SILENT: Duration = Duration::from_secs(2);
+
 /// Why intake is blocked, and since when.
 #[derive(Debug, Clone, Copy)]
 struct Blocked {
@@ -65,6 +69,9 @@ pub(super) struct Poller {
     watchdog: Watchdog,
     warnings: Occasionally,
     blocked: Option<Blocked>,
+    /// Since when the group has been asked for partitions; `None` once it has given some, and once it
+    /// has been said that it is waited for.
+    joining: Option<Instant>,
     committed: Instant,
     /// Whose turn it is to be asked for its end.
     asked: usize,
@@ -91,6 +98,7 @@ impl Poller {
             intake: Intake::new(budget),
             warnings: Occasionally::every(Duration::from_secs(10)),
             blocked: None,
+            joining: Some(now),
             committed: now,
             asked: 0,
         }
@@ -253,7 +261,9 @@ impl Poller {
     }
 
     fn serve_callbacks(&mut self) {
+        self.announce_joining();
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
+            self.joining = None;
             self.intake.hand_over(&mut self.outbox);
             self.group.note(rebalance, &self.consumer, &mut self.outbox);
         }
@@ -275,6 +285,25 @@ impl Poller {
             self.intake.hand_over(&mut self.outbox);
             self.group.revoke_all(&mut self.outbox);
         }
+    }
+
+    /// Says once what a start is waiting for: after a crash it is the member that crashed.
+    fn announce_joining(&mut self) {
+        if self.joining.is_none_or(|since| since.elapsed() < JOINING_SILENT) {
+            return;
+        }
+        self.joining = None;
+        let seconds = self.settings.session_timeout().as_secs_f64();
+        let hint = if self.settings.instance_id().is_some() {
+            ""
+        } else {
+            "; with `instance_id` a restarted process has its partitions back at once"
+        };
+        tracing::info!(
+            "waiting for the group {} to assign partitions: a member that was killed keeps its own \
+             for up to {seconds} s{hint}",
+            self.settings.group()
+        );
     }
 
     fn on_error(&mut self, error: &DriverError) {
