@@ -2,221 +2,181 @@
 //!
 //! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts.
 
-use std::error::Error;
-use std::sync::Arc;
+mod refused;
+mod samples;
 
-use cdc_core::{
-    ByteBudget, Change, Classify, Decoded, Decoder, Generation, Halt, Partition, RecordBatch,
-    RecordBatchBuilder, RecordParts, Rejection, RowShape, TableId, TopicName,
-};
-use cdc_kafka::preflight::{SampleRecord, probe_and_sample};
-use cdc_kafka::{KafkaError, KafkaSettings};
+use std::path::Path;
+
+use cdc_core::{Classify, Halt, with_causes};
+use cdc_kafka::KafkaError;
+use cdc_kafka::preflight::probe_and_sample;
 use cdc_postgres::{Finding, Severity};
 use serde_json::json;
 
-use crate::cli::ConfigArgs;
-use crate::config::{Settings, Table};
+use self::samples::{Samples, Seen};
+use crate::advice;
+use crate::cli::CheckArgs;
+use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::run;
 
 /// Records of each topic that are looked at: enough to meet an insert or an update in a log that
 /// ends in deletes.
 const SAMPLE_RECORDS: usize = 100;
 
+/// Prints all findings. Exit code 0 when nothing stands in the way of a run.
+pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<Exit, Failure> {
+    let settings = settings.with_patience(arguments.patience());
+    let config = &*arguments.common.config;
+    let findings = findings(&settings).await?;
+    if arguments.common.json {
+        let items: Vec<_> = findings.iter().map(|finding| as_json(finding, config)).collect();
+        println!("{}", json!({ "findings": items }));
+    } else {
+        for finding in &findings {
+            println!("{}", describe(finding, config));
+        }
+    }
+    verdict(&findings)?;
+    if !arguments.common.json {
+        let ready = "ready: nothing stands in the way of `cdc-pipeline run`";
+        println!("{}", advice::with_config(ready, config));
+    }
+    Ok(Exit::Done)
+}
+
+/// Refuses a run that would trip over something, after showing all of it.
+pub(crate) async fn refuse(settings: &Settings, config: &Path) -> Result<(), Failure> {
+    let findings = findings(settings).await?;
+    for finding in &findings {
+        match finding.severity {
+            Severity::Error(_) => eprintln!("{}", describe(finding, config)),
+            Severity::Warning => {
+                let fix = advice::with_config(&finding.fix, config);
+                tracing::warn!(id = finding.id, fix, "{}", finding.message);
+            }
+        }
+    }
+    verdict(&findings)
+}
+
 /// A finding for a person: what it is, then the fix, ready to paste.
-pub(crate) fn describe(finding: &Finding) -> String {
+fn describe(finding: &Finding, config: &Path) -> String {
     let mut text = format!("{} [{}] {}", word(finding.severity), finding.id, finding.message);
-    for line in finding.fix.lines() {
+    for line in advice::with_config(&finding.fix, config).lines() {
         text.push_str("\n    ");
         text.push_str(line);
     }
     text
 }
 
-fn word(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Error => "error",
-        Severity::Warning => "warning",
-    }
-}
-
-/// Findings that are about the surroundings, not about the configuration.
-const UNREACHABLE: [&str; 2] = ["warehouse_unreachable", KAFKA_UNREACHABLE];
-const KAFKA_UNREACHABLE: &str = "kafka_unreachable";
-
-/// The failure that findings amount to, if they stand in the way of a run.
-pub(crate) fn verdict(findings: &[Finding]) -> Result<(), Failure> {
-    let errors = || findings.iter().filter(|finding| finding.severity == Severity::Error);
-    let count = errors().count();
-    let unreachable = errors().any(|finding| UNREACHABLE.contains(&finding.id));
-    match count {
-        0 => Ok(()),
-        _ if unreachable => Err(Failure::Findings { count, exit: Exit::Environment }),
-        _ => Err(Failure::Findings { count, exit: Exit::Configuration }),
-    }
-}
-
-/// Prints all findings. Exit code 0 when nothing stands in the way of a run.
-pub(crate) async fn check(settings: &Settings, arguments: &ConfigArgs) -> Result<Exit, Failure> {
-    let findings = findings(settings).await?;
-    if arguments.json {
-        let items: Vec<_> = findings.iter().map(as_json).collect();
-        println!("{}", json!({ "findings": items }));
-    } else {
-        for finding in &findings {
-            println!("{}", describe(finding));
-        }
-    }
-    verdict(&findings)?;
-    if !arguments.json {
-        println!("ready: nothing stands in the way of `cdc-pipeline run`");
-    }
-    Ok(Exit::Done)
-}
-
-fn as_json(finding: &Finding) -> serde_json::Value {
+fn as_json(finding: &Finding, config: &Path) -> serde_json::Value {
     json!({
         "id": finding.id,
         "severity": word(finding.severity),
         "message": finding.message,
-        "fix": finding.fix,
+        "fix": advice::with_config(&finding.fix, config),
     })
 }
 
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error(_) => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// The failure that findings amount to, if they stand in the way of a run. Of several kinds the one
+/// decides that has to be mended before the others can be seen in full: the surroundings, then the
+/// configuration, then data and schema.
+fn verdict(findings: &[Finding]) -> Result<(), Failure> {
+    let halts = findings.iter().filter_map(|finding| match finding.severity {
+        Severity::Error(halt) => Some(halt),
+        Severity::Warning => None,
+    });
+    let halts: Vec<Halt> = halts.collect();
+    let order = [Halt::Environment, Halt::Configuration, Halt::Data];
+    match order.into_iter().find(|halt| halts.contains(halt)) {
+        None => Ok(()),
+        Some(halt) => Err(Failure::Findings { count: halts.len(), exit: halt.into() }),
+    }
+}
+
 /// Looks at the broker and the warehouse.
-pub(crate) async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
     let kafka = settings.kafka.clone();
-    let tables = settings.tables.clone();
-    let sampled = tokio::task::spawn_blocking(move || shapes_in_topics(&kafka, &tables)).await;
-    let Ok(sampled) = sampled else {
+    let look = move || probe_and_sample(&kafka, SAMPLE_RECORDS);
+    let Ok(looked) = tokio::task::spawn_blocking(look).await else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };
-    let (shapes, mut findings) = match sampled? {
-        Sampled::Seen(seen) => (seen.shapes, seen.findings),
-        Sampled::Refused(error) => (Vec::new(), vec![of_kafka(&error)]),
+    let (samples, mut seen) = match looked {
+        Ok((_report, records)) => {
+            let samples = Samples::new(&settings.tables, settings.kafka.topics(), &records);
+            let seen = samples.look()?;
+            (Some(samples), seen)
+        }
+        Err(error) => {
+            let mut seen = Seen::default();
+            seen.findings.push(of_kafka(&error));
+            (None, seen)
+        }
     };
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    findings.extend(cdc_postgres::check(&settings.postgres, &targets, &shapes).await);
-    Ok(findings)
+    let mut checked = cdc_postgres::check(&settings.postgres, &targets, &seen.expected).await;
+    seen.findings.append(&mut checked.findings);
+    if let Some(samples) = samples {
+        seen.findings.extend(samples.rehearse(&mut checked.rehearsal)?);
+    }
+    Ok(seen.findings)
 }
 
 /// A broker that refuses or cannot be reached is a finding like any other, so that the warehouse is
 /// looked at all the same.
 fn of_kafka(error: &KafkaError) -> Finding {
-    let environment = error.class().halt() == Halt::Environment;
-    let mut message = error.to_string();
-    if let Some(cause) = error.source() {
-        message.push_str(": ");
-        message.push_str(&cause.to_string());
-    }
     Finding {
-        id: if environment { KAFKA_UNREACHABLE } else { "kafka_refused" },
-        severity: Severity::Error,
-        message,
+        id: if matches!(error, KafkaError::Unreachable { .. }) {
+            "kafka_unreachable"
+        } else if matches!(error, KafkaError::MissingTopic { .. }) {
+            "topic_missing"
+        } else {
+            "kafka_refused"
+        },
+        severity: Severity::Error(error.class().halt()),
+        message: with_causes(error),
         fix: error.hint().unwrap_or_else(|| "look at the broker and its log".to_owned()),
     }
 }
 
-/// What looking at the topics came to.
-enum Sampled {
-    Seen(Seen),
-    Refused(KafkaError),
-}
+#[cfg(test)]
+mod tests {
+    use cdc_core::Halt::{Configuration, Data, Environment};
 
-/// What the newest records show.
-#[derive(Default)]
-struct Seen {
-    shapes: Vec<(TableId, Arc<RowShape>)>,
-    findings: Vec<Finding>,
-}
+    use super::*;
 
-/// The columns, after the rules, of each configured table that the newest records show.
-///
-/// Topics that hold nothing yet show nothing; what they bring later is planned when it comes.
-fn shapes_in_topics(kafka: &KafkaSettings, tables: &[Table]) -> Result<Sampled, Failure> {
-    let samples = match probe_and_sample(kafka, SAMPLE_RECORDS) {
-        Ok((_report, samples)) => samples,
-        Err(error) => return Ok(Sampled::Refused(error)),
-    };
-    let mut seen = Seen::default();
-    for (topic, records) in kafka.topics().iter().zip(&samples) {
-        look_at(topic, records, tables, &mut seen)?;
+    fn finding(severity: Severity) -> Finding {
+        let fix = "run `cdc-pipeline init`".to_owned();
+        Finding { id: "state_missing", severity, message: "no state".to_owned(), fix }
     }
-    Ok(Sampled::Seen(seen))
-}
 
-fn look_at(
-    topic: &TopicName,
-    records: &[SampleRecord],
-    tables: &[Table],
-    seen: &mut Seen,
-) -> Result<(), Failure> {
-    let (mut changes, mut refused) = (0_usize, Vec::new());
-    let mut decoder = run::decoder(tables)?;
-    for sampled in records {
-        let batch = batch_of(topic, sampled);
-        let Some(record) = batch.get(0) else { continue };
-        let event = match decoder.decode(record) {
-            Ok(Decoded::Change(event)) => event,
-            Ok(Decoded::Skip(_)) => continue,
-            Err(rejection) => {
-                refused.push(rejection);
-                continue;
-            }
+    #[test]
+    fn the_exit_code_is_that_of_what_has_to_be_mended_first() {
+        let code = |severities: &[Severity]| {
+            let findings: Vec<_> = severities.iter().copied().map(finding).collect();
+            verdict(&findings).map_or_else(|failure| failure.exit(), |()| Exit::Done)
         };
-        changes = changes.saturating_add(1);
-        // The key alone may stand for a deleted row; only whole rows show the columns.
-        let (Change::Insert { after: row }
-        | Change::Snapshot { row }
-        | Change::Update { after: row, .. }) = event.change
-        else {
-            continue;
-        };
-        let Some(table) = tables.get(event.table.index()) else { continue };
-        let bound = table.rules.bind(row.shape()).map_err(|error| Failure::Rules {
-            table: table.settings.source.to_string(),
-            hint: error.hint(),
-            source: Box::new(error),
-        })?;
-        let shape = Arc::clone(bound.output_shape());
-        if !seen.shapes.iter().any(|(id, held)| *id == event.table && *held == shape) {
-            seen.shapes.push((event.table, shape));
-        }
+        assert_eq!(code(&[Severity::Warning]), Exit::Done);
+        assert_eq!(code(&[Severity::Error(Data), Severity::Warning]), Exit::Data);
+        let both = [Severity::Error(Data), Severity::Error(Configuration)];
+        assert_eq!(code(&both), Exit::Configuration);
+        let all = [both.as_slice(), &[Severity::Error(Environment)]].concat();
+        assert_eq!(code(&all), Exit::Environment);
     }
-    seen.findings.extend(of_refused(topic, changes, &refused));
-    Ok(())
-}
 
-/// What records say that a run would keep as dead letters. It stops nothing by itself; but when no
-/// record is of a configured table, the configuration names another table than the topic holds.
-fn of_refused(topic: &TopicName, changes: usize, refused: &[Box<Rejection>]) -> Option<Finding> {
-    let first = refused.first()?;
-    let count = refused.len();
-    let all_foreign = changes == 0 && refused.iter().all(|why| why.reason == "unknown_table");
-    let looked_at = changes.saturating_add(count);
-    Some(Finding {
-        id: if all_foreign { "topic_of_another_table" } else { "records_refused" },
-        severity: if all_foreign { Severity::Error } else { Severity::Warning },
-        message: format!(
-            "{count} of the {looked_at} newest changes in {topic} would become dead letters, the \
-             newest for {}: {}",
-            first.reason, first.message
-        ),
-        fix: first.hint.clone().unwrap_or_else(|| "look at these records in the topic".to_owned()),
-    })
-}
-
-/// A sampled record in the form that decoders take.
-fn batch_of(topic: &TopicName, sampled: &SampleRecord) -> RecordBatch {
-    let partition = Partition::from_parts(topic.clone(), Generation::default(), sampled.partition);
-    let mut builder = RecordBatchBuilder::new(partition, 0, sampled.offset.position());
-    builder.push(&RecordParts {
-        offset: sampled.offset,
-        timestamp_ms: sampled.timestamp_ms,
-        key: sampled.key.as_deref(),
-        value: sampled.value.as_deref(),
-        headers: &[],
-    });
-    builder.finish(ByteBudget::new(usize::MAX).charge(0))
+    #[test]
+    fn a_fix_names_the_configuration_that_was_given() {
+        let text = describe(&finding(Severity::Error(Configuration)), Path::new("etc/a.toml"));
+        let expected =
+            "error [state_missing] no state\n    run `cdc-pipeline init --config etc/a.toml`";
+        assert_eq!(text, expected);
+    }
 }

@@ -1,8 +1,12 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
+
+/// The configuration file that is read when none is named.
+pub(crate) const CONFIG_DEFAULT: &str = "pipeline.toml";
 
 /// Brings changes that Debezium captured into warehouse tables: exactly, once, within milliseconds.
 #[derive(Debug, Parser)]
@@ -26,7 +30,7 @@ Exit codes:
   0  stopped as asked, or nothing found wrong
   2  configuration: fix the file or the command line
   3  data or schema: a person has to decide
-  4  environment: something around the program is missing (only at start; a running pipeline waits)
+  4  environment: something around the program is missing; only at start, a running pipeline waits
   5  what was in flight did not finish within the drain limit; nothing is lost, start again
   130  a second signal came while draining
 
@@ -40,15 +44,38 @@ pub(crate) enum Command {
     /// Create the state tables and, for the orders tables, tables and views in the warehouse.
     Init(InitArgs),
     /// Look at everything a run needs and say what is missing, with a fix for each.
-    Check(ConfigArgs),
+    #[command(after_long_help = CHECK_EXIT_CODES)]
+    Check(CheckArgs),
     /// Show the whole thing with nothing set up: starts what it needs, makes traffic, verifies.
     Demo(DemoArgs),
 }
 
+impl Command {
+    /// The configuration file that was named, or that is read without a name.
+    pub(crate) fn config(&self) -> Option<&Path> {
+        match self {
+            Self::Run(arguments) => Some(&arguments.common.config),
+            Self::Init(arguments) => Some(&arguments.config),
+            Self::Check(arguments) => Some(&arguments.common.config),
+            Self::Demo(_) => None,
+        }
+    }
+}
+
+const CHECK_EXIT_CODES: &str = "\
+Findings go to standard output, each with a fix. Nothing is changed, and no group is joined.
+
+Exit codes:
+  0  nothing stands in the way of a run; there may be warnings
+  2  configuration: the file or the command line has to be corrected, or `init` to be run
+  3  data or schema: tables, columns, types or the sampled records do not fit together
+  4  environment: the broker or the warehouse cannot be reached, or a right is missing
+Of several kinds, 4 comes before 2, and 2 before 3.";
+
 const EXAMPLE: &str = r#"A complete configuration:
 
   [pipeline]
-  name = "orders"                  # whose progress is kept; two pipelines need two names
+  name = "orders"                  # whose progress is kept; one name each
 
   [source.kafka]
   brokers = "localhost:9092"
@@ -56,14 +83,17 @@ const EXAMPLE: &str = r#"A complete configuration:
   group   = "orders-warehouse"
 
   [sink.postgres]
-  url = { env = "WAREHOUSE_URL" }  # secrets only by reference: { env = … } or { file = … }
+  url = { env = "WAREHOUSE_URL" }  # secrets by reference: env or file
 
   [[table]]
   source = "public.orders"
   target = "public.orders_fact"
-  mode   = "history"               # a row per change; or "mirror": a row per key
-  # Only for messages without a schema block: what their numbers and texts mean.
-  columns = { amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }
+  mode   = "history"               # a row per change; "mirror": a row per key
+
+  [table.columns]                  # only for messages without a schema block
+  amount     = "decimal(10,2)"
+  created_at = "timestamp(micros)"
+  updated_at = "timestamp(micros)"
 
   [[table.rule]]                   # optional, in order
   kind    = "required"
@@ -76,11 +106,28 @@ whatever happens, because progress is stored in the same transaction as the rows
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {
     /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "pipeline.toml")]
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
     pub(crate) config: PathBuf,
     /// Print JSON for machines.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct CheckArgs {
+    #[command(flatten)]
+    pub(crate) common: ConfigArgs,
+    /// How long to wait for a broker or a warehouse that cannot be reached.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(0..=86_400))]
+    wait: u64,
+}
+
+impl CheckArgs {
+    /// How long to wait for what cannot be reached.
+    pub(crate) fn patience(&self) -> Duration {
+        Duration::from_secs(self.wait)
+    }
 }
 
 #[derive(Debug, Args)]
@@ -96,7 +143,7 @@ pub(crate) struct RunArgs {
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub(crate) struct InitArgs {
     /// The configuration file.
-    #[arg(short, long, value_name = "FILE", default_value = "pipeline.toml")]
+    #[arg(short, long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
     pub(crate) config: PathBuf,
     /// Print the SQL instead of running it.
     #[arg(long)]
@@ -119,4 +166,31 @@ pub(crate) struct DemoArgs {
     /// Print one JSON object at the end.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+    use crate::config::Settings;
+
+    #[test]
+    fn the_definition_of_the_command_line_holds_together() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_configuration_in_the_help_can_be_used_and_is_not_wrapped() {
+        let (_, example) = EXAMPLE.split_once("\n\n").expect("a heading");
+        let (example, _) = example.split_once("Progress is").expect("the text after it");
+        let example = example.replace("{ env = \"WAREHOUSE_URL\" }", "\"postgres://localhost/a\"");
+        let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
+        let table = settings.tables.first().expect("a table");
+        assert_eq!(table.declarations.columns().count(), 3);
+        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES] {
+            let long = help.lines().find(|line| line.len() > 99);
+            assert_eq!(long, None, "clap wraps at 100 columns");
+        }
+    }
 }

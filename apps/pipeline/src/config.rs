@@ -56,6 +56,13 @@ impl Settings {
         let settings = read(&document.root());
         document.into_result(settings).map_err(Failure::Problems)
     }
+
+    /// Waits this long for a broker and for a server that cannot be reached, whatever the file says.
+    pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
+        self.kafka = self.kafka.with_retry_for(patience);
+        self.postgres.connect_patience = patience;
+        self
+    }
 }
 
 fn read(root: &Section<'_>) -> Option<Settings> {

@@ -1,14 +1,14 @@
 //! Why a command failed, how it is shown, and which exit code it has.
 
 use std::error::Error;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use cdc_config::Problems;
-use cdc_core::{Classify, Halt};
+use cdc_core::{Classify, Halt, with_causes};
 use cdc_engine::PipelineError;
-use cdc_rules::RuleError;
 use cdc_stack::StackError;
 
+use crate::advice;
 use crate::exit::Exit;
 
 /// Why a command failed.
@@ -35,14 +35,7 @@ pub(crate) enum Failure {
         #[source]
         source: Box<PipelineError>,
     },
-    #[error("the rules of the table {table} do not fit its columns")]
-    Rules {
-        table: String,
-        hint: Option<String>,
-        #[source]
-        source: Box<RuleError>,
-    },
-    #[error("{count} finding(s) stand in the way, listed above")]
+    #[error("{}, listed above", standing_in_the_way(*count))]
     Findings { count: usize, exit: Exit },
     #[error("cannot {attempt}")]
     Stack {
@@ -79,7 +72,7 @@ impl Failure {
 
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::ReadFile { .. } | Self::Problems(_) | Self::Rules { .. } => Exit::Configuration,
+            Self::ReadFile { .. } | Self::Problems(_) => Exit::Configuration,
             Self::Findings { exit, .. } => *exit,
             Self::End { halt, .. } => (*halt).into(),
             Self::Pipeline { source } => {
@@ -94,10 +87,9 @@ impl Failure {
     fn hint(&self) -> Option<String> {
         match self {
             Self::ReadFile { .. } => Some(
-                "name an existing file with --config; `cdc-pipeline run --help` shows one"
-                    .to_owned(),
+                "name an existing file with --config; `cdc-pipeline help run` shows one".to_owned(),
             ),
-            Self::End { hint, .. } | Self::Rules { hint, .. } => hint.clone(),
+            Self::End { hint, .. } => hint.clone(),
             Self::Pipeline { source } => source.hint().map(str::to_owned),
             Self::Problems(_)
             | Self::Findings { .. }
@@ -108,20 +100,23 @@ impl Failure {
         }
     }
 
-    /// The failure, its causes and what to do, for a person.
-    pub(crate) fn report(&self) -> String {
-        let mut text = format!("error: {self}");
-        let mut cause = self.source();
-        while let Some(error) = cause {
-            text.push_str("\n  because: ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
+    /// The failure, its causes and what to do, for a person who gave this configuration file.
+    pub(crate) fn report(&self, config: Option<&Path>) -> String {
+        let mut text = format!("error: {}", with_causes(self));
         if let Some(hint) = self.hint() {
             text.push_str("\n  hint: ");
-            text.push_str(&hint);
+            text.push_str(
+                &config.map_or(hint.clone(), |config| advice::with_config(&hint, config)),
+            );
         }
         text
+    }
+}
+
+fn standing_in_the_way(findings: usize) -> String {
+    match findings {
+        1 => "1 finding stands in the way".to_owned(),
+        more => format!("{more} findings stand in the way"),
     }
 }
 

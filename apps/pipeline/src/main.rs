@@ -1,6 +1,7 @@
 //! `cdc-pipeline`: arguments, configuration, telemetry, ends, run, exit code. Nothing else.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
+mod advice;
 mod check;
 mod cli;
 mod config;
@@ -13,6 +14,7 @@ mod run;
 mod signals;
 mod telemetry;
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -24,10 +26,12 @@ use crate::failure::Failure;
 use crate::telemetry::Quiet;
 
 fn main() -> ExitCode {
-    let exit = match execute(Cli::parse().command) {
+    let command = Cli::parse().command;
+    let config = command.config().map(Path::to_owned);
+    let exit = match execute(command) {
         Ok(exit) => exit,
         Err(failure) => {
-            eprintln!("{}", failure.report());
+            eprintln!("{}", failure.report(config.as_deref()));
             failure.exit()
         }
     };
@@ -47,9 +51,9 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             runtime()?.block_on(init::init(&settings, &arguments))
         }
         Command::Check(arguments) => {
-            let settings = Settings::load(&arguments.config)?;
+            let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
-            runtime()?.block_on(check::check(&settings, &arguments))
+            runtime()?.block_on(check::check(settings, &arguments))
         }
         Command::Demo(arguments) => {
             telemetry::start(Quiet::Yes);

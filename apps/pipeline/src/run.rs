@@ -7,7 +7,7 @@ use cdc_core::ByteBudget;
 use cdc_debezium::{DebeziumDecoder, TableMap};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::KafkaSource;
-use cdc_postgres::{PostgresSink, Severity};
+use cdc_postgres::PostgresSink;
 use debezium_envelope::Limits;
 use serde_json::json;
 
@@ -24,7 +24,7 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
     let style = if arguments.common.json { Style::Json } else { Style::Human };
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
-    refuse_what_check_finds(&settings).await?;
+    check::refuse(&settings, &arguments.common.config).await?;
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
     let meter = Meter::shared();
@@ -68,19 +68,6 @@ pub(crate) fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, Failure> {
     let map = TableMap::new(names).map_err(|error| Failure::end("read the tables", error))?;
     let declarations = tables.iter().map(|table| table.declarations.clone());
     Ok(DebeziumDecoder::new(map, declarations, Limits::default()))
-}
-
-async fn refuse_what_check_finds(settings: &Settings) -> Result<(), Failure> {
-    let findings = check::findings(settings).await?;
-    for finding in &findings {
-        match finding.severity {
-            Severity::Error => eprintln!("{}", check::describe(finding)),
-            Severity::Warning => {
-                tracing::warn!(id = finding.id, fix = finding.fix, "{}", finding.message);
-            }
-        }
-    }
-    check::verdict(&findings)
 }
 
 /// Says what was done, whatever the end: an operator has to know it after a failure all the more.

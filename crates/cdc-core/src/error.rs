@@ -1,5 +1,7 @@
 //! What is known about a failure, which decides what may be done next.
 
+use std::error::Error;
+
 use crate::{DeadLetter, Rejection};
 
 /// What is known about a failed operation. Exhaustive: every user decides on every class.
@@ -48,7 +50,7 @@ pub enum Halt {
 }
 
 /// An error that knows its class.
-pub trait Classify: std::error::Error + Send + Sync + 'static {
+pub trait Classify: Error + Send + Sync + 'static {
     /// What is known about the outcome.
     fn class(&self) -> ErrorClass;
 
@@ -56,6 +58,29 @@ pub trait Classify: std::error::Error + Send + Sync + 'static {
     fn hint(&self) -> Option<String> {
         None
     }
+}
+
+/// An error and its causes on one line, from what was attempted to what stood in the way. A cause
+/// that the words before it repeat already is left out: many drivers quote theirs.
+///
+/// ```
+/// # use cdc_core::with_causes;
+/// let number = "x".parse::<i32>().unwrap_err();
+/// let error = std::io::Error::other(number);
+/// assert_eq!(with_causes(&error), "invalid digit found in string");
+/// ```
+pub fn with_causes(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let words = error.to_string();
+        if !text.ends_with(&words) {
+            text.push_str(": ");
+            text.push_str(&words);
+        }
+        cause = error.source();
+    }
+    text
 }
 
 impl Classify for std::convert::Infallible {

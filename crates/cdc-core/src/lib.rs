@@ -47,7 +47,7 @@ pub use batch::{Body, Receipt, RecordRef, Tally, WriteBatch};
 pub use budget::{BudgetLease, ByteBudget};
 pub use change::{Change, ChangeEvent, Operation, Origin, SourceTable, TableId, TableNameError};
 pub use decoder::{Decoded, Decoder};
-pub use error::{Classify, ErrorClass, Halt, Poison};
+pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
 pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};

@@ -213,6 +213,28 @@ pub(crate) async fn load(
     Ok(Some(table))
 }
 
+/// More tables than this are not looked through for a similar name.
+const TABLES_MAX: i64 = 10_000;
+
+/// The names of all tables that could be written to, `schema.name`.
+///
+/// # Errors
+///
+/// The driver's, when the session fails.
+pub(crate) async fn tables(connection: &mut PgConnection) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar(
+        "SELECT n.nspname || '.' || c.relname
+           FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+          WHERE c.relkind IN ('r', 'p') AND n.nspname NOT LIKE 'pg\\_%'
+            AND n.nspname NOT IN ('information_schema', 'cdc')
+          ORDER BY 1 LIMIT $1",
+    )
+    .bind(TABLES_MAX)
+    .fetch_all(connection)
+    .await
+}
+
 fn foreign_keys(relation: &PgRow) -> Result<Vec<ForeignKey>, sqlx::Error> {
     let names: Vec<String> = relation.try_get("foreign_keys")?;
     let deferrable: Vec<bool> = relation.try_get("foreign_keys_deferrable")?;

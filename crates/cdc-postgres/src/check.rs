@@ -5,24 +5,30 @@
 
 use std::sync::Arc;
 
-use cdc_core::{Classify as _, RowShape, TableId};
+use cdc_config::closest;
+use cdc_core::{Classify as _, Halt, RowShape, TableId, with_causes};
 use sqlx::Row as _;
 
 use crate::catalog::{self, TableKind, TargetTable};
 use crate::error::{PostgresError, from_driver};
 use crate::ident::QualifiedName;
-use crate::plan::plan;
+use crate::plan::{SourceColumns, plan_keyed};
+use crate::reach::{ADDRESS_SETTING, reach};
 use crate::session::Session;
 use crate::settings::{Mode, PostgresSettings, SynchronousCommit, TableSettings};
 use crate::state;
 
+mod rehearsal;
+
+pub use rehearsal::Rehearsal;
+
 /// What a finding means for a run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
     /// It works, at a price.
     Warning,
-    /// A run would halt or be refused.
-    Error,
+    /// A run would halt or be refused, until this one has acted.
+    Error(Halt),
 }
 
 /// Something that a run would trip over.
@@ -38,99 +44,162 @@ pub struct Finding {
     pub fix: String,
 }
 
-fn error(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Finding {
-    Finding { id, severity: Severity::Error, message: message.into(), fix: fix.into() }
+fn error(
+    id: &'static str,
+    halt: Halt,
+    message: impl Into<String>,
+    fix: impl Into<String>,
+) -> Finding {
+    Finding { id, severity: Severity::Error(halt), message: message.into(), fix: fix.into() }
 }
 
 fn warning(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Finding {
     Finding { id, severity: Severity::Warning, message: message.into(), fix: fix.into() }
 }
 
-/// The columns that a table's rows are expected to have, where that is known before the first row.
-pub type ExpectedShapes = [(TableId, Arc<RowShape>)];
+/// What is known of a table before its first row is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpectedTable {
+    /// Which table.
+    pub table: TableId,
+    /// The columns of its rows, after the rules.
+    pub shape: Arc<RowShape>,
+    /// The columns of its key, after the rules; empty when its records have none.
+    pub key: Vec<String>,
+}
 
-/// Probes the warehouse. An empty answer means that a run finds everything it needs.
+/// What looking at the warehouse came to.
+#[derive(Debug)]
+pub struct Checked {
+    /// What a run would trip over. None means that a run finds everything it needs.
+    pub findings: Vec<Finding>,
+    /// Encodes rows of the expected tables, as far as they can be written.
+    pub rehearsal: Rehearsal,
+}
+
+/// Probes the warehouse. Of several expectations of one table the first decides what is found.
 ///
 /// A warehouse that cannot be reached is a finding like any other.
 pub async fn check(
     settings: &PostgresSettings,
     tables: &[TableSettings],
-    shapes: &ExpectedShapes,
-) -> Vec<Finding> {
-    let mut session = match Session::connect(settings).await {
-        Ok(session) => session,
-        Err(failure) => return vec![of_error("warehouse_unreachable", &failure)],
+    expected: &[ExpectedTable],
+) -> Checked {
+    let mut probe = Probe {
+        settings,
+        tables,
+        expected,
+        findings: Vec::new(),
+        rehearsal: Rehearsal::new(tables),
     };
-    let mut findings = Vec::new();
-    if let Err(failure) = probe(&mut session, settings, tables, shapes, &mut findings).await {
-        findings.push(of_error("probe_failed", &failure));
+    match reach(settings).await {
+        Ok(mut session) => {
+            if let Err(failure) = probe.all(&mut session).await {
+                probe.findings.push(of_error("probe_failed", &failure));
+            }
+        }
+        Err(failure) => probe.findings.push(of_error("warehouse_unreachable", &failure)),
     }
-    findings
+    Checked { findings: probe.findings, rehearsal: probe.rehearsal }
 }
 
 fn of_error(id: &'static str, failure: &PostgresError) -> Finding {
-    let cause = std::error::Error::source(failure).map(|cause| format!(": {cause}"));
     let fix = failure.hint().unwrap_or_else(|| "look at the server and its log".to_owned());
-    error(id, format!("{failure}{}", cause.unwrap_or_default()), fix)
+    error(id, failure.class().halt(), with_causes(failure), fix)
 }
 
-async fn probe(
-    session: &mut Session,
-    settings: &PostgresSettings,
-    tables: &[TableSettings],
-    shapes: &ExpectedShapes,
-    findings: &mut Vec<Finding>,
-) -> Result<(), PostgresError> {
-    server(session, settings, tables, findings).await?;
-    pooler(session, settings, findings).await;
-    let before = findings.len();
-    rights(session, state_rights(), findings).await?;
-    if findings.len() == before
-        && let Err(failure) = state::require(session).await
-    {
-        findings.push(of_error("state_missing", &failure));
+/// A look under way.
+struct Probe<'p> {
+    settings: &'p PostgresSettings,
+    tables: &'p [TableSettings],
+    expected: &'p [ExpectedTable],
+    findings: Vec<Finding>,
+    rehearsal: Rehearsal,
+}
+
+impl Probe<'_> {
+    async fn all(&mut self, session: &mut Session) -> Result<(), PostgresError> {
+        server(session, self.settings, self.tables, &mut self.findings).await?;
+        pooler(session, self.settings, &mut self.findings).await;
+        let before = self.findings.len();
+        rights(session, state_rights(), &mut self.findings).await?;
+        if self.findings.len() == before
+            && let Err(failure) = state::require(session).await
+        {
+            self.findings.push(of_error("state_missing", &failure));
+        }
+        for table in self.tables {
+            self.table(session, table).await?;
+        }
+        Ok(())
     }
-    for table in tables {
-        let target = catalog::load(session.driver(), &table.target.0)
-            .await
-            .map_err(|failure| from_driver("reading the catalog", failure))?;
+
+    async fn table(
+        &mut self,
+        session: &mut Session,
+        table: &TableSettings,
+    ) -> Result<(), PostgresError> {
+        let cannot_read = |failure| from_driver("reading the catalog", failure);
+        let target = catalog::load(session.driver(), &table.target.0).await.map_err(cannot_read)?;
         let Some(target) = target else {
-            let shape = shape_of(shapes, table.id).cloned().unwrap_or_else(empty);
-            findings.extend(refused(table, &shape, None));
-            continue;
+            let names = catalog::tables(session.driver()).await.map_err(cannot_read)?;
+            self.missing(table, &names);
+            return Ok(());
         };
         let needed: &[&str] = match table.mode {
             Mode::History => &["INSERT"],
             Mode::Mirror { .. } => &["SELECT", "INSERT", "UPDATE", "DELETE"],
         };
         let needed = needed.iter().map(|right| (*right, target.name.clone()));
-        rights(session, needed, findings).await?;
-        findings.extend(advice(table, &target));
-        if let Some(shape) = shape_of(shapes, table.id) {
-            findings.extend(refused(table, shape, Some(&target)));
+        rights(session, needed, &mut self.findings).await?;
+        self.findings.extend(advice(table, &target));
+        let expected = self.expected.iter().filter(|expected| expected.table == table.id);
+        for (index, expected) in expected.enumerate() {
+            match plan_keyed(table, expected.columns(), Some(&target), 0) {
+                Ok(plan) => self.rehearsal.adopt(expected, plan),
+                // A run may be past the rows of an older shape.
+                Err(_) if index > 0 => {}
+                Err(failure) => self.findings.extend(refused("table_unsuitable", failure)),
+            }
+        }
+        Ok(())
+    }
+
+    /// A target that does not exist. `names` are the tables that do.
+    fn missing(&mut self, table: &TableSettings, names: &[String]) {
+        let nothing = RowShape::new(Vec::new());
+        let expected = self.expected.iter().find(|expected| expected.table == table.id);
+        let columns = expected
+            .map_or(SourceColumns { shape: &nothing, key: &[] }, |expected| expected.columns());
+        let Err(failure) = plan_keyed(table, columns, None, 0) else { return };
+        let near = closest(&table.target.to_string(), names.iter().map(String::as_str));
+        for mut finding in refused("table_missing", failure) {
+            if let Some(near) = near {
+                finding.message = format!("{}; did you mean {near}?", finding.message);
+                finding.fix = format!(
+                    "correct `target` of the [[table]] of {}; or, if the table is to be new:\n{}",
+                    table.source, finding.fix
+                );
+            }
+            self.findings.push(finding);
         }
     }
-    Ok(())
 }
 
-fn shape_of(shapes: &ExpectedShapes, table: TableId) -> Option<&Arc<RowShape>> {
-    shapes.iter().find(|(id, _)| *id == table).map(|(_, shape)| shape)
-}
-
-fn empty() -> Arc<RowShape> {
-    Arc::new(RowShape::new(Vec::new()))
-}
-
-/// What a plan would refuse.
-fn refused(table: &TableSettings, shape: &RowShape, target: Option<&TargetTable>) -> Vec<Finding> {
-    let id = if target.is_some() { "table_unsuitable" } else { "table_missing" };
-    match plan(table, shape, target, 0) {
-        Ok(_) => Vec::new(),
-        Err(PostgresError::Refused { refusals, .. }) => {
-            refusals.into_iter().map(|refusal| error(id, refusal.message, refusal.fix)).collect()
-        }
-        Err(other) => vec![of_error(id, &other)],
+impl ExpectedTable {
+    fn columns(&self) -> SourceColumns<'_> {
+        SourceColumns { shape: &self.shape, key: &self.key }
     }
+}
+
+/// What a plan refused, as findings of their own.
+fn refused(id: &'static str, failure: PostgresError) -> Vec<Finding> {
+    let halt = failure.class().halt();
+    if let PostgresError::Refused { refusals, .. } = failure {
+        let each = refusals.into_iter();
+        return each.map(|refusal| error(id, halt, refusal.message, refusal.fix)).collect();
+    }
+    vec![of_error(id, &failure)]
 }
 
 /// What makes a suitable table slow or surprising.
@@ -188,12 +257,14 @@ async fn server(
     let (standby, version, temp, database, role) =
         read().map_err(|failure| from_driver("asking the server about itself", failure))?;
     if standby {
-        let fix = "name the primary in the address, or let it list both with target_session_attrs";
-        findings.push(error("read_only", "the server is a standby and takes no writes", fix));
+        let message = "the server is a standby and takes no writes";
+        let fix = format!("name the primary in {ADDRESS_SETTING}");
+        findings.push(error("read_only", Halt::Environment, message, fix));
     }
     if version < VERSION_MIN {
         findings.push(error(
             "server_too_old",
+            Halt::Environment,
             format!("the server is PostgreSQL {}, at least 13 is needed", version / 10_000),
             "upgrade the warehouse's PostgreSQL",
         ));
@@ -202,6 +273,7 @@ async fn server(
     if mirrors && !temp {
         findings.push(error(
             "right_missing",
+            Halt::Environment,
             format!("the role {role} may not create temporary tables, which mirrors need"),
             format!("GRANT TEMPORARY ON DATABASE {database} TO {role};"),
         ));
@@ -230,6 +302,7 @@ async fn pooler(session: &mut Session, settings: &PostgresSettings, findings: &m
     if first == other {
         findings.push(error(
             "pooling_proxy",
+            Halt::Environment,
             "a proxy pools transactions between here and the server",
             "connect to PostgreSQL itself, or to a pool that works by session",
         ));
@@ -277,6 +350,7 @@ async fn rights(
         if let Some((false, schema, role)) = found {
             findings.push(error(
                 "right_missing",
+                Halt::Environment,
                 format!("the role {role} may not {right} on {}", table.plain()),
                 format!(
                     "GRANT USAGE ON SCHEMA {schema} TO {role}; GRANT {right} ON {table} TO {role};"

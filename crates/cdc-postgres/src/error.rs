@@ -213,9 +213,10 @@ impl Classify for PostgresError {
     fn hint(&self) -> Option<String> {
         match self {
             Self::Connect { hint, .. } | Self::Server { hint, .. } => hint.clone(),
-            Self::Address { .. } => {
-                Some("write the address as postgres://user:password@host:port/database".to_owned())
-            }
+            Self::Address { .. } => Some(
+                "write `sink.postgres.url` as postgres://user:password@host:port/database"
+                    .to_owned(),
+            ),
             Self::Refused { refusals, .. } => {
                 let fixes: Vec<&str> = refusals.iter().map(|refusal| &*refusal.fix).collect();
                 Some(fixes.join("\n"))

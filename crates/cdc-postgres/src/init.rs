@@ -1,6 +1,7 @@
 //! Creates what a run needs in the warehouse, and only what is missing.
 
 use crate::error::{PostgresError, from_driver};
+use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PostgresSettings, TableSettings, TargetName};
 use crate::takeover::{self, Standing};
@@ -80,7 +81,7 @@ pub async fn init(
     tables: &[TableSettings],
     adopt: Adopt,
 ) -> Result<InitReport, PostgresError> {
-    let mut session = Session::connect(settings).await?;
+    let mut session = reach(settings).await?;
     let mut report = InitReport::default();
     let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
     session.execute("beginning to initialise", &lock).await?;

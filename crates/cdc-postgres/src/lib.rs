@@ -54,6 +54,7 @@ mod init;
 mod mirror;
 mod pair;
 mod plan;
+mod reach;
 mod session;
 mod settings;
 mod sink;
@@ -67,7 +68,7 @@ mod takeover;
 mod writer;
 
 pub use body::PostgresBody;
-pub use check::{ExpectedShapes, Finding, Severity, check};
+pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
 pub use plan::PostgresPlan;

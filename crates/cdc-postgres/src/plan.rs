@@ -45,6 +45,15 @@ pub(crate) struct Cell {
     pub(crate) declared: Arc<str>,
 }
 
+/// The columns of a source table.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceColumns<'s> {
+    /// Those of its rows, after the rules.
+    pub(crate) shape: &'s RowShape,
+    /// Those of its key, for the statements that mend a target; empty where they are not known.
+    pub(crate) key: &'s [String],
+}
+
 /// Plans one table.
 ///
 /// `number` is the plan's own within its writer; staging tables are named after it.
@@ -54,10 +63,21 @@ pub(crate) fn plan(
     table: Option<&TargetTable>,
     number: u64,
 ) -> Result<TablePlan, PostgresError> {
+    plan_keyed(settings, SourceColumns { shape, key: &[] }, table, number)
+}
+
+/// As [`plan`]; what stands against it is explained with the source's key.
+pub(crate) fn plan_keyed(
+    settings: &TableSettings,
+    source: SourceColumns<'_>,
+    table: Option<&TargetTable>,
+    number: u64,
+) -> Result<TablePlan, PostgresError> {
+    let shape = source.shape;
     let mut refusals = Vec::new();
     let planned = match table {
         None => {
-            refusals.push(fix::table_missing(settings, shape));
+            refusals.push(fix::table_missing(settings, source));
             None
         }
         Some(table) => {
@@ -68,7 +88,7 @@ pub(crate) fn plan(
                     .map(|plan| TablePlan::History(Arc::new(plan))),
                 Mode::Mirror { deletes, .. } => {
                     let made = mirror::Making { settings, table, deletes, number };
-                    made.plan(shape, &mut refusals).map(|plan| TablePlan::Mirror(Arc::new(plan)))
+                    made.plan(source, &mut refusals).map(|plan| TablePlan::Mirror(Arc::new(plan)))
                 }
             }
         }
@@ -142,7 +162,8 @@ fn cells(
                 cells.push(Cell { source, name: Arc::clone(name), encoder, declared });
             }
             Err(refusal) => {
-                refusals.push(Refusal { message: refusal.message, fix: refusal.hint });
+                let message = format!("{}: {}", table.name.plain(), refusal.message);
+                refusals.push(Refusal { message, fix: refusal.hint });
             }
         }
     }

@@ -8,7 +8,7 @@ use cdc_core::Sink;
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::plan::PostgresPlan;
-use crate::session::Session;
+use crate::reach::reach;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
 use crate::state;
@@ -42,7 +42,7 @@ impl Sink for PostgresSink {
     type Writer = PostgresWriter;
 
     async fn open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
-        let mut session = Session::connect(&self.settings).await?;
+        let mut session = reach(&self.settings).await?;
         state::require(&mut session).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = format!("process {} lane {lane}", std::process::id());

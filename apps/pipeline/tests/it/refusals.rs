@@ -9,6 +9,8 @@ use crate::rig::{Deployment, Ended, Mode, Topic, Warehouse, program};
 
 /// Fix the file or the command line.
 const CONFIGURATION: i32 = 2;
+/// Tables, columns and values do not fit together.
+const DATA: i32 = 3;
 /// Something around the program is missing.
 const ENVIRONMENT: i32 = 4;
 
@@ -31,20 +33,26 @@ fn refused(deployment: &Deployment<'_>, code: i32) -> Ended {
 fn an_unknown_target_table() {
     let mut deployment = ready("no_table", Mode::History);
     deployment.target = "public.orders_facts".to_owned();
-    refused(&deployment, CONFIGURATION).expect_words(&[
+    refused(&deployment, DATA).expect_words(&[
         "public.orders_facts",
+        "did you mean public.orders_fact?",
         "has no table",
-        "CREATE TABLE",
-        "order_id",
-        "numeric(10,2)",
+        "correct `target` of the [[table]] of public.orders",
+        "order_id, customer_id, product_name, status",
+        "then prints the statement that creates the table",
     ]);
+    let others = "{ order_id = \"int32\", customer_id = \"int32\", product_name = \"text\", \
+                  status = \"text\", ";
+    deployment.table = deployment.table.replace("{ ", others);
+    let statement = "CREATE TABLE \"public\".\"orders_facts\" (\"order_id\" integer, ";
+    refused(&deployment, DATA).expect_words(&[statement, "\"amount\" numeric(10,2)"]);
 }
 
 #[test]
 fn a_column_that_the_target_lacks() {
     let deployment = ready("no_column", Mode::Mirror);
     deployment.warehouse.ask("alter table orders_current drop column amount");
-    refused(&deployment, CONFIGURATION).expect_words(&[
+    refused(&deployment, DATA).expect_words(&[
         "public.orders_current has no column amount for the source's decimal(10,2)",
         "ADD COLUMN \"amount\" numeric(10,2)",
     ]);
@@ -56,7 +64,7 @@ fn a_pair_of_types_that_cannot_be_exact() {
     let narrower = "drop view sales_dashboard, orders_latest, orders_changes; \
                     alter table orders_fact alter amount type numeric(10,1)";
     deployment.warehouse.ask(narrower);
-    refused(&deployment, CONFIGURATION).expect_words(&[
+    refused(&deployment, DATA).expect_words(&[
         "amount",
         "decimal(10,2) cannot be written exactly to numeric(10,1)",
         "change the target column's type to numeric(10,2)",
@@ -69,7 +77,7 @@ fn a_decimal_without_schema_and_without_declared_scale() {
     deployment.table =
         r#"columns = { created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }"#
             .to_owned();
-    refused(&deployment, CONFIGURATION).expect_words(&[
+    refused(&deployment, DATA).expect_words(&[
         "amount",
         "undeclared values cannot be written exactly to numeric(10,2)",
         "columns = { amount = \"decimal(10,2)\" }",
@@ -81,14 +89,14 @@ fn missing_rights() {
     let mut deployment = ready("rightless", Mode::History);
     deployment.warehouse.ask("create role rightless login");
     deployment.url = deployment.warehouse.url_for("rightless");
-    refused(&deployment, CONFIGURATION).expect_words(&["rightless", "GRANT", "orders_fact", "cdc"]);
+    refused(&deployment, ENVIRONMENT).expect_words(&["rightless", "GRANT", "orders_fact", "cdc"]);
 }
 
 #[test]
 fn a_mirror_with_another_unique_index() {
     let deployment = ready("second_key", Mode::Mirror);
     deployment.warehouse.ask("create unique index one_product on orders_current (product_name)");
-    refused(&deployment, CONFIGURATION).expect_words(&[
+    refused(&deployment, DATA).expect_words(&[
         "public.orders_current",
         "one_product",
         "drop one_product",
@@ -116,7 +124,8 @@ fn a_topic_that_does_not_exist() {
     refused(&deployment, CONFIGURATION).expect_words(&[
         "cannot find the topic `no_topic.public.order`",
         "did you mean `no_topic.public.orders`?",
-        "correct `topics`",
+        "correct `source.kafka.topics`",
+        "Debezium creates the topic of a table with the first change",
     ]);
 }
 
@@ -128,7 +137,8 @@ fn a_broker_that_stays_away_for_the_stated_time() {
     let began = Instant::now();
     refused(&deployment, ENVIRONMENT).expect_words(&[
         "cannot reach a Kafka broker at 127.0.0.1:1 within 2 s",
-        "check `brokers`",
+        "check `source.kafka.brokers`",
+        "waiting for Kafka at 127.0.0.1:1 (up to 2 s)",
     ]);
     assert!(began.elapsed() >= Duration::from_secs(2), "it tried for {:?}", began.elapsed());
 }
@@ -142,10 +152,15 @@ fn a_warehouse_that_stays_away_for_the_stated_time() {
     let ended = refused(&deployment, ENVIRONMENT).expect_words(&[
         "warehouse",
         "for 2 s",
-        "correct its address",
+        "at 127.0.0.1:1/analytics",
+        "correct `sink.postgres.url`",
+        "waiting for the warehouse at 127.0.0.1:1/analytics (up to 2 s)",
+        "1 finding stands in the way",
     ]);
     assert!(began.elapsed() >= Duration::from_secs(2), "it tried for {:?}", began.elapsed());
-    assert!(!ended.stderr.contains("hunter2"), "{}", ended.stderr);
+    for secret in ["hunter2", "someone"] {
+        assert!(!ended.stderr.contains(secret), "{}", ended.stderr);
+    }
 }
 
 #[test]
@@ -161,7 +176,7 @@ fn a_warehouse_without_state_tables() {
     let deployment =
         Deployment::new("no_state", Mode::History, &topic, Warehouse::shared("no_state"));
     let ended = deployment.execute(&["run"]).expect_code(CONFIGURATION);
-    ended.expect_words(&["cdc-pipeline init"]);
+    ended.expect_words(&["cdc-pipeline init --config ", "pipeline.toml`"]);
 }
 
 #[test]
@@ -180,9 +195,61 @@ fn check_finds_the_same_and_says_when_all_is_well() {
     let ended = deployment.execute(&["check"]).expect_code(0);
     assert!(ended.stdout.contains("ready"), "{}", ended.stdout);
     deployment.target = "public.orders_facts".to_owned();
-    let ended = deployment.execute(&["check", "--json"]).expect_code(CONFIGURATION);
+    let ended = deployment.execute(&["check", "--json"]).expect_code(DATA);
     let found: serde_json::Value = serde_json::from_str(&ended.stdout).expect("JSON");
     assert_eq!(found["findings"].as_array().map(Vec::len), Some(1), "{found}");
     let fix = found["findings"][0]["fix"].as_str().expect("a fix");
-    assert!(fix.contains("CREATE TABLE"), "{fix}");
+    assert!(fix.contains("correct `target`"), "{fix}");
+}
+
+#[test]
+fn check_waits_no_longer_than_it_is_told_to() {
+    let mut deployment = ready("impatient", Mode::History);
+    deployment.brokers = "127.0.0.1:1".to_owned();
+    deployment.url = "postgres://127.0.0.1:1/analytics".to_owned();
+    let began = Instant::now();
+    let ended = deployment.execute(&["check", "--wait", "1"]).expect_code(ENVIRONMENT);
+    assert!(began.elapsed() < Duration::from_secs(20), "it waited for {:?}", began.elapsed());
+    for words in ["cannot reach a Kafka broker at 127.0.0.1:1 within 1 s", "tried for 1 s"] {
+        assert!(ended.stdout.contains(words), "{words} is missing in:\n{}", ended.stdout);
+    }
+}
+
+#[test]
+fn a_misspelt_declared_column() {
+    let mut deployment = ready("declared", Mode::History);
+    deployment.table = deployment.table.replace("amount =", "amuont =");
+    refused(&deployment, DATA).expect_words(&["declares amuont", "did you mean amount?"]);
+}
+
+#[test]
+fn values_that_no_column_can_hold() {
+    let topic = Topic::shared("unwritable.public.orders", 1);
+    let orders: Vec<_> = Workload::new(WorkloadOptions::default()).take(12).collect();
+    let mut last = letters(&mut envelopes(), &orders);
+    last.retain(|letter| letter.value.is_some());
+    for letter in &mut last {
+        let value = letter.value.as_deref().expect("a value");
+        let mut message: serde_json::Value = serde_json::from_slice(value).expect("JSON");
+        for image in ["before", "after"] {
+            if message[image].is_object() {
+                message[image]["customer_id"] = "verysecret".into();
+            }
+        }
+        letter.value = Some(message.to_string().into_bytes());
+    }
+    let count = last.len();
+    topic.publish(&last);
+    let name = "unwritable";
+    let deployment =
+        Deployment::new(name, Mode::History, &topic, Warehouse::shared(name)).initialised();
+    let offset = format!("offset {}", count - 1);
+    let ended = refused(&deployment, DATA).expect_words(&[
+        "public.orders into public.orders_fact",
+        "customer_id",
+        "unwritable.public.orders",
+        &format!("{count} of the {count} newest changes"),
+        &offset,
+    ]);
+    assert!(!ended.stderr.contains("verysecret"), "no value is shown: {}", ended.stderr);
 }

@@ -74,6 +74,28 @@ fn the_final_object_of_a_run_until_caught_up_counts_every_record() {
 }
 
 #[test]
+fn a_restart_after_a_kill_says_what_it_waits_for() {
+    let topic = Topic::shared("waits.public.orders", 1);
+    let (transactions, _) = traffic(1);
+    topic.publish(&letters(&mut envelopes(), &transactions));
+    let deployment =
+        Deployment::new("waits", Mode::Mirror, &topic, Warehouse::shared("waits")).initialised();
+    let mut running = deployment.start();
+    until("the first batch", || {
+        running.assert_running();
+        deployment.applied() > 0
+    });
+    running.kill_9();
+    let mut again = deployment.start();
+    until("word of what is waited for", || {
+        again.assert_running();
+        let log = again.log();
+        log.contains("waiting for the group waits") && log.contains("for up to 10 s")
+    });
+    again.terminate().expect_code(0);
+}
+
+#[test]
 fn an_empty_topic_is_caught_up_with_at_once() {
     let topic = Topic::shared("empty.public.orders", 2);
     let deployment =

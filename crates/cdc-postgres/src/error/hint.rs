@@ -15,8 +15,8 @@ pub(super) fn for_reason(reason: &str, class: StateClass) -> Option<String> {
         "function_missing" | "object_missing" => "run `cdc-pipeline init`",
         "key_index_missing" => "create the target's primary key again",
         "sequence_exhausted" => "change the identity column to bigint",
-        "login_refused" => "correct the role or the password in the address of the warehouse",
-        "database_missing" => "create the database, or correct its name in the address",
+        "login_refused" => "correct the role or the password in `sink.postgres.url`",
+        "database_missing" => "create the database, or correct its name in `sink.postgres.url`",
         "disk_full" => "free disk space on the warehouse",
         "binary_form_mismatch" | "copy_format_mismatch" | "target_changed" => {
             "restart the pipeline, so that it reads the target's columns again; a column has changed \

@@ -97,6 +97,11 @@ pub(crate) struct HistoryPlan {
     key_server_filled: bool,
 }
 
+/// Whether the pipeline fills a history's column of this name itself.
+pub(super) fn is_own(name: &str) -> bool {
+    COLUMNS.iter().any(|(_, own, _)| *own == name)
+}
+
 impl HistoryPlan {
     /// Whether a unique index has only columns that the server fills. When it refuses a row, its
     /// sequence lags behind, and the row is fine.
@@ -112,10 +117,9 @@ pub(super) fn plan(
     table: &TargetTable,
     refusals: &mut Vec<Refusal>,
 ) -> Option<HistoryPlan> {
-    let own = |name: &str| COLUMNS.iter().any(|(_, own, _)| *own == name);
     let reserved: Vec<&str> = COLUMNS.iter().map(|(_, name, _)| *name).collect();
     let cells = cells(shape, table, &reserved, refusals);
-    let filled = |name: &str| own(name) || shape.index_of(name).is_some();
+    let filled = |name: &str| is_own(name) || shape.index_of(name).is_some();
     refuse_unfilled(table, filled, refusals);
     let mut lineage = Vec::new();
     let mut columns: Vec<String> = cells.iter().map(|cell| quoted(&cell.name)).collect();

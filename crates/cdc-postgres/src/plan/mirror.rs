@@ -1,8 +1,8 @@
 //! The plan of a mirror: one row per key.
 
-use cdc_core::{RowShape, TableId};
+use cdc_core::TableId;
 
-use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled};
+use super::{Cell, SourceColumns, cells, field_count, fix, guard, quoted, refuse_unfilled};
 use crate::catalog::TargetTable;
 use crate::error::Refusal;
 use crate::settings::{Deletes, TableSettings};
@@ -14,6 +14,11 @@ const BOOL: u32 = 16;
 
 /// Names in staging tables that no source column may have.
 const STAGING: [&str; 2] = ["cdc_unavailable", "cdc_line"];
+
+/// Whether the pipeline fills a mirror's column of this name itself.
+pub(super) fn is_own(name: &str) -> bool {
+    [GENERATION, OFFSET, DELETED].contains(&name) || STAGING.contains(&name)
+}
 
 /// How to write the rows of one shape.
 #[derive(Debug)]
@@ -50,8 +55,13 @@ pub(super) struct Making<'m> {
 }
 
 impl Making<'_> {
-    pub(super) fn plan(self, shape: &RowShape, refusals: &mut Vec<Refusal>) -> Option<MirrorPlan> {
+    pub(super) fn plan(
+        self,
+        source: SourceColumns<'_>,
+        refusals: &mut Vec<Refusal>,
+    ) -> Option<MirrorPlan> {
         let Self { settings, table, deletes, .. } = self;
+        let shape = source.shape;
         let mut own = vec![(GENERATION, "integer", INT4), (OFFSET, "bigint", INT8)];
         if deletes == Deletes::Soft {
             own.push((DELETED, "boolean NOT NULL DEFAULT false", BOOL));
@@ -69,7 +79,7 @@ impl Making<'_> {
                 refusals.push(fix::own_column(table, name, kind, found));
             }
         }
-        refuse_keys(table, shape, refusals);
+        refuse_keys(settings, table, source, refusals);
         if !refusals.is_empty() {
             return None;
         }
@@ -119,13 +129,16 @@ impl Making<'_> {
 }
 
 /// What must hold so that rows of different keys never stand in each other's way.
-fn refuse_keys(table: &TargetTable, shape: &RowShape, refusals: &mut Vec<Refusal>) {
+fn refuse_keys(
+    settings: &TableSettings,
+    table: &TargetTable,
+    source: SourceColumns<'_>,
+    refusals: &mut Vec<Refusal>,
+) {
+    let shape = source.shape;
     let name = table.name.plain();
     if table.primary_key.is_empty() {
-        refusals.push(Refusal {
-            message: format!("{name} has no primary key, and a mirror keeps one row per key"),
-            fix: format!("ALTER TABLE {} ADD PRIMARY KEY (…);", table.name),
-        });
+        refusals.push(fix::primary_key_missing(settings, source.key));
     }
     if table.primary_key_deferrable {
         refusals.push(Refusal {

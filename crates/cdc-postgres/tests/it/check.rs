@@ -1,8 +1,11 @@
 //! What a run would trip over is found before, with the way out.
 
 use cdc_config::Secret;
-use cdc_core::TableId;
-use cdc_postgres::{Mode, PostgresSettings, Severity, SynchronousCommit, TableSettings, check};
+use cdc_core::{Column, Halt, RowShape, SemanticType, TableId};
+use cdc_postgres::{
+    ExpectedTable, Finding, Mode, PostgresSettings, Severity, SynchronousCommit, TableSettings,
+    check,
+};
 use cdc_stack::postgres::Cluster;
 
 use crate::mirror::HARD;
@@ -13,11 +16,22 @@ fn orders() -> Vec<TableSettings> {
 }
 
 async fn found(settings: &PostgresSettings, tables: &[TableSettings]) -> String {
-    let shapes: Vec<_> = (0..4).map(|index| (TableId::new(index), orders_shape())).collect();
-    let findings = check(settings, tables, &shapes).await;
+    let expected: Vec<_> = (0..4)
+        .map(|index| ExpectedTable {
+            table: TableId::new(index),
+            shape: orders_shape(),
+            key: vec!["order_id".to_owned()],
+        })
+        .collect();
+    shown(&check(settings, tables, &expected).await.findings)
+}
+
+fn shown(findings: &[Finding]) -> String {
     let lines = findings.iter().map(|finding| {
         let severity = match finding.severity {
-            Severity::Error => "error",
+            Severity::Error(Halt::Configuration) => "error (configuration)",
+            Severity::Error(Halt::Data) => "error (data)",
+            Severity::Error(Halt::Environment) => "error (environment)",
             Severity::Warning => "warning",
         };
         format!("{severity} {}: {}\n  {}", finding.id, finding.message, finding.fix)
@@ -66,7 +80,7 @@ async fn each_missing_right_comes_with_the_statement_that_grants_it() {
     let mut settings = warehouse.settings();
     settings.url = Secret::new(Cluster::shared().url_for(&role, database));
     for _ in 0..3 {
-        let findings = check(&settings, &orders(), &[]).await;
+        let findings = check(&settings, &orders(), &[]).await.findings;
         for finding in &findings {
             if finding.id == "right_missing" {
                 warehouse.sql(&finding.fix);
@@ -98,6 +112,41 @@ async fn a_server_that_cannot_be_reached_is_a_finding() {
     settings.url = Secret::new("postgres://someone:hunter2@127.0.0.1:1/nowhere");
     settings.connect_patience = std::time::Duration::ZERO;
     let found = found(&settings, &orders()).await;
-    assert!(found.starts_with("error warehouse_unreachable"), "{found}");
-    assert!(!found.contains("hunter2"));
+    assert!(found.starts_with("error (environment) warehouse_unreachable"), "{found}");
+    assert!(found.contains("at 127.0.0.1:1/nowhere, which `sink.postgres.url` names"), "{found}");
+    assert!(!found.contains("hunter2") && !found.contains("someone"), "{found}");
+}
+
+/// A table that nobody made, with columns of every kind that needs something done first.
+#[tokio::test]
+async fn a_missing_table_comes_with_its_statement_or_with_what_must_be_done_first() {
+    let warehouse = Warehouse::initialised(&orders()).await;
+    let tables = [
+        table(0, "things", HARD),
+        table(1, "things_history", Mode::History),
+        table(2, "orders_facts", Mode::History),
+        table(3, "unseen", Mode::History),
+    ];
+    let known = Column::new("id", SemanticType::Int64);
+    let unknown = ["price", "note"].map(|name| Column::new(name, SemanticType::SelfEvident));
+    let unwritable = Column::new("span", SemanticType::Unsupported { name: "x".into() });
+    let taken = Column::new("cdc_offset", SemanticType::Int64);
+    let mut obstructed = vec![known.clone(), unwritable, taken];
+    obstructed.extend(unknown);
+    let expected = [(0, vec![known.clone()]), (1, obstructed), (2, vec![known])];
+    let expected = expected.map(|(index, columns)| ExpectedTable {
+        table: TableId::new(index),
+        shape: RowShape::new(columns).into(),
+        key: vec!["id".to_owned()],
+    });
+    let findings = check(&warehouse.settings(), &tables, &expected).await.findings;
+    insta::assert_snapshot!(shown(&findings));
+    let statement = &findings.first().expect("a finding").fix;
+    warehouse.sql(statement);
+    let first = &tables[..1];
+    assert_eq!(shown(&check(&warehouse.settings(), first, &expected).await.findings), "");
+    warehouse.sql("ALTER TABLE things DROP CONSTRAINT things_pkey");
+    let findings = check(&warehouse.settings(), first, &expected).await.findings;
+    warehouse.sql(&findings.first().expect("a finding").fix);
+    assert_eq!(shown(&check(&warehouse.settings(), first, &expected).await.findings), "");
 }
