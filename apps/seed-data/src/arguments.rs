@@ -52,12 +52,8 @@ pub(crate) struct Sql {
     /// Create the table public.orders if it is missing, with REPLICA IDENTITY FULL.
     #[arg(long)]
     pub(crate) create_table: bool,
-    /// Changes a second; 0 for no limit.
-    #[arg(long, default_value_t = 1, value_name = "CHANGES")]
-    pub(crate) rate: u32,
-    /// Changes to make; 0 to go on until stopped.
-    #[arg(long, default_value_t = 0, value_name = "CHANGES")]
-    pub(crate) count: u64,
+    #[command(flatten)]
+    pub(crate) volume: Volume,
     #[command(flatten)]
     pub(crate) traffic: Traffic,
 }
@@ -71,12 +67,8 @@ pub(crate) struct Kafka {
     /// Partitions of the topic, if it has to be created.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(i32).range(1..=10_000))]
     pub(crate) partitions: i32,
-    /// Changes a second; 0 for no limit.
-    #[arg(long, default_value_t = 0, value_name = "CHANGES")]
-    pub(crate) rate: u32,
-    /// Changes to make; 0 to go on until stopped.
-    #[arg(long, default_value_t = 10_000, value_name = "CHANGES")]
-    pub(crate) count: u64,
+    #[command(flatten)]
+    pub(crate) volume: Volume,
     #[command(flatten)]
     pub(crate) messages: Messages,
     #[command(flatten)]
@@ -91,16 +83,38 @@ pub(crate) struct File {
     /// Partitions over which keys are spread, as Kafka's producers do.
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) partitions: u32,
-    /// Changes a second; 0 for no limit.
-    #[arg(long, default_value_t = 0, value_name = "CHANGES")]
-    pub(crate) rate: u32,
-    /// Changes to make; 0 to go on until stopped.
-    #[arg(long, default_value_t = 10_000, value_name = "CHANGES")]
-    pub(crate) count: u64,
+    #[command(flatten)]
+    pub(crate) volume: Volume,
     #[command(flatten)]
     pub(crate) messages: Messages,
     #[command(flatten)]
     pub(crate) traffic: Traffic,
+}
+
+/// How much, and how fast.
+#[derive(Debug, Args)]
+pub(crate) struct Volume {
+    /// Changes a second; 0 for no limit. Default: 1 for sql, otherwise no limit.
+    #[arg(long, value_name = "CHANGES")]
+    rate: Option<u32>,
+    /// Changes to make; 0 to go on until stopped. Default: 0 for sql, otherwise 10000.
+    #[arg(long, value_name = "CHANGES")]
+    count: Option<u64>,
+}
+
+/// Changes that are made as messages unless the number is given.
+const MESSAGES_DEFAULT: u64 = 10_000;
+
+impl Volume {
+    /// Rate and count for a database, which is used while it changes.
+    pub(crate) fn of_sql(&self) -> (u32, u64) {
+        (self.rate.unwrap_or(1), self.count.unwrap_or(0))
+    }
+
+    /// Rate and count for messages, which are wanted as a whole.
+    pub(crate) fn of_messages(&self) -> (u32, u64) {
+        (self.rate.unwrap_or(0), self.count.unwrap_or(MESSAGES_DEFAULT))
+    }
 }
 
 /// What concerns messages, but not SQL.

@@ -57,13 +57,13 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
     let stop = Stop::on_signals()?;
     match &arguments.target {
         Chosen::Sql(sql) => {
-            let plan = Plan::new(&sql.traffic, sql.count, sql.rate, Clock::Real);
+            let plan = Plan::new(&sql.traffic, sql.volume.of_sql(), Clock::Real);
             let (target, first) = SqlTarget::connect(sql, plan.keys())?;
             let workload = Workload::new(plan.options(&sql.traffic, first));
             drive(plan, workload, Box::new(target), stop, ("sql", &sql.traffic))
         }
         Chosen::Kafka(kafka) => {
-            let plan = Plan::new(&kafka.traffic, kafka.count, kafka.rate, Clock::Real);
+            let plan = Plan::new(&kafka.traffic, kafka.volume.of_messages(), Clock::Real);
             let options = envelopes(&kafka.messages, &kafka.traffic, plan.clock)?;
             let target = KafkaTarget::connect(kafka, &options)?;
             let first = kafka.messages.first_key;
@@ -71,7 +71,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
             drive(plan, workload, Box::new(target), stop, ("kafka", &kafka.traffic))
         }
         Chosen::File(file) => {
-            let plan = Plan::new(&file.traffic, file.count, file.rate, Clock::Fixed);
+            let plan = Plan::new(&file.traffic, file.volume.of_messages(), Clock::Fixed);
             let options = envelopes(&file.messages, &file.traffic, plan.clock)?;
             let target = FileTarget::create(file, &options)?;
             let first = file.messages.first_key;
@@ -82,7 +82,7 @@ pub(crate) fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 impl Plan {
-    fn new(traffic: &Traffic, count: u64, rate: u32, clock: Clock) -> Self {
+    fn new(traffic: &Traffic, (rate, count): (u32, u64), clock: Clock) -> Self {
         Self {
             count: (count > 0).then_some(count),
             rate,
