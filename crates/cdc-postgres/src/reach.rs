@@ -38,7 +38,7 @@ fn may_come_back(error: &PostgresError) -> bool {
 
 /// Where a session was to be opened: between the step and the driver's reason.
 #[derive(Debug, thiserror::Error)]
-#[error("at {place}, which {ADDRESS_SETTING} names")]
+#[error("no session with {place}, which {ADDRESS_SETTING} names")]
 struct At {
     place: String,
     #[source]

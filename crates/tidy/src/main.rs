@@ -40,12 +40,7 @@ fn main() -> ExitCode {
             if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
         Err(error) => {
-            eprintln!("tidy: {error}");
-            let mut cause = std::error::Error::source(&error);
-            while let Some(error) = cause {
-                eprintln!("  caused by: {error}");
-                cause = error.source();
-            }
+            eprintln!("tidy: {:#}", anyhow::Error::new(error));
             ExitCode::from(2)
         }
     }

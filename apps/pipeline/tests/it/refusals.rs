@@ -152,7 +152,7 @@ fn a_warehouse_that_stays_away_for_the_stated_time() {
     let ended = refused(&deployment, ENVIRONMENT).expect_words(&[
         "warehouse",
         "for 2 s",
-        "at 127.0.0.1:1/analytics",
+        "no session with 127.0.0.1:1/analytics, which `sink.postgres.url` names",
         "correct `sink.postgres.url`",
         "waiting for the warehouse at 127.0.0.1:1/analytics (up to 2 s)",
         "1 finding stands in the way",

@@ -105,9 +105,9 @@ impl ClientContext for Context {
         );
         let suppressed = if grave { self.notes().warnings.pass(Instant::now()) } else { None };
         if let Some(suppressed) = suppressed {
-            tracing::warn!(facility, message, suppressed, "kafka client");
+            tracing::warn!(facility, text = message, suppressed, "kafka client");
         } else {
-            tracing::debug!(facility, message, "kafka client");
+            tracing::debug!(facility, text = message, "kafka client");
         }
     }
 

@@ -113,7 +113,7 @@ async fn a_server_that_cannot_be_reached_is_a_finding() {
     settings.connect_patience = std::time::Duration::ZERO;
     let found = found(&settings, &orders()).await;
     assert!(found.starts_with("error (environment) warehouse_unreachable"), "{found}");
-    assert!(found.contains("at 127.0.0.1:1/nowhere, which `sink.postgres.url` names"), "{found}");
+    assert!(found.contains("with 127.0.0.1:1/nowhere, which `sink.postgres.url` names"), "{found}");
     assert!(!found.contains("hunter2") && !found.contains("someone"), "{found}");
 }
 

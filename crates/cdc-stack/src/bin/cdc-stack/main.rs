@@ -16,6 +16,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use anyhow::{Context as _, anyhow, bail};
 use cdc_stack::postgres::PostgresBinaries;
 use cdc_stack::{Component, FixedPorts, Ports, Stack, StackError, StackOptions};
 use rustix::process::{Signal, kill_process};
@@ -35,7 +36,7 @@ const POLL: Duration = Duration::from_millis(50);
 /// Settings of a caller that would lead `psql` away from the address it is given.
 const FOREIGN_SETTINGS: [&str; 4] = ["PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGREQUIREAUTH"];
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = anyhow::Error;
 
 fn main() -> ExitCode {
     let words = env::args_os().skip(1).map(|word| word.to_string_lossy().into_owned());
@@ -55,21 +56,16 @@ fn main() -> ExitCode {
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) if is_closed_pipe(&*error) => ExitCode::SUCCESS,
+        Err(error) if is_closed_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            report(&*error);
+            report(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-fn report(error: &(dyn std::error::Error + 'static)) {
-    remark(&format!("cdc-stack: {error}"));
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        remark(&format!("  caused by: {error}"));
-        cause = error.source();
-    }
+fn report(error: &Failure) {
+    remark(&format!("cdc-stack: {error:#}"));
     if let Some(StackError::PortsTaken { taken }) = error.downcast_ref() {
         // Far enough from the first to be free, and never above the last port.
         let other = |port: &u16| port.checked_add(10_000).unwrap_or(port / 2);
@@ -86,7 +82,7 @@ fn report(error: &(dyn std::error::Error + 'static)) {
 }
 
 /// Whoever reads the output has seen enough, as `head`.
-fn is_closed_pipe(error: &(dyn std::error::Error + 'static)) -> bool {
+fn is_closed_pipe(error: &Failure) -> bool {
     error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == ErrorKind::BrokenPipe)
 }
 
@@ -146,7 +142,7 @@ fn down(folder: &Path) -> Result<(), Failure> {
     let begin = Instant::now();
     while !running.has_ended() {
         if begin.elapsed() > DOWN_LIMIT {
-            return Err(format!("the stack still runs {} s later", DOWN_LIMIT.as_secs()).into());
+            bail!("the stack still runs {} s later", DOWN_LIMIT.as_secs());
         }
         thread::sleep(POLL);
     }
@@ -201,7 +197,7 @@ fn follow_until_end(tails: &mut [Tail], running: &Running) -> Result<(), Failure
 /// Turns this process into `psql`.
 fn psql(folder: &Path, component: Component, arguments: &[String]) -> Result<(), Failure> {
     let Seen::Runs(running) = running::find(folder)? else { return Err(no_stack(folder)) };
-    let url = running.ports.database_url(component).ok_or("the component has no database")?;
+    let url = running.ports.database_url(component).context("the component has no database")?;
     let program = PostgresBinaries::find()?.program("psql");
     let mut command = Command::new(program);
     for name in FOREIGN_SETTINGS {
@@ -212,7 +208,7 @@ fn psql(folder: &Path, component: Component, arguments: &[String]) -> Result<(),
 }
 
 fn no_stack(folder: &Path) -> Failure {
-    format!("no stack runs in {}: start one with `cdc-stack up`", folder.display()).into()
+    anyhow!("no stack runs in {}: start one with `cdc-stack up`", folder.display())
 }
 
 /// Writes a line at once, also into a pipe.

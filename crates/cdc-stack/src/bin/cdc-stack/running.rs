@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{ErrorKind, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context as _, bail};
 use cdc_stack::{Component, FixedPorts};
 use rustix::process::Pid;
 
@@ -17,11 +18,10 @@ pub(crate) fn claim(folder: &Path, ports: FixedPorts) -> Result<File, Failure> {
     let mut file = options.open(path(folder))?;
     if file.try_lock().is_err() {
         let folder = folder.display();
-        return Err(format!(
+        bail!(
             "a stack already runs in {folder}: stop it with `cdc-stack down --dir {folder}`, or \
              start another one with another --dir and other --port"
-        )
-        .into());
+        );
     }
     file.set_len(0)?;
     file.write_all(write(std::process::id(), ports).as_bytes())?;
@@ -64,7 +64,7 @@ pub(crate) fn find(folder: &Path) -> Result<Seen, Failure> {
     }
     let mut text = String::new();
     file.read_to_string(&mut text)?;
-    let (pid, ports) = read(&text).ok_or("the stack has just been started: try again")?;
+    let (pid, ports) = read(&text).context("the stack has just been started: try again")?;
     Ok(Seen::Runs(Running { pid, ports, file }))
 }
 
