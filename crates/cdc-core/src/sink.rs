@@ -43,11 +43,16 @@ pub trait Stager: Send + 'static {
 
 /// The half of a lane that owns the connection.
 ///
+/// A lane may have two writers that take batches in turn: while one applies a batch, the other
+/// [prepares](Self::prepare) the next. They are one owner: what one acquires, both may apply to.
+///
 /// - **Atomicity.** [`apply`](Self::apply) makes rows, dead letters and progress durable together,
 ///   or nothing of them.
 /// - **Repetition.** Applying a batch that has been applied fails and changes nothing, because its
 ///   progress no longer joins.
-/// - **Order.** The engine calls one method at a time, in the order in which work was staged.
+/// - **Order.** Batches are applied one at a time, in the order in which they were staged. Beside
+///   that, only the other writer's [`prepare`](Self::prepare) runs, for the next batch in order;
+///   everything else is called while neither writer is busy and nothing is prepared.
 /// - **Retry.** The engine retries by [`ErrorClass`](crate::ErrorClass). After an indeterminate
 ///   error the next call is always [`acquire`](Self::acquire), which opens a new session if needed.
 /// - **Cancellation.** Futures are not dropped by the engine while they run, except when the
@@ -75,7 +80,34 @@ pub trait Writer: Send + 'static {
         shape: &Arc<RowShape>,
     ) -> impl Future<Output = Result<Self::Plan, Self::Error>> + Send;
 
-    /// Applies a batch: all of it, or nothing.
+    /// A second writer for the same lane, with a connection of its own; `None` where the sink does
+    /// not gain from one.
+    fn second(&mut self) -> impl Future<Output = Result<Option<Self>, Self::Error>> + Send
+    where
+        Self: Sized,
+    {
+        async { Ok(None) }
+    }
+
+    /// Brings a batch to the sink as far as that is possible before the batch in front of it has
+    /// been applied. Nothing of it is visible or durable before it is applied itself.
+    ///
+    /// The next call is [`apply`](Self::apply) with the same batch, or [`abandon`](Self::abandon).
+    /// After an error nothing is prepared.
+    fn prepare(
+        &mut self,
+        batch: &WriteBatch<Self::Body>,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        let _nothing_to_prepare = batch;
+        async { Ok(()) }
+    }
+
+    /// Undoes a [`prepare`](Self::prepare): the batch in front was not applied at once.
+    fn abandon(&mut self) -> impl Future<Output = ()> + Send {
+        async {}
+    }
+
+    /// Applies a batch, prepared or not: all of it, or nothing.
     fn apply(
         &mut self,
         batch: &WriteBatch<Self::Body>,

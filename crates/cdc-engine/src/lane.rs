@@ -4,12 +4,16 @@
 //! requests have one order. It is unbounded, and the byte budget bounds it: a record batch in the
 //! inbox holds its lease.
 //!
-//! The writer takes one job at a time and only after it has said that it is ready. Jobs leave the
-//! stager first in, first out: acquiring, planning and releasing are therefore barriers behind the
-//! batches that were staged before them, and need no other mechanism.
+//! The writer takes a job only after it has said that it is ready, which it says while the batch
+//! before is still being applied. Jobs leave the stager first in, first out: acquiring, planning and
+//! releasing are therefore barriers behind the batches that were staged before them, and need no
+//! other mechanism.
 
 mod excluded;
+mod intake;
 mod open;
+mod restage;
+mod standing;
 mod stage;
 mod write;
 
@@ -18,7 +22,7 @@ use std::sync::{Arc, mpsc};
 
 use cdc_core::{
     ByteBudget, Decoder, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink, TableId,
-    WriteBatch,
+    WriteBatch, Writer as _,
 };
 use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinHandle;
@@ -26,6 +30,8 @@ use tokio::task::JoinHandle;
 use crate::bound::RuleBook;
 use crate::{Meter, PipelineError};
 pub(crate) use excluded::Excluded;
+use intake::Intake;
+use standing::Standing;
 use stage::{StageParts, StageThread};
 use write::WriteTask;
 
@@ -65,6 +71,8 @@ pub(crate) enum ToStager<B, P> {
 #[derive(Debug)]
 pub(crate) enum Job<B> {
     Apply(Staged<B>),
+    /// The answer to [`ToStager::Restage`]; it comes past the others.
+    Restaged(Staged<B>),
     Acquire { number: u64, partitions: Vec<Partition> },
     Plan { table: TableId, shape: Arc<RowShape> },
     Release { number: u64, partitions: Vec<Partition> },
@@ -79,6 +87,8 @@ pub(crate) struct Staged<B> {
     pub(crate) selection: Vec<Range<usize>>,
     /// When the source committed its streamed changes, for the meter.
     pub(crate) committed_at_ms: Vec<i64>,
+    /// How often everything staged had been declared void when it was staged.
+    pub(crate) era: u64,
 }
 
 /// Records to stage again.
@@ -128,11 +138,11 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
         D: Decoder,
     {
         let LaneSetup { decoder, rules, budget, batch_bytes_max, meter } = setup;
-        let (stager, writer) =
-            sink.open_lane().await.map_err(|error| PipelineError::sink("open a lane", error))?;
+        let failed = |error| PipelineError::sink("open a lane", error);
+        let (stager, mut writer) = sink.open_lane().await.map_err(failed)?;
+        let second = writer.second().await.map_err(failed)?;
         let (inbox, inbox_receiver) = mpsc::channel();
-        // The writer says it is ready before each job, so one place is never full.
-        let (jobs, jobs_receiver) = tokio_mpsc::channel(1);
+        let (jobs, jobs_receiver) = tokio_mpsc::channel(intake::JOBS_MAX);
         let parts = StageParts { decoder, rules, stager, budget, batch_bytes_max };
         let halted = events.clone();
         let thread = std::thread::Builder::new()
@@ -144,7 +154,9 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
                 }
             })
             .map_err(|source| PipelineError::Thread { source })?;
-        let task = WriteTask::new(index, writer, inbox.clone(), jobs_receiver, events, meter);
+        let intake = Intake::new(inbox.clone(), jobs_receiver);
+        let standing = Standing::new(index, inbox.clone(), events, meter);
+        let task = WriteTask::new((writer, second), intake, standing);
         Ok(Self { inbox, thread, task: tokio::spawn(task.run()) })
     }
 

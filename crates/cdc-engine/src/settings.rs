@@ -30,11 +30,14 @@ pub struct EngineSettings {
 /// repeat, not faster to apply.
 const BATCH_BYTES_MAX: usize = 16 << 20;
 
+/// Batches that a lane holds at full speed.
+const BATCHES_HELD: usize = 3;
+
 impl EngineSettings {
     /// The size at which a batch is handed over even though the writer is busy with the last one:
-    /// each lane holds two, one being applied and one being staged.
+    /// each lane holds three: one being applied, one prepared and one being staged.
     pub(crate) fn batch_bytes_max(&self, budget: usize) -> usize {
-        let batches = self.lanes.get().saturating_mul(2);
+        let batches = self.lanes.get().saturating_mul(BATCHES_HELD);
         budget.checked_div(batches).unwrap_or(budget).min(BATCH_BYTES_MAX)
     }
 }

@@ -149,6 +149,14 @@ impl PostgresBody {
         self.mirrors.iter().flat_map(|rows| rows.used().map(|step| (rows.table, step)))
     }
 
+    /// Whether a mirror's rows can be brought to the server before it is known what the target
+    /// holds: there is one step, and it does not empty the table first.
+    pub(crate) fn is_one_step(&self, table: TableId) -> bool {
+        let mut steps = self.mirror_steps().filter(|(held, _)| *held == table);
+        let first = steps.next();
+        first.is_some_and(|(_, step)| step.truncate.is_none()) && steps.next().is_none()
+    }
+
     /// The statements that notice when a target has changed under the rows.
     pub(crate) fn guards(&self) -> Vec<&str> {
         let histories = self.histories().map(|rows| &*rows.plan.guard);

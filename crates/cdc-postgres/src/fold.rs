@@ -51,6 +51,27 @@ struct Entry {
     delete: Option<(Span, RecordRef)>,
     /// Whether the key is gone for changes that follow.
     gone: bool,
+    /// Whether the batch begins with the key's insert, so that the target should not have it.
+    fresh: bool,
+}
+
+impl Entry {
+    /// Whether the row can be expected to be new in the target: inserted in this batch, with
+    /// nothing to delete before it.
+    fn is_new(&self) -> bool {
+        self.fresh && self.delete.is_none() && self.row.is_some() && self.unavailable.is_none()
+    }
+}
+
+/// Which whole rows of a fold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Rows {
+    /// Those that the target should not have yet.
+    New,
+    /// All others.
+    Known,
+    /// All.
+    All,
 }
 
 /// The last state of each key, for one mirror and one shape.
@@ -70,8 +91,6 @@ struct States {
     entries: Vec<Entry>,
     index: HashTable<u32>,
     hasher: RandomState,
-    /// Whether there is more than inserted rows of different keys.
-    beyond_inserts: bool,
     folded: u64,
 }
 
@@ -153,15 +172,15 @@ impl Fold {
         self.plan.as_ref().filter(|_| !self.is_empty())
     }
 
-    /// Whether it holds only inserted rows of different keys, all of them whole.
-    pub(crate) fn only_inserts(&self) -> bool {
-        !self.states.beyond_inserts
-    }
-
     /// Whole rows with their records.
-    pub(crate) fn rows(&self) -> impl Iterator<Item = (RecordRef, &[u8])> {
+    pub(crate) fn rows(&self, which: Rows) -> impl Iterator<Item = (RecordRef, &[u8])> {
         let whole = self.states.entries.iter().filter(|entry| entry.unavailable.is_none());
-        whole.filter_map(|entry| self.states.image(entry.row))
+        let chosen = whole.filter(move |entry| match which {
+            Rows::New => entry.is_new(),
+            Rows::Known => !entry.is_new(),
+            Rows::All => true,
+        });
+        chosen.filter_map(|entry| self.states.image(entry.row))
     }
 
     /// Rows with unavailable values: record, image and the map of what is unavailable.
@@ -209,7 +228,6 @@ impl Fold {
         self.states.arena.clear();
         self.states.entries.clear();
         self.states.index.clear();
-        self.states.beyond_inserts = false;
         self.states.folded = 0;
         self.changes = 0;
     }
@@ -228,18 +246,17 @@ impl States {
         }
         let hash = self.hasher.hash_one(encoded.key());
         let Some(place) = self.find(hash, encoded.key()) else {
-            self.beyond_inserts |= operation == Operation::Update;
             let row = Some((push(&mut self.arena, encoded.image), at));
             let unavailable = encoded.unavailable.map(|map| push(&mut self.arena, map));
             let key_bytes = encoded.key_bytes;
-            self.insert(Entry { hash, key_bytes, row, unavailable, delete: None, gone: false });
+            let (delete, gone, fresh) = (None, false, operation != Operation::Update);
+            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, fresh });
             return Ok(());
         };
         let Some(entry) = self.entries.get_mut(place) else { return Ok(()) };
         if entry.gone {
             whole(plan, encoded)?;
         }
-        self.beyond_inserts = true;
         self.folded = self.folded.saturating_add(1);
         let (image, unavailable) = match (entry.row, encoded.unavailable) {
             (Some((earlier, _)), Some(map)) => {
@@ -261,14 +278,13 @@ impl States {
     }
 
     fn delete(&mut self, deletes: Deletes, at: RecordRef, encoded: Encoded<'_>, count: Count) {
-        self.beyond_inserts = true;
         let hash = self.hasher.hash_one(encoded.key());
         let delete = Some((push(&mut self.arena, encoded.image), at));
         let place = self.find(hash, encoded.key());
         let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) else {
             let key_bytes = encoded.key_bytes;
-            let (row, unavailable, gone) = (None, None, true);
-            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone });
+            let (row, unavailable, gone, fresh) = (None, None, true, false);
+            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, fresh });
             return;
         };
         if count == Count::Replaced {

@@ -1,5 +1,5 @@
-//! Rows of a mirror: whole inserts straight into the target, everything else through staging
-//! tables and a merge.
+//! Rows of a mirror: those that the batch inserts straight into the target, everything else through
+//! staging tables and a merge.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,10 +8,10 @@ use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, Stage, TableId};
 use crate::blame::{Copied, is_duplicate};
 use crate::body::MirrorStep;
 use crate::error::{PostgresError, from_driver};
-use crate::fold::{Fold, unavailable};
+use crate::fold::{Fold, Rows, unavailable};
 use crate::plan::MirrorPlan;
 use crate::session::Session;
-use crate::settings::{Deletes, TableSettings};
+use crate::settings::{Deletes, Mode, TableSettings};
 use crate::sql::{MirrorStatements, Staging, truncate};
 
 /// Below this many rows a merge costs no more than the savepoint around a direct COPY.
@@ -53,12 +53,12 @@ impl Merging {
 }
 
 /// Creates the staging tables that a step needs; before the transaction.
-pub(crate) async fn prepare(session: &mut Session, step: &MirrorStep) -> Result<(), PostgresError> {
+pub(crate) async fn ensure(session: &mut Session, step: &MirrorStep) -> Result<(), PostgresError> {
     let fold = &step.fold;
     let Some(plan) = fold.plan() else { return Ok(()) };
     let MirrorStatements { rows, deletes, partials, .. } = &plan.statements;
     let needed = [
-        (rows, fold.rows().next().is_some()),
+        (rows, fold.rows(Rows::All).next().is_some()),
         (deletes, fold.deletes().next().is_some()),
         (partials, fold.partials().next().is_some()),
     ];
@@ -68,29 +68,66 @@ pub(crate) async fn prepare(session: &mut Session, step: &MirrorStep) -> Result<
     Ok(())
 }
 
-/// Applies one step; the caller owns the transaction and has [prepared](prepare) the step.
+/// The rows of a step are in the staging tables, or already in the target.
+#[derive(Debug)]
+#[must_use = "what is staged has to be merged"]
+pub(crate) struct StagedRows {
+    /// Those in the staging table.
+    which: Rows,
+}
+
+/// Brings the rows of a step to the server without looking at rows that another session may be
+/// about to change; the caller owns the transaction and has [made sure](ensure) of the tables.
+///
+/// New rows go straight into the target. Where the other session is about to insert the same key,
+/// the server lets this one wait for it.
+pub(crate) async fn stage(
+    session: &mut Session,
+    step: &MirrorStep,
+    merging: &mut Merging,
+) -> Result<StagedRows, PostgresError> {
+    let Some(plan) = step.fold.plan() else { return Ok(StagedRows { which: Rows::All }) };
+    let work = Work { plan, fold: &step.fold };
+    let mut which = Rows::All;
+    let direct = step.fold.rows(Rows::New).nth(DIRECT_ROWS_MIN.saturating_sub(1)).is_some();
+    if direct && merging.may_insert(plan.table) {
+        match work.insert(session).await? {
+            Inserted::All => which = Rows::Known,
+            Inserted::Nothing => merging.begin(plan.table),
+        }
+    }
+    work.stage(session, which, merging).await?;
+    Ok(StagedRows { which })
+}
+
+/// Merges what is [staged](stage) into the target.
+pub(crate) async fn merge(
+    session: &mut Session,
+    step: &MirrorStep,
+    staged: StagedRows,
+) -> Result<(), PostgresError> {
+    let Some(plan) = step.fold.plan() else { return Ok(()) };
+    Work { plan, fold: &step.fold }.merge(session, staged.which).await
+}
+
+/// Applies a step from its beginning to its end.
 pub(crate) async fn apply(
     session: &mut Session,
     settings: &TableSettings,
-    deletes: Deletes,
     step: &MirrorStep,
     merging: &mut Merging,
 ) -> Result<(), PostgresError> {
     if let Some((generation, offset)) = step.truncate {
+        let deletes = match settings.mode {
+            Mode::Mirror { deletes, .. } => deletes,
+            Mode::History => Deletes::Hard,
+        };
         let doing = format!("emptying {}", settings.target);
         let statement = truncate(&settings.target.0.to_string(), deletes, generation, offset);
         session.execute(&doing, &statement).await?;
     }
-    let Some(plan) = step.fold.plan() else { return Ok(()) };
-    let work = Work { plan, fold: &step.fold };
-    let direct = step.fold.only_inserts() && step.fold.keys() >= DIRECT_ROWS_MIN;
-    if direct && merging.may_insert(plan.table) {
-        if work.insert(session).await? == Inserted::All {
-            return Ok(());
-        }
-        merging.begin(plan.table);
-    }
-    work.merge(session, merging).await
+    let staged = stage(session, step, merging).await?;
+    merge(session, step, staged).await
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,11 +144,12 @@ struct Work<'w> {
 }
 
 impl Work<'_> {
-    /// Copies whole rows straight into the target, behind a savepoint.
+    /// Copies the rows that should be new straight into the target, behind a savepoint.
     async fn insert(self, session: &mut Session) -> Result<Inserted, PostgresError> {
         let doing = format!("copying into {}", self.plan.target);
         session.execute(&doing, "SAVEPOINT cdc_direct").await?;
-        let copied = self.copy(session, &self.plan.statements.copy_direct, self.fold.rows()).await;
+        let rows = || self.fold.rows(Rows::New);
+        let copied = self.copy(session, &self.plan.statements.copy_direct, rows()).await;
         match copied {
             Ok(()) => {
                 session.execute(&doing, "RELEASE SAVEPOINT cdc_direct").await?;
@@ -124,16 +162,16 @@ impl Work<'_> {
             }
             Err(error) => {
                 let relation = &self.plan.relation;
-                Err(self.blame(&doing, relation, error, |row| record(self.fold.rows(), row)))
+                Err(self.blame(&doing, relation, error, |row| record(rows(), row)))
             }
         }
     }
 
-    /// Stages and merges: deletes first, then whole rows, then partial ones. No key is in two of
-    /// the last.
-    async fn merge(
+    /// Fills the staging tables. No key is both whole and partial.
+    async fn stage(
         self,
         session: &mut Session,
+        which: Rows,
         merging: &mut Merging,
     ) -> Result<(), PostgresError> {
         let Self { plan, fold } = self;
@@ -144,18 +182,33 @@ impl Work<'_> {
             self.copy(session, &deletes.copy, fold.deletes()).await.map_err(|error| {
                 self.blame(&doing, &deletes.name, error, |row| record(fold.deletes(), row))
             })?;
-            self.run(session, "deleting from", &plan.statements.delete).await?;
         }
-        if fold.rows().next().is_some() {
+        if fold.rows(which).next().is_some() {
             self.clear(session, rows, merging).await?;
-            self.copy(session, &rows.copy, fold.rows()).await.map_err(|error| {
-                self.blame(&doing, &rows.name, error, |row| record(fold.rows(), row))
+            self.copy(session, &rows.copy, fold.rows(which)).await.map_err(|error| {
+                self.blame(&doing, &rows.name, error, |row| record(fold.rows(which), row))
             })?;
-            self.run(session, "merging into", &plan.statements.merge).await?;
         }
         if fold.partials().next().is_some() {
             self.clear(session, partials, merging).await?;
-            self.update(session, &doing).await?;
+            self.copy_partials(session).await.map_err(|error| {
+                self.blame(&doing, &partials.name, error, |row| partial(fold, row))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Merges what is staged: deletes first, then whole rows, then partial ones.
+    async fn merge(self, session: &mut Session, which: Rows) -> Result<(), PostgresError> {
+        let Self { plan, fold } = self;
+        if fold.deletes().next().is_some() {
+            self.run(session, "deleting from", &plan.statements.delete).await?;
+        }
+        if fold.rows(which).next().is_some() {
+            self.run(session, "merging into", &plan.statements.merge).await?;
+        }
+        if fold.partials().next().is_some() {
+            self.update(session).await?;
         }
         Ok(())
     }
@@ -175,28 +228,24 @@ impl Work<'_> {
 
     /// Rows with unavailable values change what is there; one whose row is not there cannot be
     /// written at all.
-    async fn update(self, session: &mut Session, doing: &str) -> Result<(), PostgresError> {
+    async fn update(self, session: &mut Session) -> Result<(), PostgresError> {
         let Self { plan, fold } = self;
-        let partials = &plan.statements.partials;
-        let nth = |row: usize| fold.partials().nth(row).map(|(at, _, _)| at);
-        self.copy_partials(session)
-            .await
-            .map_err(|error| self.blame(doing, &partials.name, error, nth))?;
+        let doing = format!("updating {}", plan.target);
         let missing: Option<i32> = sqlx::query_scalar(&plan.statements.missing)
             .persistent(false)
             .fetch_optional(session.driver())
             .await
-            .map_err(|error| from_driver(doing, error))?;
+            .map_err(|error| from_driver(&*doing, error))?;
         if let Some(line) = missing {
             let rejection = unavailable(plan, Stage::Apply, None);
             let message = rejection.message.clone();
-            let at = usize::try_from(line).ok().and_then(nth);
+            let at = usize::try_from(line).ok().and_then(|row| partial(fold, row));
             let poison = match at {
                 Some(at) => Poison::Record(Box::new(DeadLetter { at, rejection })),
                 None => Poison::Unknown(rejection),
             };
             let class = ErrorClass::Poison(poison);
-            return Err(PostgresError::Row { doing: doing.to_owned(), message, class });
+            return Err(PostgresError::Row { doing, message, class });
         }
         self.run(session, "updating", &plan.statements.update).await
     }
@@ -263,4 +312,8 @@ fn record<'f>(
     row: usize,
 ) -> Option<RecordRef> {
     images.nth(row).map(|(at, _)| at)
+}
+
+fn partial(fold: &Fold, row: usize) -> Option<RecordRef> {
+    fold.partials().nth(row).map(|(at, _, _)| at)
 }

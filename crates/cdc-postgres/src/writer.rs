@@ -4,18 +4,20 @@
 //! COMMIT, the compare-and-set of progress. It comes last so that a writer which froze in the middle
 //! holds no lock that its successor needs, and with COMMIT so that it cannot freeze in between.
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cdc_core::{Body as _, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer};
+use cdc_core::{Body as _, CheckpointDelta, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer};
 use tokio::time::timeout;
 
 use crate::body::PostgresBody;
 use crate::checkpoint::{self, Epochs};
 use crate::error::{PostgresError, from_driver};
-use crate::mirror::Merging;
+use crate::mirror::{Merging, StagedRows};
 use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
-use crate::settings::{Deletes, Mode, PostgresSettings};
+use crate::settings::PostgresSettings;
 use crate::tables::Tables;
 use crate::{catalog, dead_letter, history, mirror, table_event};
 
@@ -24,14 +26,41 @@ use crate::{catalog, dead_letter, history, mirror, table_event};
 pub struct PostgresWriter {
     settings: Arc<PostgresSettings>,
     tables: Arc<Tables>,
-    owner: String,
+    shared: Arc<Shared>,
     /// `None` after the session was lost.
     session: Option<Session>,
-    /// What is owned in this session. Forgotten with it: nothing is sent before the checkpoint has
-    /// been read again.
-    epochs: Epochs,
+    /// The batch whose rows are in the session's open transaction.
+    prepared: Option<Prepared>,
     merging: Merging,
-    plans_made: u64,
+}
+
+/// What the writers of a lane have in common.
+#[derive(Debug)]
+struct Shared {
+    owner: String,
+    /// Under which epochs partitions are owned. Locked for moments, never across an exchange.
+    epochs: Mutex<Epochs>,
+    plans_made: AtomicU64,
+}
+
+impl Shared {
+    fn epochs(&self) -> MutexGuard<'_, Epochs> {
+        // Whoever panicked with the lock has changed whole entries only.
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn disown(&self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
+        let mut epochs = self.epochs();
+        partitions.iter().filter_map(|partition| epochs.remove_entry(partition)).collect()
+    }
+}
+
+/// A batch of which the server has the rows, but not the step of progress.
+#[derive(Debug)]
+struct Prepared {
+    delta: CheckpointDelta,
+    /// The mirrors that only need merging.
+    mirrors: BTreeMap<TableId, StagedRows>,
 }
 
 impl PostgresWriter {
@@ -41,21 +70,24 @@ impl PostgresWriter {
         owner: String,
         session: Session,
     ) -> Self {
-        Self {
-            settings,
-            tables,
-            owner,
-            session: Some(session),
-            epochs: Epochs::new(),
-            merging: Merging::default(),
-            plans_made: 0,
-        }
+        let (epochs, plans_made) = (Mutex::default(), AtomicU64::new(0));
+        let shared = Arc::new(Shared { owner, epochs, plans_made });
+        Self::sharing(settings, tables, shared, session)
+    }
+
+    fn sharing(
+        settings: Arc<PostgresSettings>,
+        tables: Arc<Tables>,
+        shared: Arc<Shared>,
+        session: Session,
+    ) -> Self {
+        let merging = Merging::default();
+        Self { settings, tables, shared, session: Some(session), prepared: None, merging }
     }
 
     /// The session, opened again when it was lost.
     async fn session(&mut self) -> Result<&mut Session, PostgresError> {
         if self.session.is_none() {
-            self.epochs.clear();
             self.session = Some(Session::connect(&self.settings).await?);
         }
         Ok(self.session.as_mut().expect("a session was opened just now"))
@@ -64,7 +96,7 @@ impl PostgresWriter {
     /// Gives the session up. The server rolls its transaction back.
     fn drop_session(&mut self) {
         self.session = None;
-        self.epochs.clear();
+        self.prepared = None;
     }
 
     /// Runs one exchange with the server within the limit, and clears up after its failure.
@@ -83,29 +115,47 @@ impl PostgresWriter {
         result
     }
 
-    async fn transaction(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {
-        let Self { settings, tables, session, epochs, merging, .. } = self;
-        let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
+    /// Begins the batch's transaction and brings its rows.
+    async fn bring(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<Prepared, PostgresError> {
+        let Self { session, merging, .. } = self;
+        let no_session = || PostgresError::NoSession { doing: "bringing a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let last = checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), epochs)?;
-        let last = [body.guards(), vec![&last]].concat().join("; ");
         for (_, step) in body.mirror_steps() {
-            mirror::prepare(session, step).await?;
+            mirror::ensure(session, step).await?;
         }
         session.execute("beginning a transaction", "BEGIN").await?;
         merging.begin_transaction();
         for rows in body.histories() {
             history::apply(session, rows).await?;
         }
+        let mut mirrors = BTreeMap::new();
+        for (table, step) in body.mirror_steps().filter(|(table, _)| body.is_one_step(*table)) {
+            mirrors.insert(table, mirror::stage(session, step, merging).await?);
+        }
+        Ok(Prepared { delta: batch.delta().clone(), mirrors })
+    }
+
+    /// Completes the batch's transaction.
+    async fn complete(
+        &mut self,
+        batch: &WriteBatch<PostgresBody>,
+        mut prepared: Prepared,
+    ) -> Result<(), PostgresError> {
+        let Self { settings, tables, session, shared, merging, .. } = self;
+        let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
+        let session = session.as_mut().ok_or_else(no_session)?;
+        let body = batch.body();
+        let last =
+            checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), &shared.epochs())?;
+        let last = [body.guards(), vec![&last]].concat().join("; ");
         for (table, step) in body.mirror_steps() {
             let unknown = || PostgresError::UnknownTable { index: table.index() };
-            let table = tables.get(table).ok_or_else(unknown)?;
-            let deletes = match table.mode {
-                Mode::Mirror { deletes, .. } => deletes,
-                Mode::History => Deletes::Hard,
-            };
-            mirror::apply(session, table, deletes, step, merging).await?;
+            let settings = tables.get(table).ok_or_else(unknown)?;
+            match prepared.mirrors.remove(&table) {
+                Some(staged) => mirror::merge(session, step, staged).await?,
+                None => mirror::apply(session, settings, step, merging).await?,
+            }
         }
         dead_letter::insert(session, &settings.pipeline, tables, batch).await?;
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
@@ -118,6 +168,23 @@ impl PostgresWriter {
             error
         })
     }
+
+    /// Rolls an open transaction back, whatever came of it.
+    async fn roll_back(&mut self) {
+        self.prepared = None;
+        let rolled_back = match &mut self.session {
+            Some(session) => session.roll_back().await,
+            None => Ok(()),
+        };
+        if rolled_back.is_err() {
+            self.drop_session();
+        }
+    }
+}
+
+/// Whether there is nothing to tell the server.
+fn is_nothing(batch: &WriteBatch<PostgresBody>) -> bool {
+    batch.delta().is_empty() && batch.body().bytes() == 0 && batch.dead_letters().is_empty()
 }
 
 impl Writer for PostgresWriter {
@@ -132,14 +199,14 @@ impl Writer for PostgresWriter {
         let held = self
             .bounded("acquiring partitions", async |writer: &mut Self| {
                 let settings = Arc::clone(&writer.settings);
-                let owner = writer.owner.clone();
+                let shared = Arc::clone(&writer.shared);
                 let session = writer.session().await?;
-                checkpoint::acquire(session, &settings.pipeline, &owner, partitions).await
+                checkpoint::acquire(session, &settings.pipeline, &shared.owner, partitions).await
             })
             .await?;
         let mut points = Vec::with_capacity(held.len());
         for (partition, epoch, point) in held {
-            self.epochs.insert(partition.clone(), epoch);
+            self.shared.epochs().insert(partition.clone(), epoch);
             points.push((partition, point));
         }
         Ok(points)
@@ -161,36 +228,71 @@ impl Writer for PostgresWriter {
                     .map_err(|error| from_driver("reading the catalog", error))
             })
             .await?;
-        self.plans_made = self.plans_made.saturating_add(1);
-        plan(settings, shape, target.as_ref(), self.plans_made).map(PostgresPlan)
+        let number = self.shared.plans_made.fetch_add(1, Ordering::Relaxed);
+        plan(settings, shape, target.as_ref(), number).map(PostgresPlan)
     }
 
-    async fn apply(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {
-        let nothing = batch.delta().is_empty()
-            && batch.body().bytes() == 0
-            && batch.dead_letters().is_empty();
-        if nothing {
+    async fn second(&mut self) -> Result<Option<Self>, PostgresError> {
+        let session = Session::connect(&self.settings).await?;
+        let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
+        Ok(Some(Self::sharing(settings, tables, Arc::clone(&self.shared), session)))
+    }
+
+    async fn prepare(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {
+        if is_nothing(batch) {
             return Ok(());
         }
         let result = self
-            .bounded("applying a batch", async |writer: &mut Self| writer.transaction(batch).await)
+            .bounded("preparing a batch", async |writer: &mut Self| {
+                writer.session().await?;
+                writer.bring(batch).await
+            })
+            .await;
+        match result {
+            Ok(prepared) => {
+                self.prepared = Some(prepared);
+                Ok(())
+            }
+            Err(error) => {
+                self.roll_back().await;
+                Err(error)
+            }
+        }
+    }
+
+    async fn abandon(&mut self) {
+        if self.prepared.is_some() {
+            self.roll_back().await;
+        }
+    }
+
+    async fn apply(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {
+        if is_nothing(batch) {
+            return Ok(());
+        }
+        let prepared = self.prepared.take();
+        let result = self
+            .bounded("applying a batch", async |writer: &mut Self| {
+                let prepared = match prepared {
+                    Some(prepared) if prepared.delta == *batch.delta() => prepared,
+                    Some(_) => {
+                        writer.roll_back().await;
+                        writer.bring(batch).await?
+                    }
+                    None => writer.bring(batch).await?,
+                };
+                writer.complete(batch, prepared).await
+            })
             .await;
         if result.is_err() {
             // What the server refused is known, whether or not the session outlives the answer.
-            let rolled_back = match &mut self.session {
-                Some(session) => session.roll_back().await,
-                None => Ok(()),
-            };
-            if rolled_back.is_err() {
-                self.drop_session();
-            }
+            self.roll_back().await;
         }
         result
     }
 
     async fn release(&mut self, partitions: &[Partition]) -> Result<(), PostgresError> {
-        let held: Vec<(Partition, i64)> =
-            partitions.iter().filter_map(|partition| self.epochs.remove_entry(partition)).collect();
+        let held = self.shared.disown(partitions);
         if held.is_empty() {
             return Ok(());
         }

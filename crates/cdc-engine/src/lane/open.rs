@@ -86,8 +86,8 @@ impl<B: Body> OpenBatch<B> {
         }
     }
 
-    /// Seals the batch.
-    pub(crate) fn seal(self, budget: &ByteBudget) -> Staged<B> {
+    /// Seals the batch, in an era of the lane.
+    pub(crate) fn seal(self, budget: &ByteBudget, era: u64) -> Staged<B> {
         let mut delta = CheckpointDelta::default();
         for (records, range) in self.records.iter().zip(&self.selection) {
             delta
@@ -97,7 +97,7 @@ impl<B: Body> OpenBatch<B> {
         let lease = budget.charge(self.body.bytes());
         let batch =
             WriteBatch::new(self.records, self.body, delta, self.dead_letters, self.tally, lease);
-        Staged { batch, selection: self.selection, committed_at_ms: self.committed_at_ms }
+        Staged { batch, selection: self.selection, committed_at_ms: self.committed_at_ms, era }
     }
 }
 

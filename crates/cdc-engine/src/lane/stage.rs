@@ -15,8 +15,8 @@ use super::{Excluded, Job, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::bound::RuleBook;
 
-/// Bodies that are kept for reuse: one is being filled, one is being applied.
-const SPARE_BODIES_MAX: usize = 2;
+/// Bodies that are kept for reuse: one is being filled, one is prepared, one is being applied.
+const SPARE_BODIES_MAX: usize = 3;
 
 /// The parts of a staging thread that know about data.
 #[derive(Debug)]
@@ -100,6 +100,8 @@ pub(crate) struct StageThread<D, S: Stager> {
     /// The assignment number that records of a partition must carry. Records of any other are void:
     /// they were read before the partition was released or rewound.
     accepts: BTreeMap<Partition, u64>,
+    /// How often everything staged was declared void.
+    era: u64,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -141,6 +143,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             planning: Planning::Done,
             draining: Draining::No,
             accepts: BTreeMap::new(),
+            era: 0,
         }
     }
 
@@ -189,7 +192,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             }
             ToStager::Restage(restage) => {
                 let staged = self.restage(&restage)?;
-                self.send(Job::Apply(staged));
+                self.send(Job::Restaged(staged));
             }
             ToStager::Recycle(body) => self.recycle(body),
             ToStager::Drain => self.draining = Draining::Asked,
@@ -275,7 +278,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
         }
         let fresh = OpenBatch::new(self.spare.pop().unwrap_or_default());
         let open = std::mem::replace(&mut self.open, fresh);
-        self.queue.push_back(Job::Apply(open.seal(&self.parts.budget)));
+        self.queue.push_back(Job::Apply(open.seal(&self.parts.budget, self.era)));
     }
 
     /// Stages records again that the writer still holds, without the excluded ones.
@@ -294,7 +297,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
                 }
             }
         }
-        Ok(open.seal(&self.parts.budget))
+        Ok(open.seal(&self.parts.budget, self.era))
     }
 
     fn recycle(&mut self, mut body: S::Body) {
@@ -319,11 +322,14 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
     /// Drops everything read of these partitions, staged or not. Whatever else was staged beside it
     /// belongs to the same lane and so to the same partitions.
     fn discard(&mut self, partitions: &[Partition]) {
+        self.era = self.era.saturating_add(1);
         self.forget_unstaged(partitions);
         let queue = std::mem::take(&mut self.queue);
         for job in queue {
             match job {
-                Job::Apply(staged) => self.recycle(staged.batch.into_records().1),
+                Job::Apply(staged) | Job::Restaged(staged) => {
+                    self.recycle(staged.batch.into_records().1);
+                }
                 other @ (Job::Acquire { .. }
                 | Job::Plan { .. }
                 | Job::Release { .. }

@@ -1,22 +1,23 @@
-//! The writer task: one job at a time on one connection, retried by what is known of a failure.
+//! The writer task: batches in their order, each prepared while the one in front of it is applied,
+//! and retried by what is known of a failure.
+//!
+//! Preparing is all that overlaps. When a batch cannot be applied at once, what is prepared behind
+//! it is abandoned, and from there on it is one thing after the other until the batch is settled.
 
-use std::collections::BTreeMap;
-use std::sync::{Arc, mpsc};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::Arc;
+use std::time::Duration;
 
 use cdc_core::{
-    Classify, DeadLetter, ErrorClass, Partition, Poison, Rejection, ResumePoint, RowShape, TableId,
-    WriteBatch, Writer,
+    Classify, ErrorClass, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
 };
-use tokio::sync::mpsc as tokio_mpsc;
+use tokio::sync::Notify;
 
-use super::{Excluded, Job, LaneEvent, LaneIndex, Restage, Staged, ToStager};
+use super::intake::{Intake, StagerGone};
+use super::restage::exclude;
+use super::standing::Standing;
+use super::{Excluded, Job, LaneEvent, Restage, Staged, ToStager};
+use crate::PipelineError;
 use crate::backoff::Backoff;
-use crate::{Latency, Meter, PipelineError};
-
-/// After this many refused records in one batch the rest is halved instead: a batch full of bad
-/// records would otherwise be sent once per record.
-const EXCLUSIONS_MAX: usize = 8;
 
 /// A lost or fenced session that is compared this often in a row without progress is waited for.
 const REACQUIRE_PATIENCE: Duration = Duration::from_secs(1);
@@ -24,14 +25,22 @@ const REACQUIRE_PATIENCE: Duration = Duration::from_secs(1);
 /// The task's state.
 #[derive(Debug)]
 pub(crate) struct WriteTask<W: Writer> {
-    index: LaneIndex,
-    writer: W,
-    stager: mpsc::Sender<ToStager<W::Body, W::Plan>>,
-    jobs: tokio_mpsc::Receiver<Job<W::Body>>,
-    events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
-    meter: Arc<Meter>,
-    /// Acquired partitions, and where each must stand in the sink as far as this task knows.
-    owned: BTreeMap<Partition, ResumePoint>,
+    /// Applies the batch in front, and does everything that is no batch.
+    active: W,
+    /// Prepares the batch behind it; the two change places from batch to batch.
+    standby: Option<W>,
+    intake: Intake<W::Body, W::Plan>,
+    standing: Standing<W::Body, W::Plan>,
+}
+
+/// A batch that has been prepared, or could not be.
+type Prepared<W> = (Staged<<W as Writer>::Body>, Result<(), <W as Writer>::Error>);
+
+/// What came while a batch was being applied.
+enum Behind<W: Writer> {
+    Nothing,
+    Batch(Prepared<W>),
+    Other(Job<W::Body>),
 }
 
 /// What became of a batch.
@@ -43,6 +52,13 @@ enum Applied<B> {
     Void(B, Vec<(Partition, ResumePoint)>),
 }
 
+/// What became of a batch and everything it was cut into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Settled {
+    Applied,
+    Void,
+}
+
 /// Why the task ends.
 enum End {
     /// It was told to, or there is nobody left to work for.
@@ -50,118 +66,231 @@ enum End {
     Halted(PipelineError),
 }
 
+impl From<StagerGone> for End {
+    fn from(_: StagerGone) -> Self {
+        Self::Finished
+    }
+}
+
 impl<W: Writer> WriteTask<W> {
     pub(crate) fn new(
-        index: LaneIndex,
-        writer: W,
-        stager: mpsc::Sender<ToStager<W::Body, W::Plan>>,
-        jobs: tokio_mpsc::Receiver<Job<W::Body>>,
-        events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
-        meter: Arc<Meter>,
+        (active, standby): (W, Option<W>),
+        intake: Intake<W::Body, W::Plan>,
+        standing: Standing<W::Body, W::Plan>,
     ) -> Self {
-        Self { index, writer, stager, jobs, events, meter, owned: BTreeMap::new() }
+        Self { active, standby, intake, standing }
     }
 
     /// Runs until the stager says that everything is handed over.
     pub(crate) async fn run(mut self) {
+        let mut front = None;
         let end = loop {
-            if let Err(end) = self.next_job().await {
-                break end;
+            let step = match front.take() {
+                None => self.begin().await,
+                Some(prepared) => self.advance(prepared).await,
+            };
+            match step {
+                Ok(next) => front = next,
+                Err(end) => break end,
             }
         };
         if let End::Halted(error) = end {
-            self.report(LaneEvent::Halted(error)).await;
+            self.standing.report(LaneEvent::Halted(error)).await;
         }
     }
 
-    async fn report(&mut self, event: LaneEvent) {
-        // A pipeline that has gone needs no reports.
-        let _gone = self.events.send((self.index, event)).await.is_err();
+    /// Takes a job with no batch in front of it.
+    async fn begin(&mut self) -> Result<Option<Prepared<W>>, End> {
+        match self.intake.next().await? {
+            Job::Apply(staged) | Job::Restaged(staged) => {
+                let prepared = self.active.prepare(&staged.batch).await;
+                Ok(Some((staged, prepared)))
+            }
+            other => self.barrier(other).await.map(|()| None),
+        }
     }
 
-    fn tell(&self, message: ToStager<W::Body, W::Plan>) -> Result<(), End> {
-        self.stager.send(message).map_err(|_gone| End::Finished)
+    /// Applies the batch in front while the next one is prepared.
+    async fn advance(
+        &mut self,
+        (staged, prepared): Prepared<W>,
+    ) -> Result<Option<Prepared<W>>, End> {
+        let (front, behind) = match prepared {
+            Err(error) => (Err((staged, error)), Behind::Nothing),
+            Ok(()) => self.apply_and_prepare(staged).await?,
+        };
+        let settled = match front {
+            Ok(()) => {
+                if let (Behind::Batch(_), Some(standby)) = (&behind, &mut self.standby) {
+                    std::mem::swap(&mut self.active, standby);
+                }
+                Settled::Applied
+            }
+            Err((staged, error)) => {
+                if let (Behind::Batch(_), Some(standby)) = (&behind, &mut self.standby) {
+                    standby.abandon().await;
+                }
+                let settled = self.settle(staged, error).await?;
+                return self.go_on(behind, settled).await;
+            }
+        };
+        match behind {
+            Behind::Batch(prepared) => Ok(Some(prepared)),
+            other => self.go_on(other, settled).await,
+        }
     }
 
-    async fn next_job(&mut self) -> Result<(), End> {
-        self.tell(ToStager::Ready)?;
-        match self.jobs.recv().await.ok_or(End::Finished)? {
-            Job::Apply(staged) => self.apply(staged).await,
+    /// Takes up what came while the batch in front was being settled. Nothing is prepared.
+    async fn go_on(
+        &mut self,
+        behind: Behind<W>,
+        settled: Settled,
+    ) -> Result<Option<Prepared<W>>, End> {
+        match behind {
+            Behind::Nothing => Ok(None),
+            Behind::Other(job) => self.barrier(job).await.map(|()| None),
+            Behind::Batch((staged, _)) if settled == Settled::Void => {
+                self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
+                Ok(None)
+            }
+            Behind::Batch((staged, _)) => {
+                let prepared = self.active.prepare(&staged.batch).await;
+                Ok(Some((staged, prepared)))
+            }
+        }
+    }
+
+    /// The first attempt at the batch in front, beside the wait for the next job and, when that is
+    /// a batch and there is a second writer, its preparation.
+    async fn apply_and_prepare(
+        &mut self,
+        staged: Staged<W::Body>,
+    ) -> Result<(Result<(), (Staged<W::Body>, W::Error)>, Behind<W>), End> {
+        let Self { active, standby, intake, standing } = self;
+        let Some(standby) = standby else {
+            return match active.apply(&staged.batch).await {
+                Ok(()) => Ok((Ok(standing.applied(staged).await?), Behind::Nothing)),
+                Err(error) => Ok((Err((staged, error)), Behind::Nothing)),
+            };
+        };
+        let failed = Notify::new();
+        let apply = async {
+            match active.apply(&staged.batch).await {
+                Ok(()) => Ok(standing.applied(staged).await),
+                Err(error) => {
+                    failed.notify_one();
+                    Err((staged, error))
+                }
+            }
+        };
+        let follow = async {
+            Ok(match intake.next_unless(failed.notified()).await? {
+                None => Behind::Nothing,
+                Some(Job::Apply(next) | Job::Restaged(next)) => {
+                    let prepared = standby.prepare(&next.batch).await;
+                    Behind::Batch((next, prepared))
+                }
+                Some(other) => Behind::Other(other),
+            })
+        };
+        match tokio::join!(apply, follow) {
+            (Ok(Err(gone)), _) | (_, Err(gone)) => Err(End::from(gone)),
+            (Ok(Ok(())), Ok(behind)) => Ok((Ok(()), behind)),
+            (Err(refused), Ok(behind)) => Ok((Err(refused), behind)),
+        }
+    }
+
+    /// Does what is no batch, behind all batches that came before it.
+    async fn barrier(&mut self, job: Job<W::Body>) -> Result<(), End> {
+        match job {
             Job::Plan { table, shape } => self.plan(table, shape).await,
             Job::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
-                self.owned.extend(points.iter().cloned());
-                self.report(LaneEvent::Acquired { number, points }).await;
+                self.standing.owned.extend(points.iter().cloned());
+                self.standing.report(LaneEvent::Acquired { number, points }).await;
                 Ok(())
             }
             Job::Release { number, partitions } => {
                 self.release(&partitions).await;
-                self.report(LaneEvent::Released { number }).await;
+                self.standing.report(LaneEvent::Released { number }).await;
                 Ok(())
             }
             Job::Finish => {
-                let owned = self.owned_partitions();
+                let owned = self.standing.partitions();
                 self.release(&owned).await;
-                self.report(LaneEvent::Finished).await;
+                self.standing.report(LaneEvent::Finished).await;
                 Err(End::Finished)
+            }
+            Job::Apply(_) | Job::Restaged(_) => {
+                Err(End::Halted(PipelineError::LaneLost { part: "order of jobs" }))
             }
         }
     }
 
-    /// Applies a batch and whatever it has to be cut into, in order.
-    async fn apply(&mut self, staged: Staged<W::Body>) -> Result<(), End> {
+    /// Sees a refused batch through, and whatever it has to be cut into, in order.
+    async fn settle(
+        &mut self,
+        staged: Staged<W::Body>,
+        error: W::Error,
+    ) -> Result<Settled, End> {
         let mut todo = Vec::new();
-        let mut next = Some((staged, Excluded::default()));
-        while let Some((staged, excluded)) = next.take() {
-            match self.apply_one(staged, &excluded).await? {
+        let mut next = Some((staged, Some(error), Excluded::default()));
+        while let Some((staged, error, excluded)) = next.take() {
+            match self.settle_one(staged, error, &excluded).await? {
                 Applied::Yes => {}
                 Applied::Again(parts, body) => {
-                    self.tell(ToStager::Recycle(body))?;
+                    self.standing.tell(ToStager::Recycle(body))?;
                     todo.extend(parts.into_iter().rev());
                 }
                 Applied::Void(body, points) => {
-                    self.tell(ToStager::Recycle(body))?;
-                    let partitions = self.owned_partitions();
-                    self.tell(ToStager::Discard { partitions })?;
-                    self.report(LaneEvent::Rewind(points)).await;
-                    return Ok(());
+                    self.standing.tell(ToStager::Recycle(body))?;
+                    let partitions = self.standing.partitions();
+                    self.standing.tell(ToStager::Discard { partitions })?;
+                    self.intake.begin_era();
+                    self.standing.report(LaneEvent::Rewind(points)).await;
+                    return Ok(Settled::Void);
                 }
             }
             if let Some(restage) = todo.pop() {
                 let excluded = restage.excluded.clone();
-                self.tell(ToStager::Restage(restage))?;
-                match self.jobs.recv().await.ok_or(End::Finished)? {
-                    Job::Apply(staged) => next = Some((staged, excluded)),
-                    Job::Acquire { .. } | Job::Plan { .. } | Job::Release { .. } | Job::Finish => {
-                        return Err(End::Halted(PipelineError::LaneLost { part: "order of jobs" }));
-                    }
-                }
+                next = Some((self.intake.restage(restage).await?, None, excluded));
             }
         }
-        Ok(())
+        Ok(Settled::Applied)
     }
 
-    async fn apply_one(
+    /// Applies one batch until it is clear what becomes of it. The first failure may be known.
+    async fn settle_one(
         &mut self,
         staged: Staged<W::Body>,
+        mut known: Option<W::Error>,
         excluded: &Excluded,
     ) -> Result<Applied<W::Body>, End> {
         let mut backoff = Backoff::repeat();
         loop {
-            let Err(error) = self.writer.apply(&staged.batch).await else {
-                return self.applied(staged).await;
+            let outcome = match known.take() {
+                Some(error) => Err(error),
+                None => self.active.apply(&staged.batch).await,
             };
-            self.meter.retried();
+            let Err(error) = outcome else {
+                self.standing.applied(staged).await?;
+                return Ok(Applied::Yes);
+            };
+            let lane = self.standing.index;
+            self.standing.meter.retried();
             match error.class() {
                 ErrorClass::Transient => {
-                    tracing::warn!(lane = self.index, error = %chain(&error), "applying a batch is repeated");
+                    tracing::warn!(lane, error = %chain(&error), "applying a batch is repeated");
                     backoff.wait().await;
                 }
                 ErrorClass::Indeterminate => {
-                    tracing::warn!(lane = self.index, error = %chain(&error), "the session was lost: acquiring again");
+                    tracing::warn!(lane, error = %chain(&error), "the session was lost: acquiring again");
                     match self.compare(&staged.batch, &mut backoff).await? {
                         Compared::NotApplied => {}
-                        Compared::Applied => return self.applied(staged).await,
+                        Compared::Applied => {
+                            self.standing.applied(staged).await?;
+                            return Ok(Applied::Yes);
+                        }
                         Compared::Elsewhere(points) => {
                             let (_, body) = staged.batch.into_records();
                             return Ok(Applied::Void(body, points));
@@ -170,50 +299,11 @@ impl<W: Writer> WriteTask<W> {
                 }
                 ErrorClass::Poison(poison) => {
                     return exclude(staged, excluded, poison)
+                        .map(|(parts, body)| Applied::Again(parts, body))
                         .ok_or_else(|| End::Halted(PipelineError::sink("apply a batch", error)));
                 }
                 ErrorClass::Fatal(_) => {
                     return Err(End::Halted(PipelineError::sink("apply a batch", error)));
-                }
-            }
-        }
-    }
-
-    /// Reports a batch that is durable.
-    async fn applied(&mut self, staged: Staged<W::Body>) -> Result<Applied<W::Body>, End> {
-        self.count_latency(&staged);
-        if let Some(first) = staged.batch.dead_letters().first() {
-            let DeadLetter { rejection, .. } = first;
-            tracing::warn!(
-                lane = self.index,
-                dead_letters = staged.batch.dead_letters().len(),
-                reason = %rejection.reason,
-                column = rejection.column,
-                hint = rejection.hint,
-                "records were kept as dead letters; the first one: {}",
-                rejection.message
-            );
-        }
-        for (partition, range) in staged.batch.delta().ranges() {
-            self.owned.insert(partition.clone(), ResumePoint::At(range.until()));
-        }
-        let (receipt, body) = staged.batch.finish();
-        self.meter.applied(&receipt);
-        self.tell(ToStager::Recycle(body))?;
-        self.report(LaneEvent::Applied(receipt)).await;
-        Ok(Applied::Yes)
-    }
-
-    fn count_latency(&self, staged: &Staged<W::Body>) {
-        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        let Ok(now) = i64::try_from(since_epoch.as_millis()) else { return };
-        for committed in &staged.committed_at_ms {
-            self.meter.visible(Latency::SinceCommit, *committed, now);
-        }
-        for (records, selection) in staged.batch.records().iter().zip(&staged.selection) {
-            for record in selection.clone().filter_map(|index| records.get(index)) {
-                if let Some(written) = record.timestamp_ms {
-                    self.meter.visible(Latency::SinceWritten, written, now);
                 }
             }
         }
@@ -225,14 +315,14 @@ impl<W: Writer> WriteTask<W> {
         batch: &WriteBatch<W::Body>,
         backoff: &mut Backoff,
     ) -> Result<Compared, End> {
-        let owned = self.owned_partitions();
+        let owned = self.standing.partitions();
         let points = self.acquire(&owned).await?;
         let unmoved =
-            points.iter().all(|(partition, point)| self.owned.get(partition) == Some(point));
+            points.iter().all(|(partition, point)| self.standing.owned.get(partition) == Some(point));
         let moved_by_us =
             points.iter().all(|(partition, point)| match batch.delta().range(partition) {
                 Some(range) => *point == ResumePoint::At(range.until()),
-                None => self.owned.get(partition) == Some(point),
+                None => self.standing.owned.get(partition) == Some(point),
             });
         if unmoved {
             backoff.wait().await;
@@ -240,13 +330,9 @@ impl<W: Writer> WriteTask<W> {
         } else if moved_by_us {
             Ok(Compared::Applied)
         } else {
-            self.owned.extend(points.iter().cloned());
+            self.standing.owned.extend(points.iter().cloned());
             Ok(Compared::Elsewhere(points))
         }
-    }
-
-    fn owned_partitions(&self) -> Vec<Partition> {
-        self.owned.keys().cloned().collect()
     }
 
     /// Acquires, however long it takes.
@@ -256,7 +342,7 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<Vec<(Partition, ResumePoint)>, End> {
         let mut backoff = Backoff::probe();
         loop {
-            match self.writer.acquire(partitions).await {
+            match self.active.acquire(partitions).await {
                 Ok(points) => return Ok(points),
                 Err(error) => self.retry_or_halt("acquire partitions", error, &mut backoff).await?,
             }
@@ -266,13 +352,13 @@ impl<W: Writer> WriteTask<W> {
     async fn plan(&mut self, table: TableId, shape: Arc<RowShape>) -> Result<(), End> {
         let mut backoff = Backoff::probe();
         loop {
-            match self.writer.plan(table, &shape).await {
-                Ok(plan) => return self.tell(ToStager::Planned { table, shape, plan }),
+            match self.active.plan(table, &shape).await {
+                Ok(plan) => return Ok(self.standing.tell(ToStager::Planned { table, shape, plan })?),
                 Err(error) => {
                     let lost = error.class() == ErrorClass::Indeterminate;
                     self.retry_or_halt("plan a table", error, &mut backoff).await?;
                     if lost {
-                        let owned = self.owned_partitions();
+                        let owned = self.standing.partitions();
                         self.acquire(&owned).await?;
                     }
                 }
@@ -288,8 +374,8 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<(), End> {
         match error.class() {
             ErrorClass::Transient | ErrorClass::Indeterminate => {
-                self.meter.retried();
-                tracing::warn!(lane = self.index, attempt, error = %chain(&error), "trying again");
+                self.standing.meter.retried();
+                tracing::warn!(lane = self.standing.index, attempt, error = %chain(&error), "trying again");
                 backoff.wait().await;
                 Ok(())
             }
@@ -302,11 +388,12 @@ impl<W: Writer> WriteTask<W> {
     /// Gives partitions up. Best effort: whoever comes next can take them by force.
     async fn release(&mut self, partitions: &[Partition]) {
         for partition in partitions {
-            self.owned.remove(partition);
+            self.standing.owned.remove(partition);
         }
-        let released = tokio::time::timeout(REACQUIRE_PATIENCE, self.writer.release(partitions));
+        let released = tokio::time::timeout(REACQUIRE_PATIENCE, self.active.release(partitions));
         if let Ok(Err(error)) = released.await {
-            tracing::warn!(lane = self.index, error = %chain(&error), "partitions were not released cleanly");
+            let lane = self.standing.index;
+            tracing::warn!(lane, error = %chain(&error), "partitions were not released cleanly");
         }
     }
 }
@@ -316,78 +403,6 @@ enum Compared {
     NotApplied,
     Applied,
     Elsewhere(Vec<(Partition, ResumePoint)>),
-}
-
-/// Leaves a refused record out, or cuts the batch in two where it is unknown which one it is.
-///
-/// `None` when neither makes progress: the batch is refused although every record that could be at
-/// fault is left out already.
-fn exclude<B: cdc_core::Body>(
-    staged: Staged<B>,
-    excluded: &Excluded,
-    poison: Poison,
-) -> Option<Applied<B>> {
-    let mut excluded = excluded.clone();
-    let known = excluded.len();
-    let total: usize = staged.selection.iter().map(ExactSizeIterator::len).sum();
-    let letter = match poison {
-        Poison::Record(letter) => Some(*letter),
-        Poison::Unknown(rejection) => only_record(&staged, total, &rejection),
-    };
-    if let Some(DeadLetter { at, rejection }) = letter
-        && let Some(record) = staged.batch.record(at)
-    {
-        excluded.insert(&record, rejection);
-    }
-    let found = excluded.len() > known;
-    if !found && total < 2 {
-        return None;
-    }
-    let (records, body) = staged.batch.into_records();
-    let whole = Restage { records, selection: staged.selection, excluded };
-    let repeat_whole = found && (whole.excluded.len() <= EXCLUSIONS_MAX || total < 2);
-    let parts = if repeat_whole { vec![whole] } else { halves(whole, total) };
-    Some(Applied::Again(parts, body))
-}
-
-/// A batch of one record leaves no doubt which one is at fault.
-fn only_record<B: cdc_core::Body>(
-    staged: &Staged<B>,
-    total: usize,
-    rejection: &Rejection,
-) -> Option<DeadLetter> {
-    if total != 1 {
-        return None;
-    }
-    let (batch, range) = staged.selection.iter().enumerate().find(|(_, range)| range.len() == 1)?;
-    let at = cdc_core::RecordRef {
-        batch: u32::try_from(batch).ok()?,
-        record: u32::try_from(range.start).ok()?,
-    };
-    Some(DeadLetter { at, rejection: Box::new(rejection.clone()) })
-}
-
-/// Cuts the records in two at the middle. Both halves keep the exclusions; each has to be staged
-/// and applied as a batch of its own, first half first.
-fn halves(whole: Restage, total: usize) -> Vec<Restage> {
-    let mut left = Restage { records: Vec::new(), selection: Vec::new(), excluded: whole.excluded };
-    let mut right =
-        Restage { records: Vec::new(), selection: Vec::new(), excluded: left.excluded.clone() };
-    let mut room = total / 2;
-    for (records, range) in whole.records.into_iter().zip(whole.selection) {
-        let to_left = if range.is_empty() { room > 0 } else { range.len() <= room };
-        let cut = if to_left { range.end } else { range.start.saturating_add(room) };
-        room = room.saturating_sub(range.len());
-        if to_left || cut > range.start {
-            left.records.push(Arc::clone(&records));
-            left.selection.push(range.start..cut);
-        }
-        if !to_left {
-            right.records.push(records);
-            right.selection.push(cut..range.end);
-        }
-    }
-    vec![left, right]
 }
 
 /// An error and its causes on one line.

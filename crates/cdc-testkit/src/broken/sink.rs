@@ -112,14 +112,14 @@ impl BrokenWriter {
             match self.defect {
                 SinkDefect::IgnoresTheEpoch => {
                     let epoch = state.epochs.get(partition).copied();
-                    self.inner.epochs.extend(epoch.map(|epoch| (partition.clone(), epoch)));
+                    self.inner.epochs().extend(epoch.map(|epoch| (partition.clone(), epoch)));
                 }
                 SinkDefect::WritesForeignPartitions
-                    if !self.inner.epochs.contains_key(partition) =>
+                    if !self.inner.epochs().contains_key(partition) =>
                 {
                     state.raise_epochs(std::slice::from_ref(partition));
                     let epoch = state.epochs.get(partition).copied().unwrap_or_default();
-                    self.inner.epochs.insert(partition.clone(), epoch);
+                    self.inner.epochs().insert(partition.clone(), epoch);
                 }
                 SinkDefect::JumpsOverGaps if stands < Some(range.from()) => {
                     state.checkpoint.restore(partition.clone(), range.from());
@@ -197,7 +197,7 @@ impl BrokenWriter {
             SinkDefect::AdvancesPartitionsOneByOne => {
                 for (partition, range) in batch.delta().ranges() {
                     let delta = CheckpointDelta::single(partition.clone(), range);
-                    if state.advance(&delta, &self.inner.epochs) {
+                    if state.advance(&delta, &self.inner.epochs()) {
                         let rows = rows.iter().map(|(_, row)| row);
                         state.rows.extend(rows.filter(|row| row.partition == *partition).cloned());
                     }
@@ -222,11 +222,11 @@ impl BrokenWriter {
         let rows = batch.body().rows.iter().map(|(_, row)| row);
         match (self.defect, error) {
             (SinkDefect::MovesTheCheckpointFirst, error) => {
-                state.advance(batch.delta(), &self.inner.epochs);
+                state.advance(batch.delta(), &self.inner.epochs());
                 Err(error)
             }
             (SinkDefect::SwallowsAReject, _) => {
-                state.advance(batch.delta(), &self.inner.epochs);
+                state.advance(batch.delta(), &self.inner.epochs());
                 state.rows.extend(rows.filter(|row| !refused(row)).cloned());
                 Ok(())
             }
@@ -287,11 +287,11 @@ impl Writer for BrokenWriter {
     }
 
     async fn release(&mut self, partitions: &[Partition]) -> Outcome {
-        let epochs = self.inner.epochs.clone();
+        let epochs = self.inner.epochs().clone();
         self.inner.release(partitions).await?;
         match self.defect {
-            SinkDefect::WritesAfterRelease => self.inner.epochs = epochs,
-            SinkDefect::ReleasesEverything => self.inner.epochs.clear(),
+            SinkDefect::WritesAfterRelease => *self.inner.epochs() = epochs,
+            SinkDefect::ReleasesEverything => self.inner.epochs().clear(),
             _ => {}
         }
         Ok(())

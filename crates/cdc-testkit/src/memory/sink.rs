@@ -1,7 +1,7 @@
 //! A sink that keeps the contract in memory and has faults when told to.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Body, ChangeEvent, Classify, DeadLetter, ErrorClass, Halt, Partition, Poison, RecordRef,
@@ -37,7 +37,7 @@ impl Sink for MemorySink {
     async fn open_lane(&self) -> Result<(MemoryStager, MemoryWriter), MemoryError> {
         let writer = MemoryWriter {
             warehouse: self.warehouse.clone(),
-            epochs: BTreeMap::new(),
+            epochs: Arc::default(),
             session: Some(self.warehouse.state().cuts),
         };
         Ok((MemoryStager { planned: Vec::new() }, writer))
@@ -151,12 +151,18 @@ impl Stager for MemoryStager {
 #[derive(Debug)]
 pub struct MemoryWriter {
     pub(crate) warehouse: Warehouse,
-    pub(crate) epochs: BTreeMap<Partition, u64>,
+    /// Shared by the writers of a lane.
+    epochs: Arc<Mutex<BTreeMap<Partition, u64>>>,
     /// How often sessions had been cut when this one was opened; `None` after it was lost.
     session: Option<u64>,
 }
 
 impl MemoryWriter {
+    /// The epochs under which the lane owns partitions.
+    pub(crate) fn epochs(&self) -> MutexGuard<'_, BTreeMap<Partition, u64>> {
+        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Opens a session if there is none that lives.
     pub(crate) fn connect(&mut self) {
         self.session = Some(self.warehouse.state().cuts);
@@ -188,7 +194,7 @@ impl MemoryWriter {
                 _ => {}
             }
         }
-        if !state.advance(batch.delta(), &self.epochs) {
+        if !state.advance(batch.delta(), &self.epochs()) {
             return Err(MemoryError::Fenced);
         }
         state.rows.extend(batch.body().rows.iter().map(|(_, row)| row.clone()));
@@ -214,7 +220,7 @@ impl Writer for MemoryWriter {
         let points = state.raise_epochs(partitions);
         for partition in partitions {
             let epoch = state.epochs.get(partition).copied().unwrap_or_default();
-            self.epochs.insert(partition.clone(), epoch);
+            self.epochs().insert(partition.clone(), epoch);
         }
         self.session = Some(state.cuts);
         Ok(points)
@@ -222,6 +228,16 @@ impl Writer for MemoryWriter {
 
     async fn plan(&mut self, _table: TableId, _shape: &Arc<RowShape>) -> Result<(), MemoryError> {
         self.check_session()
+    }
+
+    async fn second(&mut self) -> Result<Option<Self>, MemoryError> {
+        let (warehouse, epochs) = (self.warehouse.clone(), Arc::clone(&self.epochs));
+        Ok(Some(Self { warehouse, epochs, session: self.session }))
+    }
+
+    async fn prepare(&mut self, _batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+        self.connect();
+        Ok(())
     }
 
     async fn apply(&mut self, batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
@@ -257,7 +273,7 @@ impl Writer for MemoryWriter {
     async fn release(&mut self, partitions: &[Partition]) -> Result<(), MemoryError> {
         self.check_session()?;
         for partition in partitions {
-            self.epochs.remove(partition);
+            self.epochs().remove(partition);
         }
         self.warehouse.state().released.extend_from_slice(partitions);
         Ok(())
