@@ -18,7 +18,7 @@ use crate::failure::Failure;
 
 /// Bytes under way by default: enough that batches are large when behind, little enough that the
 /// whole process stays below 96 MB.
-const MEMORY_DEFAULT: u64 = 40 << 20;
+const MEMORY_DEFAULT: u64 = 32 << 20;
 
 /// The smallest memory that lets a batch hold more than a few records.
 const MEMORY_MIN: u64 = 1 << 20;

@@ -96,9 +96,8 @@ pub trait Writer: Send + 'static {
     /// After an error nothing is prepared.
     fn prepare(
         &mut self,
-        batch: &WriteBatch<Self::Body>,
+        _batch: &WriteBatch<Self::Body>,
     ) -> impl Future<Output = Result<(), Self::Error>> + Send {
-        let _nothing_to_prepare = batch;
         async { Ok(()) }
     }
 

@@ -13,8 +13,8 @@ mod excluded;
 mod intake;
 mod open;
 mod restage;
-mod standing;
 mod stage;
+mod standing;
 mod write;
 
 use std::ops::Range;
@@ -31,8 +31,8 @@ use crate::bound::RuleBook;
 use crate::{Meter, PipelineError};
 pub(crate) use excluded::Excluded;
 use intake::Intake;
-use standing::Standing;
 use stage::{StageParts, StageThread};
+use standing::Standing;
 use write::WriteTask;
 
 /// Events of one lane that the pipeline has not looked at yet. One receipt per batch and a batch
@@ -73,6 +73,12 @@ pub(crate) enum Job<B> {
     Apply(Staged<B>),
     /// The answer to [`ToStager::Restage`]; it comes past the others.
     Restaged(Staged<B>),
+    Barrier(Barrier),
+}
+
+/// What is done behind all batches that were staged before it.
+#[derive(Debug)]
+pub(crate) enum Barrier {
     Acquire { number: u64, partitions: Vec<Partition> },
     Plan { table: TableId, shape: Arc<RowShape> },
     Release { number: u64, partitions: Vec<Partition> },

@@ -51,15 +51,26 @@ struct Entry {
     delete: Option<(Span, RecordRef)>,
     /// Whether the key is gone for changes that follow.
     gone: bool,
-    /// Whether the batch begins with the key's insert, so that the target should not have it.
-    fresh: bool,
+    begins: Begins,
+}
+
+/// What the batch's first change of a key says of the target.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Begins {
+    /// An insert: the target should not have the key.
+    Inserted,
+    /// Anything else: the target should have it.
+    Known,
 }
 
 impl Entry {
     /// Whether the row can be expected to be new in the target: inserted in this batch, with
     /// nothing to delete before it.
     fn is_new(&self) -> bool {
-        self.fresh && self.delete.is_none() && self.row.is_some() && self.unavailable.is_none()
+        self.begins == Begins::Inserted
+            && self.delete.is_none()
+            && self.row.is_some()
+            && self.unavailable.is_none()
     }
 }
 
@@ -249,8 +260,12 @@ impl States {
             let row = Some((push(&mut self.arena, encoded.image), at));
             let unavailable = encoded.unavailable.map(|map| push(&mut self.arena, map));
             let key_bytes = encoded.key_bytes;
-            let (delete, gone, fresh) = (None, false, operation != Operation::Update);
-            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, fresh });
+            let (delete, gone) = (None, false);
+            let begins = match operation {
+                Operation::Insert | Operation::Snapshot => Begins::Inserted,
+                Operation::Update | Operation::Delete | Operation::Truncate => Begins::Known,
+            };
+            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, begins });
             return Ok(());
         };
         let Some(entry) = self.entries.get_mut(place) else { return Ok(()) };
@@ -283,8 +298,8 @@ impl States {
         let place = self.find(hash, encoded.key());
         let Some(entry) = place.and_then(|place| self.entries.get_mut(place)) else {
             let key_bytes = encoded.key_bytes;
-            let (row, unavailable, gone, fresh) = (None, None, true, false);
-            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, fresh });
+            let (row, unavailable, gone, begins) = (None, None, true, Begins::Known);
+            self.insert(Entry { hash, key_bytes, row, unavailable, delete, gone, begins });
             return;
         };
         if count == Count::Replaced {

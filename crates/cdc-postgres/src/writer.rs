@@ -8,7 +8,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cdc_core::{Body as _, CheckpointDelta, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer};
+use cdc_core::{
+    Body as _, CheckpointDelta, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
+};
 use tokio::time::timeout;
 
 use crate::body::PostgresBody;

@@ -52,7 +52,7 @@ impl<B, P> Intake<B, P> {
                 Job::Apply(staged) if staged.era != self.era => {
                     self.tell(ToStager::Recycle(staged.batch.into_records().1))?;
                 }
-                job => return Ok(job),
+                Job::Apply(_) | Job::Restaged(_) | Job::Barrier(_) => return Ok(job),
             }
         }
     }
@@ -88,7 +88,7 @@ impl<B, P> Intake<B, P> {
         loop {
             match self.jobs.recv().await.ok_or(StagerGone)? {
                 Job::Restaged(staged) => return Ok(staged),
-                other => {
+                other @ (Job::Apply(_) | Job::Barrier(_)) => {
                     self.asked = false;
                     self.held.push_back(other);
                 }

@@ -52,10 +52,8 @@ fn only_record<B: Body>(
         return None;
     }
     let (batch, range) = staged.selection.iter().enumerate().find(|(_, range)| range.len() == 1)?;
-    let at = RecordRef {
-        batch: u32::try_from(batch).ok()?,
-        record: u32::try_from(range.start).ok()?,
-    };
+    let at =
+        RecordRef { batch: u32::try_from(batch).ok()?, record: u32::try_from(range.start).ok()? };
     Some(DeadLetter { at, rejection: Box::new(rejection.clone()) })
 }
 

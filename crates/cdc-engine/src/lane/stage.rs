@@ -11,7 +11,7 @@ use cdc_rules::Verdict;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::open::{Counted, OpenBatch};
-use super::{Excluded, Job, Restage, Staged, ToStager};
+use super::{Barrier, Excluded, Job, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::bound::RuleBook;
 
@@ -176,12 +176,12 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             ToStager::Acquire { number, partitions } => {
                 self.accept(&partitions, number);
                 self.seal_open();
-                self.queue.push_back(Job::Acquire { number, partitions });
+                self.queue.push_back(Job::Barrier(Barrier::Acquire { number, partitions }));
             }
             ToStager::Release { number, partitions } => {
                 self.forget_unstaged(&partitions);
                 self.seal_open();
-                self.queue.push_back(Job::Release { number, partitions });
+                self.queue.push_back(Job::Barrier(Barrier::Release { number, partitions }));
             }
             ToStager::Discard { partitions } => self.discard(&partitions),
             ToStager::Rewound { number, partitions } => self.accept(&partitions, number),
@@ -220,7 +220,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
         }
         if self.queue.is_empty() && self.draining == Draining::Asked && self.backlog.is_empty() {
             self.draining = Draining::Queued;
-            self.queue.push_back(Job::Finish);
+            self.queue.push_back(Job::Barrier(Barrier::Finish));
         }
         match self.queue.pop_front() {
             Some(job) => {
@@ -254,7 +254,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
                 Outcome::NeedsPlan(table, shape) => {
                     self.open.cancel_untouched();
                     self.seal_open();
-                    self.queue.push_back(Job::Plan { table, shape });
+                    self.queue.push_back(Job::Barrier(Barrier::Plan { table, shape }));
                     self.planning = Planning::Awaited;
                     return Ok(true);
                 }
@@ -330,10 +330,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
                 Job::Apply(staged) | Job::Restaged(staged) => {
                     self.recycle(staged.batch.into_records().1);
                 }
-                other @ (Job::Acquire { .. }
-                | Job::Plan { .. }
-                | Job::Release { .. }
-                | Job::Finish) => self.queue.push_back(other),
+                Job::Barrier(barrier) => self.queue.push_back(Job::Barrier(barrier)),
             }
         }
         let fresh = OpenBatch::new(self.spare.pop().unwrap_or_default());

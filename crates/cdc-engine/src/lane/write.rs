@@ -15,7 +15,7 @@ use tokio::sync::Notify;
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
 use super::standing::Standing;
-use super::{Excluded, Job, LaneEvent, Restage, Staged, ToStager};
+use super::{Barrier, Excluded, Job, LaneEvent, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::backoff::Backoff;
 
@@ -40,7 +40,7 @@ type Prepared<W> = (Staged<<W as Writer>::Body>, Result<(), <W as Writer>::Error
 enum Behind<W: Writer> {
     Nothing,
     Batch(Prepared<W>),
-    Other(Job<W::Body>),
+    Barrier(Barrier),
 }
 
 /// What became of a batch.
@@ -106,7 +106,7 @@ impl<W: Writer> WriteTask<W> {
                 let prepared = self.active.prepare(&staged.batch).await;
                 Ok(Some((staged, prepared)))
             }
-            other => self.barrier(other).await.map(|()| None),
+            Job::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
         }
     }
 
@@ -119,24 +119,22 @@ impl<W: Writer> WriteTask<W> {
             Err(error) => (Err((staged, error)), Behind::Nothing),
             Ok(()) => self.apply_and_prepare(staged).await?,
         };
-        let settled = match front {
-            Ok(()) => {
-                if let (Behind::Batch(_), Some(standby)) = (&behind, &mut self.standby) {
+        let standby = self.standby.as_mut();
+        match (front, behind) {
+            (Ok(()), Behind::Batch(prepared)) => {
+                if let Some(standby) = standby {
                     std::mem::swap(&mut self.active, standby);
                 }
-                Settled::Applied
+                Ok(Some(prepared))
             }
-            Err((staged, error)) => {
-                if let (Behind::Batch(_), Some(standby)) = (&behind, &mut self.standby) {
+            (Ok(()), behind) => self.go_on(behind, Settled::Applied).await,
+            (Err((staged, error)), behind) => {
+                if let (Behind::Batch(_), Some(standby)) = (&behind, standby) {
                     standby.abandon().await;
                 }
                 let settled = self.settle(staged, error).await?;
-                return self.go_on(behind, settled).await;
+                self.go_on(behind, settled).await
             }
-        };
-        match behind {
-            Behind::Batch(prepared) => Ok(Some(prepared)),
-            other => self.go_on(other, settled).await,
         }
     }
 
@@ -148,7 +146,7 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<Option<Prepared<W>>, End> {
         match behind {
             Behind::Nothing => Ok(None),
-            Behind::Other(job) => self.barrier(job).await.map(|()| None),
+            Behind::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
             Behind::Batch((staged, _)) if settled == Settled::Void => {
                 self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
                 Ok(None)
@@ -190,7 +188,7 @@ impl<W: Writer> WriteTask<W> {
                     let prepared = standby.prepare(&next.batch).await;
                     Behind::Batch((next, prepared))
                 }
-                Some(other) => Behind::Other(other),
+                Some(Job::Barrier(barrier)) => Behind::Barrier(barrier),
             })
         };
         match tokio::join!(apply, follow) {
@@ -200,39 +198,32 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
-    /// Does what is no batch, behind all batches that came before it.
-    async fn barrier(&mut self, job: Job<W::Body>) -> Result<(), End> {
-        match job {
-            Job::Plan { table, shape } => self.plan(table, shape).await,
-            Job::Acquire { number, partitions } => {
+    /// Does what has to wait for all batches before it.
+    async fn pass(&mut self, barrier: Barrier) -> Result<(), End> {
+        match barrier {
+            Barrier::Plan { table, shape } => self.plan(table, shape).await,
+            Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
                 self.standing.owned.extend(points.iter().cloned());
                 self.standing.report(LaneEvent::Acquired { number, points }).await;
                 Ok(())
             }
-            Job::Release { number, partitions } => {
+            Barrier::Release { number, partitions } => {
                 self.release(&partitions).await;
                 self.standing.report(LaneEvent::Released { number }).await;
                 Ok(())
             }
-            Job::Finish => {
+            Barrier::Finish => {
                 let owned = self.standing.partitions();
                 self.release(&owned).await;
                 self.standing.report(LaneEvent::Finished).await;
                 Err(End::Finished)
             }
-            Job::Apply(_) | Job::Restaged(_) => {
-                Err(End::Halted(PipelineError::LaneLost { part: "order of jobs" }))
-            }
         }
     }
 
     /// Sees a refused batch through, and whatever it has to be cut into, in order.
-    async fn settle(
-        &mut self,
-        staged: Staged<W::Body>,
-        error: W::Error,
-    ) -> Result<Settled, End> {
+    async fn settle(&mut self, staged: Staged<W::Body>, error: W::Error) -> Result<Settled, End> {
         let mut todo = Vec::new();
         let mut next = Some((staged, Some(error), Excluded::default()));
         while let Some((staged, error, excluded)) = next.take() {
@@ -317,8 +308,9 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<Compared, End> {
         let owned = self.standing.partitions();
         let points = self.acquire(&owned).await?;
-        let unmoved =
-            points.iter().all(|(partition, point)| self.standing.owned.get(partition) == Some(point));
+        let unmoved = points
+            .iter()
+            .all(|(partition, point)| self.standing.owned.get(partition) == Some(point));
         let moved_by_us =
             points.iter().all(|(partition, point)| match batch.delta().range(partition) {
                 Some(range) => *point == ResumePoint::At(range.until()),
@@ -353,7 +345,9 @@ impl<W: Writer> WriteTask<W> {
         let mut backoff = Backoff::probe();
         loop {
             match self.active.plan(table, &shape).await {
-                Ok(plan) => return Ok(self.standing.tell(ToStager::Planned { table, shape, plan })?),
+                Ok(plan) => {
+                    return Ok(self.standing.tell(ToStager::Planned { table, shape, plan })?);
+                }
                 Err(error) => {
                     let lost = error.class() == ErrorClass::Indeterminate;
                     self.retry_or_halt("plan a table", error, &mut backoff).await?;

@@ -5,6 +5,7 @@
 
 use std::cell::RefCell;
 
+use cdc_core::Writer as _;
 use cdc_postgres::{Mode, PipelineName};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -95,6 +96,66 @@ fn agree(mode: Mode, extra: &str) {
     if let Err(error) = result {
         panic!("{error}");
     }
+}
+
+/// As [`agree`], with each batch prepared by one writer before the other has applied the one in
+/// front of it. All rows are whole, so nothing is refused.
+fn agree_overlapped(mode: Mode, extra: &str) {
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    let (warehouse, mut folded, mut single, second) = runtime.block_on(async {
+        let warehouse = Warehouse::initialised(&[]).await;
+        let mut folded = mirror(&warehouse, "folded", mode, extra).await;
+        let single = mirror(&warehouse, "single", mode, extra).await;
+        let second = folded.writer.second().await.unwrap().expect("a second writer");
+        (warehouse, folded, single, second)
+    });
+    let lanes = RefCell::new((&mut folded, &mut single, second));
+    let whole = prop_oneof![
+        4 => row(false).prop_map(Op::Insert),
+        4 => row(false).prop_map(|row| Op::Update(None, row)),
+        2 => (row(false), row(false)).prop_map(|(before, after)| Op::Update(Some(before), after)),
+        4 => row(false).prop_map(Op::Delete),
+        1 => Just(Op::Truncate),
+    ];
+    let batches = prop::collection::vec(prop::collection::vec(whole, 1..12), 2..5);
+    let mut runner = TestRunner::new(Config { cases: 48, ..Config::default() });
+    let result = runner.run(&batches, |batches| {
+        warehouse.sql("TRUNCATE folded, single");
+        let (folded, single, standby) = &mut *lanes.borrow_mut();
+        let start = folded.next.max(single.next);
+        (folded.next, single.next) = (start, start);
+        runtime.block_on(async {
+            let mut front = None;
+            for batch in &batches {
+                let batch = folded.staged(batch).await;
+                standby.prepare(&batch).await.unwrap();
+                if let Some(front) = front.replace(batch) {
+                    folded.writer.apply(&front).await.unwrap();
+                }
+                std::mem::swap(&mut folded.writer, standby);
+            }
+            folded.writer.apply(&front.expect("at least one batch")).await.unwrap();
+            for op in batches.iter().flatten() {
+                single.write(std::slice::from_ref(op)).await;
+            }
+        });
+        let rows = |table: &str| warehouse.sql(&format!("SELECT * FROM {table} ORDER BY order_id"));
+        prop_assert_eq!(rows("folded"), rows("single"));
+        Ok(())
+    });
+    if let Err(error) = result {
+        panic!("{error}");
+    }
+}
+
+#[test]
+fn overlapping_batches_equal_their_changes_one_by_one() {
+    agree_overlapped(HARD, "");
+}
+
+#[test]
+fn overlapping_batches_with_soft_deletes_equal_their_changes_one_by_one() {
+    agree_overlapped(SOFT, ", cdc_deleted boolean NOT NULL DEFAULT false");
 }
 
 #[test]

@@ -212,6 +212,13 @@ impl Lane {
         result
     }
 
+    /// Stages changes and stands behind them, before they are applied.
+    pub(crate) async fn staged(&mut self, ops: &[Op]) -> WriteBatch<PostgresBody> {
+        let records = Arc::new(self.records(ops));
+        self.next += i64::try_from(ops.len()).unwrap();
+        self.stage(ops, &records, &[]).await
+    }
+
     /// One record per change, from where the lane stands.
     pub(crate) fn records(&self, ops: &[Op]) -> RecordBatch {
         let position = |raw| NextOffset::try_new(raw).unwrap();
