@@ -8,7 +8,8 @@ use crate::AdapterError;
 /// What the columns of one source table mean, as configuration says it.
 ///
 /// The same JSON number may be a count, a date or microseconds, so types are declared and never
-/// guessed. A message with a schema block overrules its declarations.
+/// guessed. A message with a schema block overrules its declarations, except
+/// where the block says too little; see [`Declarations`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct TableDeclarations {
     table: SourceTable,

@@ -164,7 +164,7 @@ impl<'s> Binder<'s> {
 
     fn hash(&mut self, rule: &Arc<str>, column: &str, hash: KeyedHash) -> Result<(), RuleError> {
         let at = self.find(rule, column)?;
-        if matches!(at.semantic, SemanticType::Unsupported { .. }) {
+        if !has_canonical_text(at.semantic) {
             return Err(at.unsuitable("a column whose type is supported"));
         }
         let index = self.position(rule, column)?;
@@ -289,7 +289,11 @@ impl Use<'_> {
         match self.semantic {
             SemanticType::Text
             | SemanticType::Json
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
             | SemanticType::Enum { .. }
+            | SemanticType::EnumSet { .. }
             | SemanticType::SelfEvident => Ok(()),
             SemanticType::Boolean
             | SemanticType::Int16
@@ -305,6 +309,26 @@ impl Use<'_> {
             | SemanticType::Timestamp(_)
             | SemanticType::ZonedTimestamp
             | SemanticType::Uuid
+            | SemanticType::EncodedBytes(_)
+            | SemanticType::Bits { .. }
+            | SemanticType::VarBits { .. }
+            | SemanticType::IsoDate
+            | SemanticType::IsoTime
+            | SemanticType::ZonedTime
+            | SemanticType::IsoTimestamp
+            | SemanticType::Interval(_)
+            | SemanticType::Structured(_)
+            | SemanticType::Year
+            | SemanticType::Array { .. }
+            | SemanticType::Map { .. }
+            | SemanticType::Vector
+            | SemanticType::HalfVector
+            | SemanticType::SparseVector
+            | SemanticType::Point
+            | SemanticType::Geometry
+            | SemanticType::Geography
+            | SemanticType::Circle
+            | SemanticType::Line
             | SemanticType::Unsupported { .. } => Err(self.unsuitable("a text column")),
         }
     }
@@ -352,4 +376,53 @@ fn some<T>(rule: &Arc<str>, list: &[T], lacks: &'static str) -> Result<(), RuleE
         return Err(RuleError::Incomplete { rule: Arc::clone(rule), lacks });
     }
     Ok(())
+}
+
+/// Whether a hash of the values can be recomputed in SQL: their text form is PostgreSQL's own.
+fn has_canonical_text(semantic: &SemanticType) -> bool {
+    match semantic {
+        SemanticType::Boolean
+        | SemanticType::Int16
+        | SemanticType::Int32
+        | SemanticType::Int64
+        | SemanticType::Float32
+        | SemanticType::Float64
+        | SemanticType::Text
+        | SemanticType::Bytes
+        | SemanticType::EncodedBytes(_)
+        | SemanticType::Bits { .. }
+        | SemanticType::Decimal { .. }
+        | SemanticType::VariableDecimal
+        | SemanticType::Date
+        | SemanticType::IsoDate
+        | SemanticType::Time(_)
+        | SemanticType::IsoTime
+        | SemanticType::Timestamp(_)
+        | SemanticType::IsoTimestamp
+        | SemanticType::ZonedTimestamp
+        | SemanticType::Year
+        | SemanticType::Uuid
+        | SemanticType::Json
+        | SemanticType::Xml
+        | SemanticType::Ltree
+        | SemanticType::Tsvector
+        | SemanticType::Enum { .. }
+        | SemanticType::EnumSet { .. }
+        | SemanticType::SelfEvident => true,
+        SemanticType::VarBits { .. }
+        | SemanticType::ZonedTime
+        | SemanticType::Interval(_)
+        | SemanticType::Structured(_)
+        | SemanticType::Array { .. }
+        | SemanticType::Map { .. }
+        | SemanticType::Vector
+        | SemanticType::HalfVector
+        | SemanticType::SparseVector
+        | SemanticType::Point
+        | SemanticType::Geometry
+        | SemanticType::Geography
+        | SemanticType::Circle
+        | SemanticType::Line
+        | SemanticType::Unsupported { .. } => false,
+    }
 }

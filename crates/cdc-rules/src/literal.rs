@@ -87,7 +87,32 @@ impl Literal {
             ),
             SemanticType::Uuid => (uuid(text).map(Self::Uuid), "a UUID in its hyphenated form"),
             SemanticType::SelfEvident => (Some(Self::token(text)), ""),
-            SemanticType::Json | SemanticType::Unsupported { .. } => {
+            SemanticType::Json
+            | SemanticType::Unsupported { .. }
+            | SemanticType::EncodedBytes(_)
+            | SemanticType::Bits { .. }
+            | SemanticType::VarBits { .. }
+            | SemanticType::IsoDate
+            | SemanticType::IsoTime
+            | SemanticType::ZonedTime
+            | SemanticType::IsoTimestamp
+            | SemanticType::Interval(_)
+            | SemanticType::Structured(_)
+            | SemanticType::Year
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
+            | SemanticType::EnumSet { .. }
+            | SemanticType::Array { .. }
+            | SemanticType::Map { .. }
+            | SemanticType::Vector
+            | SemanticType::HalfVector
+            | SemanticType::SparseVector
+            | SemanticType::Point
+            | SemanticType::Geometry
+            | SemanticType::Geography
+            | SemanticType::Circle
+            | SemanticType::Line => {
                 return Err(LiteralFault::UnsuitableType { needs: SCALAR });
             }
         };
@@ -116,6 +141,30 @@ impl Literal {
             | SemanticType::Json
             | SemanticType::Enum { .. }
             | SemanticType::SelfEvident
+            | SemanticType::EncodedBytes(_)
+            | SemanticType::Bits { .. }
+            | SemanticType::VarBits { .. }
+            | SemanticType::IsoDate
+            | SemanticType::IsoTime
+            | SemanticType::ZonedTime
+            | SemanticType::IsoTimestamp
+            | SemanticType::Interval(_)
+            | SemanticType::Structured(_)
+            | SemanticType::Year
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
+            | SemanticType::EnumSet { .. }
+            | SemanticType::Array { .. }
+            | SemanticType::Map { .. }
+            | SemanticType::Vector
+            | SemanticType::HalfVector
+            | SemanticType::SparseVector
+            | SemanticType::Point
+            | SemanticType::Geometry
+            | SemanticType::Geography
+            | SemanticType::Circle
+            | SemanticType::Line
             | SemanticType::Unsupported { .. } => {
                 Err(LiteralFault::UnsuitableType { needs: ORDERED })
             }

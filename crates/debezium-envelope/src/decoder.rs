@@ -12,7 +12,7 @@ mod tables;
 
 use std::sync::Arc;
 
-use self::change::{Change, SlotState, check, is_not_an_envelope, missing_source};
+use self::change::{Change, SlotState, check, is_not_an_envelope, missing_source, refuse_wrapped};
 use self::frame::{Frame, Image, ImageState, Located, OpField};
 use self::tables::{RowRole, TableName, TablePlans};
 use crate::declarations::Declarations;
@@ -153,10 +153,10 @@ impl MessageDecoder {
     /// A decoder that takes undescribed columns for what the declarations say.
     pub fn new(declarations: Declarations, limits: Limits) -> Self {
         Self {
+            values: SchemaCache::new(Side::Value, declarations.clone()),
+            keys: SchemaCache::new(Side::Key, declarations.clone()),
             declarations,
             limits,
-            values: SchemaCache::new(Side::Value),
-            keys: SchemaCache::new(Side::Key),
             tables: TablePlans::default(),
             before: RowSlot::new(),
             after: RowSlot::new(),
@@ -203,7 +203,9 @@ impl MessageDecoder {
             key_text.map(|key| checked_text(key, Side::Key, &self.limits)).transpose()?;
         let key_state = key_text.map_or(Ok(SlotState::Empty), |text| self.read_key(text))?;
         let change = check(&frame, source, key_state, located.schema_block)?;
-        Ok(Message::Change(self.view(&change, record, key_text.unwrap_or_default())))
+        let envelope = self.view(&change, record, key_text.unwrap_or_default());
+        refuse_wrapped(&envelope)?;
+        Ok(Message::Change(envelope))
     }
 
     fn view<'d>(&'d self, change: &Change, record: &'d str, key: &'d str) -> Envelope<'d> {

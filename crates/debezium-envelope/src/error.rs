@@ -171,6 +171,13 @@ pub enum DecodeError {
         /// The form.
         expected: &'static str,
     },
+    /// A timestamp that a PostgreSQL source cannot hold: Debezium before 3.6 let its nanoseconds wrap,
+    /// so that it is an infinity or lies outside 1677 to 2262.
+    #[error("read a timestamp in the column {column} whose nanoseconds have wrapped on the way")]
+    WrappedTimestamp {
+        /// The column.
+        column: Box<str>,
+    },
     /// A decimal that is not one, or passes the limits.
     #[error("read the decimal in the column {column}: {reason}")]
     InvalidDecimal {
@@ -205,6 +212,7 @@ impl DecodeError {
             Self::WrongType { .. } => "wrong_type",
             Self::OutOfRange { .. } => "out_of_range",
             Self::InvalidText { .. } => "invalid_text",
+            Self::WrappedTimestamp { .. } => "timestamp_wrapped",
             Self::InvalidDecimal { .. } => "decimal_invalid",
         }
     }
@@ -217,6 +225,7 @@ impl DecodeError {
             | Self::WrongType { column, .. }
             | Self::OutOfRange { column, .. }
             | Self::InvalidText { column, .. }
+            | Self::WrappedTimestamp { column }
             | Self::InvalidDecimal { column, .. } => Some(column),
             Self::RecordTooLarge { .. }
             | Self::EmptyValue {}
@@ -254,6 +263,10 @@ impl DecodeError {
             | Self::InvalidDecimal { .. } => Some(
                 "compare the column's declared type with its type in the source and with the \
                  connector's decimal, time and binary modes",
+            ),
+            Self::WrappedTimestamp { .. } => Some(
+                "set the connector's time.precision.mode to adaptive or microseconds, or run \
+                 Debezium 3.6 or later, and capture the row again",
             ),
             Self::MissingBefore {} => {
                 Some("give the table a primary key or set REPLICA IDENTITY FULL")

@@ -210,6 +210,28 @@ impl<'t> Reader<'t> {
         self.name().map(Some)
     }
 
+    /// Enters an array.
+    pub(crate) fn open_array(&mut self) -> Result<(), JsonError> {
+        self.count_token()?;
+        self.skip_space();
+        if self.eat(b"[") { Ok(()) } else { Err(self.malformed("`[`")) }
+    }
+
+    /// Moves to the next element; false behind the closing bracket.
+    ///
+    /// `first` says that no element has been read from this array yet.
+    pub(crate) fn element(&mut self, first: bool) -> Result<bool, JsonError> {
+        self.skip_space();
+        if self.eat(b"]") {
+            return Ok(false);
+        }
+        if !first && !self.eat(b",") {
+            return Err(self.malformed("`,` or `]`"));
+        }
+        self.count_token()?;
+        Ok(true)
+    }
+
     fn name(&mut self) -> Result<StringToken, JsonError> {
         self.count_token()?;
         self.skip_space();

@@ -84,6 +84,9 @@ pub use message::{
     TransactionMarker,
 };
 pub use row::{
-    Column, Date, ParseSemanticTypeError, Row, RowBuffer, RowShape, SemanticType, Slot, Time,
-    TimeUnit, Timestamp, Value,
+    Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
+    DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, ListMark, Map,
+    NativeShape, ParseModeError, ParseSemanticTypeError, Point, Row, RowBuffer, RowShape,
+    SemanticType, Slot, SparseVector, StructuredType, Time, TimeMode, TimeUnit, Timestamp, Value,
+    ZonedTime,
 };

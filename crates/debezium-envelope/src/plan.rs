@@ -10,7 +10,7 @@ use crate::error::{DecodeError, Side};
 use crate::json::{Reader, StringToken};
 use crate::limits::Limits;
 use crate::row::{RowBuffer, RowShape, SemanticType};
-use crate::semantic::{self, CellInput, Scratch};
+use crate::semantic::{self, CellInput, Role, Scratch};
 
 /// The columns of a row and how they stand in the message.
 #[derive(Debug)]
@@ -161,6 +161,7 @@ fn read_cell(
         scratch: &mut *target.scratch,
         limits: target.limits,
         index,
+        role: Role::Column,
     };
     semantic::decode(semantic, cell)
         .map_err(|error| error.at_column(name, target.side, target.limits))

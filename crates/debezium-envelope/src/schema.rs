@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::Deserialize;
 
+use crate::declarations::Declarations;
 use crate::error::{DecodeError, Side};
 use crate::plan::RowPlan;
 use crate::row::{Column, RowShape};
@@ -25,6 +26,15 @@ pub(crate) struct ConnectSchema {
     parameters: Option<BTreeMap<String, String>>,
     #[serde(default)]
     fields: Option<Vec<ConnectSchema>>,
+    /// The elements of an array.
+    #[serde(default)]
+    pub(crate) items: Option<Box<ConnectSchema>>,
+    /// The keys of a map.
+    #[serde(default)]
+    pub(crate) keys: Option<Box<ConnectSchema>>,
+    /// The values of a map.
+    #[serde(default)]
+    pub(crate) values: Option<Box<ConnectSchema>>,
     #[serde(default)]
     field: Option<String>,
     #[serde(default)]
@@ -51,7 +61,12 @@ pub(crate) struct CompiledSchema {
 }
 
 impl CompiledSchema {
-    fn compile(text: &str, side: Side, last: Option<&Self>) -> Result<Self, DecodeError> {
+    fn compile(
+        text: &str,
+        side: Side,
+        declarations: &Declarations,
+        last: Option<&Self>,
+    ) -> Result<Self, DecodeError> {
         let invalid =
             |problem: String| DecodeError::InvalidSchema { side, problem: problem.into() };
         let schema: ConnectSchema = serde_json::from_str(text).map_err(|error| {
@@ -67,7 +82,7 @@ impl CompiledSchema {
             .flatten()
             .collect();
         let plan = |schema: &ConnectSchema, others: &[&Arc<RowPlan>]| {
-            compile_struct(schema, others).map_err(invalid)
+            compile_struct(schema, declarations, others).map_err(invalid)
         };
         let is_envelope = schema.member("source").is_some() && schema.member("op").is_some();
         if !is_envelope {
@@ -87,6 +102,7 @@ impl CompiledSchema {
 /// The plan of a struct schema; an equal plan or shape among `others` is shared.
 fn compile_struct(
     schema: &ConnectSchema,
+    declarations: &Declarations,
     others: &[&Arc<RowPlan>],
 ) -> Result<Arc<RowPlan>, String> {
     let fields = schema.fields.as_deref().unwrap_or_default();
@@ -96,6 +112,11 @@ fn compile_struct(
         let name = field.field.as_deref().ok_or("a struct member has no field name")?;
         let kind = semantic::from_connect(field)
             .map_err(|problem| format!("the column {name}: {problem}"))?;
+        let row = schema.name.as_deref().unwrap_or_default();
+        let kind = match declarations.of_schema(row, name) {
+            Some(declared) => kind.refined_by(declared),
+            None => kind,
+        };
         columns.push(Column::new(name, kind));
         optional.push(field.optional);
     }
@@ -114,13 +135,15 @@ fn compile_struct(
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
     side: Side,
+    declarations: Declarations,
     blocks: Vec<(Box<str>, Arc<CompiledSchema>)>,
     current: usize,
 }
 
 impl SchemaCache {
-    pub(crate) fn new(side: Side) -> Self {
-        Self { side, blocks: Vec::new(), current: 0 }
+    /// An empty cache. The declarations tell what schemas leave open.
+    pub(crate) fn new(side: Side, declarations: Declarations) -> Self {
+        Self { side, declarations, blocks: Vec::new(), current: 0 }
     }
 
     /// When `text` starts with the last block, its length and meaning. The block is a complete JSON
@@ -136,7 +159,8 @@ impl SchemaCache {
             self.current = found;
         } else {
             let last = self.blocks.get(self.current).map(|(_, compiled)| &**compiled);
-            let compiled = Arc::new(CompiledSchema::compile(block, self.side, last)?);
+            let compiled =
+                Arc::new(CompiledSchema::compile(block, self.side, &self.declarations, last)?);
             if self.blocks.len() >= BLOCKS_MAX {
                 self.blocks.remove(0);
             }

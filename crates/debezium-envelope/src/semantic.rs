@@ -4,18 +4,29 @@
 //! Each family of types is one file with the same two entry points: `from_connect` recognises the
 //! family's schemas, `decode` reads one cell. Adding a type means adding a file and its lines here.
 
+mod array;
+mod bits;
 mod boolean;
 mod bytes;
 mod decimal;
 mod float;
+mod geometric;
+mod geometry;
 mod integer;
+mod interval;
+mod iso;
+mod iso_temporal;
+mod map;
+mod structured;
 mod temporal;
 mod text;
 mod undeclared;
 mod uuid;
+mod vector;
 mod zoned;
 
 pub(crate) use self::text::PLACEHOLDER;
+pub(crate) use self::uuid::PLACEHOLDER_UUID;
 use crate::error::CellError;
 use crate::json::{JsonKind, NumberToken, Reader, StringToken};
 use crate::limits::Limits;
@@ -30,6 +41,24 @@ pub(crate) struct Scratch {
     pub(crate) wide: Vec<u8>,
 }
 
+/// What a cell is a part of, which decides whether its value may stand for one that the source did
+/// not send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A column of the row.
+    Column,
+    /// The first element of an array, whose placeholder counts if no other follows.
+    FirstElement,
+    /// Any other part of a value, which is what it looks like.
+    Element,
+}
+
+impl Role {
+    fn detects(self) -> bool {
+        self != Self::Element
+    }
+}
+
 /// One cell about to be read: the cursor on its value, and where the result goes.
 pub(crate) struct CellInput<'c, 't> {
     pub(crate) reader: &'c mut Reader<'t>,
@@ -37,9 +66,46 @@ pub(crate) struct CellInput<'c, 't> {
     pub(crate) scratch: &'c mut Scratch,
     pub(crate) limits: &'c Limits,
     pub(crate) index: usize,
+    pub(crate) role: Role,
 }
 
 impl<'t> CellInput<'_, 't> {
+    /// The same cursor for another cell.
+    fn at(&mut self, index: usize, role: Role) -> CellInput<'_, 't> {
+        CellInput {
+            reader: &mut *self.reader,
+            buffer: &mut *self.buffer,
+            scratch: &mut *self.scratch,
+            limits: self.limits,
+            index,
+            role,
+        }
+    }
+
+    /// Reads an object: `read` takes the value of a member, or answers false to have it stepped over.
+    fn each_member(
+        &mut self,
+        expected: &'static str,
+        mut read: impl FnMut(&str, &mut Self) -> Result<bool, CellError>,
+    ) -> Result<(), CellError> {
+        if self.reader.kind()? != JsonKind::Object {
+            return Err(self.wrong_type(expected));
+        }
+        self.reader.open_object()?;
+        let mut first = true;
+        while let Some(name) = self.reader.member(first)? {
+            first = false;
+            // No member of a known name needs an escape.
+            let name = self.reader.slice(name.range);
+            let at = self.reader.at();
+            if !read(name, self)? {
+                self.reader.seek(at);
+                self.reader.skip_value()?;
+            }
+        }
+        Ok(())
+    }
+
     fn set(&mut self, value: Value<'_>) {
         self.buffer.set(self.index, value);
     }
@@ -82,8 +148,10 @@ impl<'t> CellInput<'_, 't> {
 /// The semantic type that a schema describes. Schemas that no family knows are
 /// [`SemanticType::Unsupported`] by their name; only a contradiction inside a schema is an error.
 pub(crate) fn from_connect(schema: &ConnectSchema) -> Result<SemanticType, &'static str> {
-    if let Some(found) = decimal::from_connect(schema)? {
-        return Ok(found);
+    for family in [decimal::from_connect, array::from_connect, map::from_connect] {
+        if let Some(found) = family(schema)? {
+            return Ok(found);
+        }
     }
     let families = [
         boolean::from_connect,
@@ -91,9 +159,16 @@ pub(crate) fn from_connect(schema: &ConnectSchema) -> Result<SemanticType, &'sta
         float::from_connect,
         text::from_connect,
         bytes::from_connect,
+        bits::from_connect,
         temporal::from_connect,
+        iso_temporal::from_connect,
         zoned::from_connect,
+        interval::from_connect,
+        structured::from_connect,
         uuid::from_connect,
+        vector::from_connect,
+        geometry::from_connect,
+        geometric::from_connect,
     ];
     let found = families.iter().find_map(|family| family(schema));
     let name = || schema.name.as_deref().unwrap_or(&schema.kind).to_owned();
@@ -109,27 +184,82 @@ pub(crate) fn decode(
     if cell.reader.eat_null() {
         return Ok(());
     }
+    let cell = &mut cell;
     match semantic {
-        SemanticType::Boolean => boolean::decode(&mut cell),
-        SemanticType::Int16 => integer::decode_16(&mut cell),
-        SemanticType::Int32 => integer::decode_32(&mut cell),
-        SemanticType::Int64 => integer::decode_64(&mut cell),
-        SemanticType::Float32 => float::decode_32(&mut cell),
-        SemanticType::Float64 => float::decode_64(&mut cell),
-        SemanticType::Text | SemanticType::Enum { .. } => text::decode(&mut cell),
-        SemanticType::Json => text::decode_json(&mut cell),
-        SemanticType::Bytes => bytes::decode(&mut cell),
-        SemanticType::Decimal { scale, .. } => decimal::decode_fixed(*scale, &mut cell),
-        SemanticType::VariableDecimal => decimal::decode_variable(&mut cell),
-        SemanticType::Date => temporal::decode_date(&mut cell),
-        SemanticType::Time(unit) => temporal::decode_time(*unit, &mut cell),
-        SemanticType::Timestamp(unit) => temporal::decode_timestamp(*unit, &mut cell),
-        SemanticType::ZonedTimestamp => zoned::decode(&mut cell),
-        SemanticType::Uuid => uuid::decode(&mut cell),
-        SemanticType::SelfEvident => undeclared::decode(&mut cell),
+        SemanticType::Boolean => boolean::decode(cell),
+        SemanticType::Int16 => integer::decode_16(cell),
+        SemanticType::Int32 | SemanticType::Year => integer::decode_32(cell),
+        SemanticType::Int64 => integer::decode_64(cell),
+        SemanticType::Float32 => float::decode_32(cell),
+        SemanticType::Float64 => float::decode_64(cell),
+        SemanticType::Text
+        | SemanticType::Xml
+        | SemanticType::Ltree
+        | SemanticType::Tsvector
+        | SemanticType::Enum { .. }
+        | SemanticType::EnumSet { .. } => text::decode(cell),
+        SemanticType::Json => text::decode_json(cell),
+        SemanticType::Bytes => bytes::decode(cell),
+        SemanticType::Decimal { scale, .. } => decimal::decode_fixed(*scale, cell),
+        SemanticType::VariableDecimal => decimal::decode_variable(cell),
+        SemanticType::Date => temporal::decode_date(cell),
+        SemanticType::Time(unit) => temporal::decode_time(*unit, cell),
+        SemanticType::Timestamp(unit) => temporal::decode_timestamp(*unit, cell),
+        SemanticType::ZonedTimestamp => zoned::decode_timestamp(cell),
+        SemanticType::Uuid => uuid::decode(cell),
+        SemanticType::SelfEvident => undeclared::decode(cell),
         SemanticType::Unsupported { .. } => {
             cell.reader.skip_value()?;
             Ok(())
         }
+        SemanticType::EncodedBytes(_)
+        | SemanticType::Bits { .. }
+        | SemanticType::VarBits { .. }
+        | SemanticType::IsoDate
+        | SemanticType::IsoTime
+        | SemanticType::ZonedTime
+        | SemanticType::IsoTimestamp
+        | SemanticType::Interval(_)
+        | SemanticType::Structured(_)
+        | SemanticType::Array { .. }
+        | SemanticType::Map { .. }
+        | SemanticType::Vector
+        | SemanticType::HalfVector
+        | SemanticType::SparseVector
+        | SemanticType::Point
+        | SemanticType::Geometry
+        | SemanticType::Geography
+        | SemanticType::Circle
+        | SemanticType::Line => decode_rare(semantic, cell),
+    }
+}
+
+/// The types that most tables do not have, kept out of the way of those that all have.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the caller names every type and hands over those of this function"
+)]
+fn decode_rare(semantic: &SemanticType, cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
+    match semantic {
+        SemanticType::EncodedBytes(form) => bytes::decode_as(*form, cell),
+        SemanticType::Bits { length } => bits::decode(Some(*length), Some(*length), cell),
+        SemanticType::VarBits { length } => bits::decode(None, *length, cell),
+        SemanticType::IsoDate => iso_temporal::decode_date(cell),
+        SemanticType::IsoTime => iso_temporal::decode_time(cell),
+        SemanticType::IsoTimestamp => iso_temporal::decode_timestamp(cell),
+        SemanticType::ZonedTime => zoned::decode_time(cell),
+        SemanticType::Interval(form) => interval::decode(*form, cell),
+        SemanticType::Structured(kind) => structured::decode(*kind, cell),
+        SemanticType::Array { element } => array::decode(element, cell),
+        SemanticType::Map { key, value } => map::decode(key, value, cell),
+        SemanticType::Vector => vector::decode(&SemanticType::Float64, cell),
+        SemanticType::HalfVector => vector::decode(&SemanticType::Float32, cell),
+        SemanticType::SparseVector => vector::decode_sparse(cell),
+        SemanticType::Point => geometry::decode_point(cell),
+        SemanticType::Geometry | SemanticType::Geography => geometry::decode(cell),
+        SemanticType::Circle => geometric::decode_circle(cell),
+        SemanticType::Line => geometric::decode_line(cell),
+        // Every other type has been decoded by the caller.
+        _ => Err(cell.wrong_type("a value of a known type")),
     }
 }

@@ -120,5 +120,13 @@ fn kind(value: Value<'_>) -> &'static str {
         Value::Timestamp(_) => "a timestamp",
         Value::Instant(_) => "an instant",
         Value::Uuid(_) => "a UUID",
+        Value::Bits(_) => "a bit string",
+        Value::ZonedTime(_) => "a time with an offset",
+        Value::Interval(_) => "an interval",
+        Value::Array(_) => "an array",
+        Value::Map(_) => "a map",
+        Value::SparseVector(_) => "a sparse vector",
+        Value::Point(_) => "a point",
+        Value::Geometry(_) => "a geometry",
     }
 }

@@ -68,7 +68,32 @@ impl Source {
             SemanticType::Json => Self::Json,
             SemanticType::Enum { .. } => Self::Enum,
             SemanticType::SelfEvident => Self::SelfEvident,
-            SemanticType::Unsupported { .. } => Self::Unsupported,
+            // The binary form of these types is not written yet.
+            SemanticType::Unsupported { .. }
+            | SemanticType::EncodedBytes(_)
+            | SemanticType::Bits { .. }
+            | SemanticType::VarBits { .. }
+            | SemanticType::IsoDate
+            | SemanticType::IsoTime
+            | SemanticType::ZonedTime
+            | SemanticType::IsoTimestamp
+            | SemanticType::Interval(_)
+            | SemanticType::Structured(_)
+            | SemanticType::Year
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
+            | SemanticType::EnumSet { .. }
+            | SemanticType::Array { .. }
+            | SemanticType::Map { .. }
+            | SemanticType::Vector
+            | SemanticType::HalfVector
+            | SemanticType::SparseVector
+            | SemanticType::Point
+            | SemanticType::Geometry
+            | SemanticType::Geography
+            | SemanticType::Circle
+            | SemanticType::Line => Self::Unsupported,
         }
     }
 }

@@ -3,8 +3,8 @@
 use super::RowSlot;
 use super::frame::{Frame, ImageState, OpField};
 use crate::error::DecodeError;
-use crate::message::{Op, SchemaBlock};
-use crate::row::Row;
+use crate::message::{Envelope, Op, SchemaBlock};
+use crate::row::{Row, Value};
 use crate::source::{RawSource, RawTransaction};
 
 /// Whether a slot holds a row of the present message.
@@ -54,6 +54,27 @@ pub(super) fn is_not_an_envelope(frame: &Frame) -> Result<bool, DecodeError> {
 
 pub(super) fn missing_source() -> DecodeError {
     DecodeError::MissingField { path: "source".into() }
+}
+
+/// Refuses nanoseconds that cannot be what a PostgreSQL source holds. Other databases keep
+/// nanoseconds, so it takes the connector's name to tell; keys do not say it, and a table with a
+/// timestamp for its key has the same column in its rows.
+pub(super) fn refuse_wrapped(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
+    let rows = [envelope.before, envelope.after];
+    for row in rows.into_iter().flatten().filter(Row::has_suspect_nanos) {
+        if envelope.source.connector != "postgresql" {
+            return Ok(());
+        }
+        let is_wrapped = |value| {
+            let alone = |value| matches!(value, Value::Timestamp(at) if at.is_wrapped());
+            if let Value::Array(array) = value { array.leaves().any(alone) } else { alone(value) }
+        };
+        let mut columns = row.shape().columns().iter().zip(row.values());
+        if let Some((column, _)) = columns.find(|(_, value)| is_wrapped(*value)) {
+            return Err(DecodeError::WrappedTimestamp { column: (&*column.name).into() });
+        }
+    }
+    Ok(())
 }
 
 /// Checks that the operation has the rows it needs.

@@ -1,15 +1,17 @@
 //! One value in the wire form of its column's type.
 
+mod nested;
+mod temporal;
+
 use std::io::Write as _;
 
 use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::json::{put_integer, put_java_float, put_string};
-use crate::calendar::civil_from_days;
 use crate::decimal::Decimal;
 use crate::limits::Limits;
-use crate::row::{Date, SemanticType, Time, TimeUnit, Timestamp, Value};
+use crate::row::{Bits, BytesText, SemanticType, Value};
 use crate::semantic::PLACEHOLDER;
 
 /// Appends a value; `None` when the type has no exact form for it, which is what every pair that is
@@ -17,21 +19,14 @@ use crate::semantic::PLACEHOLDER;
 pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) -> Option<()> {
     match (semantic, value) {
         (_, Value::Null) => out.extend_from_slice(b"null"),
-        (
-            SemanticType::Text
-            | SemanticType::Json
-            | SemanticType::Enum { .. }
-            | SemanticType::VariableDecimal
-            | SemanticType::ZonedTimestamp
-            | SemanticType::SelfEvident,
-            Value::Unavailable,
-        ) => put_string(out, PLACEHOLDER),
-        (SemanticType::Bytes, Value::Unavailable) => put_base64(out, PLACEHOLDER.as_bytes()),
+        (_, Value::Unavailable) => return put_placeholder(out, semantic),
         (SemanticType::Boolean | SemanticType::SelfEvident, Value::Bool(value)) => {
             out.extend_from_slice(if value { b"true" } else { b"false" });
         }
         (SemanticType::Int16, Value::Int16(value)) => put_integer(out, value.into()),
-        (SemanticType::Int32, Value::Int32(value)) => put_integer(out, value.into()),
+        (SemanticType::Int32 | SemanticType::Year, Value::Int32(value)) => {
+            put_integer(out, value.into());
+        }
         (SemanticType::Int64 | SemanticType::SelfEvident, Value::Int64(value)) => {
             put_integer(out, value);
         }
@@ -40,11 +35,23 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
         (
             SemanticType::Text
             | SemanticType::Json
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
             | SemanticType::Enum { .. }
+            | SemanticType::EnumSet { .. }
             | SemanticType::SelfEvident,
             Value::Text(text),
         ) => put_string(out, text),
         (SemanticType::Bytes, Value::Bytes(bytes)) => put_base64(out, bytes),
+        (SemanticType::EncodedBytes(form), Value::Bytes(bytes)) => put_bytes_as(out, *form, bytes),
+        (SemanticType::Bits { length }, Value::Bits(bits)) => {
+            (bits.length() == Some(*length)).then(|| put_base64(out, bits.bytes()))?;
+        }
+        (SemanticType::VarBits { length }, Value::Bits(bits)) => {
+            let fits = bits.length().is_none() && Bits::new(bits.bytes(), *length).is_some();
+            fits.then(|| put_base64(out, bits.bytes()))?;
+        }
         (SemanticType::Decimal { scale, .. }, Value::Decimal(decimal)) => {
             return put_fixed(out, decimal, *scale);
         }
@@ -55,14 +62,48 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
             decimal.scale()?;
             write!(out, "{decimal}").ok()?;
         }
-        (SemanticType::Date, Value::Date(date)) => return put_date(out, date),
-        (SemanticType::Time(unit), Value::Time(time)) => return put_time(out, *unit, time),
-        (SemanticType::Timestamp(unit), Value::Timestamp(timestamp)) => {
-            return put_timestamp(out, *unit, timestamp);
-        }
-        (SemanticType::ZonedTimestamp, Value::Instant(instant)) => return put_zoned(out, instant),
         (SemanticType::Uuid, Value::Uuid(uuid)) => put_uuid(out, uuid),
-        _ => return None,
+        (
+            semantic,
+            Value::Date(_)
+            | Value::Time(_)
+            | Value::ZonedTime(_)
+            | Value::Timestamp(_)
+            | Value::Instant(_)
+            | Value::Interval(_),
+        ) => return temporal::put(out, semantic, value),
+        (semantic, value) => return nested::put(out, semantic, value),
+    }
+    Some(())
+}
+
+/// What stands for a value that the source did not send.
+fn put_placeholder(out: &mut Vec<u8>, semantic: &SemanticType) -> Option<()> {
+    let is_text = matches!(
+        semantic,
+        SemanticType::Text
+            | SemanticType::Json
+            | SemanticType::Xml
+            | SemanticType::Ltree
+            | SemanticType::Tsvector
+            | SemanticType::Enum { .. }
+            | SemanticType::EnumSet { .. }
+            | SemanticType::EncodedBytes(_)
+            | SemanticType::VariableDecimal
+            | SemanticType::ZonedTimestamp
+            | SemanticType::Uuid
+            | SemanticType::SelfEvident
+    );
+    if is_text {
+        put_string(out, PLACEHOLDER);
+    } else if *semantic == SemanticType::Bytes {
+        put_base64(out, PLACEHOLDER.as_bytes());
+    } else if let SemanticType::Array { element } = semantic {
+        return nested::put_placeholder_array(out, element);
+    } else if *semantic == SemanticType::text_map() {
+        write!(out, "{{\"{PLACEHOLDER}\":\"{PLACEHOLDER}\"}}").ok()?;
+    } else {
+        return None;
     }
     Some(())
 }
@@ -76,6 +117,26 @@ fn put_base64(out: &mut Vec<u8>, bytes: &[u8]) {
     let written = STANDARD.encode_slice(bytes, place).unwrap_or(0);
     out.truncate(start.saturating_add(written));
     out.push(b'"');
+}
+
+fn put_bytes_as(out: &mut Vec<u8>, form: BytesText, bytes: &[u8]) {
+    match form {
+        BytesText::Hex => {
+            out.push(b'"');
+            put_hex(out, bytes);
+            out.push(b'"');
+        }
+        BytesText::Base64Url => put_string(out, &URL_SAFE.encode(bytes)),
+    }
+}
+
+fn put_hex(out: &mut Vec<u8>, bytes: &[u8]) {
+    for byte in bytes {
+        for digit in [byte >> 4, byte & 0xf] {
+            let offset = if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) };
+            out.push(offset.wrapping_add(digit));
+        }
+    }
 }
 
 /// The shortest two's complement of a number, as Java's `BigInteger.toByteArray` gives it.
@@ -139,115 +200,13 @@ fn put_special_float(out: &mut Vec<u8>, value: f64) {
     put_string(out, word);
 }
 
-/// The infinities in the numbers of the streaming path; days that are taken by any of those numbers
-/// have no form of their own.
-fn put_date(out: &mut Vec<u8>, date: Date) -> Option<()> {
-    let days = match date {
-        Date::Infinity => -2_147_472_692,
-        Date::NegInfinity => -2_147_472_691,
-        Date::Days(
-            -2_147_472_692 | -2_147_472_691 | -622_191_234 | -622_191_233 | -625_821_272
-            | -625_821_271 | 2_146_033_979,
-        ) => return None,
-        Date::Days(days) => days,
-    };
-    put_integer(out, days.into());
-    Some(())
-}
-
-fn put_time(out: &mut Vec<u8>, unit: TimeUnit, time: Time) -> Option<()> {
-    let per_unit = match unit {
-        TimeUnit::Millis => 1_000_000,
-        TimeUnit::Micros => 1_000,
-        TimeUnit::Nanos => 1,
-    };
-    put_integer(out, exact_quotient(time.nanos(), per_unit)?);
-    Some(())
-}
-
-fn exact_quotient(number: i64, divisor: i64) -> Option<i64> {
-    (number.checked_rem(divisor)? == 0).then(|| number.checked_div(divisor))?
-}
-
-fn put_timestamp(out: &mut Vec<u8>, unit: TimeUnit, timestamp: Timestamp) -> Option<()> {
-    let (infinity, neg_infinity) = match unit {
-        TimeUnit::Millis => (9_223_372_036_825_200, -9_223_372_036_832_400),
-        TimeUnit::Micros => (9_223_372_036_825_200_000, -9_223_372_036_832_400_000),
-        TimeUnit::Nanos => (i64::MAX, i64::MIN),
-    };
-    let count = match (unit, timestamp) {
-        (_, special @ (Timestamp::Infinity | Timestamp::NegInfinity)) => {
-            put_integer(out, if special == Timestamp::Infinity { infinity } else { neg_infinity });
-            return Some(());
-        }
-        (TimeUnit::Millis, Timestamp::Millis(count))
-        | (TimeUnit::Micros, Timestamp::Micros(count))
-        | (TimeUnit::Nanos, Timestamp::Nanos(count)) => count,
-        (TimeUnit::Millis, Timestamp::Micros(micros)) => exact_quotient(micros, 1_000)?,
-        (TimeUnit::Millis, Timestamp::Nanos(nanos)) => exact_quotient(nanos, 1_000_000)?,
-        (TimeUnit::Micros, Timestamp::Millis(millis)) => millis.checked_mul(1_000)?,
-        (TimeUnit::Micros, Timestamp::Nanos(nanos)) => exact_quotient(nanos, 1_000)?,
-        (TimeUnit::Nanos, Timestamp::Millis(millis)) => millis.checked_mul(1_000_000)?,
-        (TimeUnit::Nanos, Timestamp::Micros(micros)) => micros.checked_mul(1_000)?,
-    };
-    let taken = count == infinity
-        || count == neg_infinity
-        || (unit == TimeUnit::Micros && matches!(count, i64::MAX | i64::MIN));
-    if taken {
-        return None;
-    }
-    put_integer(out, count);
-    Some(())
-}
-
-/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, with nine digits when six do not do.
-fn put_zoned(out: &mut Vec<u8>, instant: Timestamp) -> Option<()> {
-    let (seconds, nanos) = match instant {
-        Timestamp::Infinity => {
-            put_string(out, "infinity");
-            return Some(());
-        }
-        Timestamp::NegInfinity => {
-            put_string(out, "-infinity");
-            return Some(());
-        }
-        Timestamp::Millis(millis) => {
-            (millis.div_euclid(1_000), millis.rem_euclid(1_000).checked_mul(1_000_000)?)
-        }
-        Timestamp::Micros(micros) => {
-            (micros.div_euclid(1_000_000), micros.rem_euclid(1_000_000).checked_mul(1_000)?)
-        }
-        Timestamp::Nanos(nanos) => {
-            (nanos.div_euclid(1_000_000_000), nanos.rem_euclid(1_000_000_000))
-        }
-    };
-    let (year, month, day) = civil_from_days(seconds.div_euclid(86_400))?;
-    let of_day = seconds.rem_euclid(86_400);
-    let (hour, minute, second) = (of_day / 3_600, of_day / 60 % 60, of_day % 60);
-    let sign = match year {
-        i64::MIN..=-1 => "-",
-        0..=9_999 => "",
-        _ => "+",
-    };
-    let year = year.unsigned_abs();
-    write!(out, "\"{sign}{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.").ok()?;
-    if nanos % 1_000 == 0 {
-        write!(out, "{:06}Z\"", nanos / 1_000).ok()
-    } else {
-        write!(out, "{nanos:09}Z\"").ok()
-    }
-}
-
 fn put_uuid(out: &mut Vec<u8>, uuid: [u8; 16]) {
     out.push(b'"');
     for (index, byte) in uuid.iter().enumerate() {
         if matches!(index, 4 | 6 | 8 | 10) {
             out.push(b'-');
         }
-        for digit in [byte >> 4, byte & 0xf] {
-            let offset = if digit < 10 { b'0' } else { b'a'.wrapping_sub(10) };
-            out.push(offset.wrapping_add(digit));
-        }
+        put_hex(out, &[*byte]);
     }
     out.push(b'"');
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::EncodeError;
 use super::json::put_string;
-use crate::row::{Column, RowShape, SemanticType, TimeUnit};
+use crate::row::{Column, IntervalForm, RowShape, SemanticType, StructuredType, TimeUnit};
 
 fn quoted(text: &str) -> String {
     let mut out = Vec::new();
@@ -12,86 +12,292 @@ fn quoted(text: &str) -> String {
     String::from_utf8(out).unwrap_or_default()
 }
 
-/// Connect type and, for a named type, its name and parameters (as JSON text).
-fn connect(semantic: &SemanticType) -> Option<(&'static str, Option<(&'static str, String)>)> {
-    let named = |kind, name| Some((kind, Some((name, String::new()))));
-    match semantic {
-        SemanticType::Boolean => Some(("boolean", None)),
-        SemanticType::Int16 => Some(("int16", None)),
-        SemanticType::Int32 => Some(("int32", None)),
-        SemanticType::Int64 => Some(("int64", None)),
-        SemanticType::Float32 => Some(("float", None)),
-        SemanticType::Float64 => Some(("double", None)),
-        SemanticType::Text => Some(("string", None)),
-        SemanticType::Bytes => Some(("bytes", None)),
-        SemanticType::Decimal { precision, scale } => {
-            let mut parameters = format!("\"scale\":\"{scale}\"");
-            if let Some(precision) = precision {
-                write!(parameters, ",\"connect.decimal.precision\":\"{precision}\"").ok()?;
+/// A Connect type as the converter writes it.
+struct Connect {
+    kind: &'static str,
+    /// Members between the type and whether it is optional, each with its comma: what an array, a map
+    /// or a struct is made of.
+    inside: String,
+    /// Name and version.
+    name: Option<(&'static str, u8)>,
+    doc: Option<&'static str>,
+    /// JSON text of the parameters' members.
+    parameters: String,
+}
+
+impl Connect {
+    fn plain(kind: &'static str) -> Self {
+        Self { kind, inside: String::new(), name: None, doc: None, parameters: String::new() }
+    }
+
+    fn named(kind: &'static str, name: &'static str) -> Self {
+        Self { name: Some((name, 1)), ..Self::plain(kind) }
+    }
+
+    /// A struct with these members: their names, types and whether they are optional.
+    fn record(name: &'static str, members: &[(&str, &str, Presence)]) -> Self {
+        let member = |(field, kind, presence): &(&str, &str, Presence)| {
+            let optional = *presence == Presence::Optional;
+            format!(r#"{{"type":"{kind}","optional":{optional},"field":"{field}"}}"#)
+        };
+        let members: Vec<String> = members.iter().map(member).collect();
+        let inside = format!(r#""fields":[{}],"#, members.join(","));
+        Self { inside, ..Self::named("struct", name) }
+    }
+
+    fn of(semantic: &SemanticType) -> Option<Self> {
+        Some(match semantic {
+            SemanticType::Boolean => Self::plain("boolean"),
+            SemanticType::Int16 => Self::plain("int16"),
+            SemanticType::Int32 => Self::plain("int32"),
+            SemanticType::Int64 => Self::plain("int64"),
+            SemanticType::Float32 => Self::plain("float"),
+            SemanticType::Float64 => Self::plain("double"),
+            SemanticType::Text | SemanticType::EncodedBytes(_) => Self::plain("string"),
+            SemanticType::Bytes => Self::plain("bytes"),
+            SemanticType::Uuid => Self::named("string", "io.debezium.data.Uuid"),
+            SemanticType::Json => Self::named("string", "io.debezium.data.Json"),
+            SemanticType::Xml => Self::named("string", "io.debezium.data.Xml"),
+            SemanticType::Ltree => Self::named("string", "io.debezium.data.Ltree"),
+            SemanticType::Tsvector => Self::named("string", "io.debezium.data.Tsvector"),
+            SemanticType::Year => Self::named("int32", "io.debezium.time.Year"),
+            SemanticType::Enum { allowed } => Self::labels("io.debezium.data.Enum", allowed),
+            SemanticType::EnumSet { allowed } => Self::labels("io.debezium.data.EnumSet", allowed),
+            SemanticType::Bits { length } => Self::bits(*length, ""),
+            SemanticType::VarBits { length } => Self::bits(
+                length.unwrap_or(UNBOUNDED),
+                r#","__debezium.source.column.type":"VARBIT""#,
+            ),
+            SemanticType::Decimal { precision, scale } => {
+                let mut parameters = format!("\"scale\":\"{scale}\"");
+                if let Some(precision) = precision {
+                    write!(parameters, ",\"connect.decimal.precision\":\"{precision}\"").ok()?;
+                }
+                Self { parameters, ..Self::named("bytes", "org.apache.kafka.connect.data.Decimal") }
             }
-            Some(("bytes", Some(("org.apache.kafka.connect.data.Decimal", parameters))))
+            SemanticType::VariableDecimal => {
+                let members = [
+                    ("scale", "int32", Presence::Required),
+                    ("value", "bytes", Presence::Required),
+                ];
+                let own = Self::record("io.debezium.data.VariableScaleDecimal", &members);
+                Self { doc: Some("Variable scaled decimal"), ..own }
+            }
+            SemanticType::Date
+            | SemanticType::IsoDate
+            | SemanticType::Time(_)
+            | SemanticType::IsoTime
+            | SemanticType::ZonedTime
+            | SemanticType::Timestamp(_)
+            | SemanticType::IsoTimestamp
+            | SemanticType::ZonedTimestamp
+            | SemanticType::Interval(_) => Self::temporal(semantic)?,
+            SemanticType::Structured(kind) => Self::structured(*kind),
+            SemanticType::Array { .. }
+            | SemanticType::Map { .. }
+            | SemanticType::Vector
+            | SemanticType::HalfVector
+            | SemanticType::SparseVector
+            | SemanticType::Point
+            | SemanticType::Geometry
+            | SemanticType::Geography
+            | SemanticType::Circle
+            | SemanticType::Line => Self::nested(semantic)?,
+            SemanticType::SelfEvident | SemanticType::Unsupported { .. } => return None,
+        })
+    }
+
+    /// A comma or a backslash inside a label is escaped, as later versions do.
+    fn labels(name: &'static str, allowed: &[String]) -> Self {
+        if allowed.is_empty() {
+            return Self::named("string", name);
         }
-        SemanticType::VariableDecimal => named("struct", "io.debezium.data.VariableScaleDecimal"),
-        SemanticType::Date => named("int32", "io.debezium.time.Date"),
-        SemanticType::Time(TimeUnit::Millis) => named("int32", "io.debezium.time.Time"),
-        SemanticType::Time(TimeUnit::Micros) => named("int64", "io.debezium.time.MicroTime"),
-        SemanticType::Time(TimeUnit::Nanos) => named("int64", "io.debezium.time.NanoTime"),
-        SemanticType::Timestamp(TimeUnit::Millis) => named("int64", "io.debezium.time.Timestamp"),
-        SemanticType::Timestamp(TimeUnit::Micros) => {
-            named("int64", "io.debezium.time.MicroTimestamp")
+        let escape = |label: &String| label.replace('\\', "\\\\").replace(',', "\\,");
+        let labels: Vec<String> = allowed.iter().map(escape).collect();
+        let parameters = format!("\"allowed\":{}", quoted(&labels.join(",")));
+        Self { parameters, ..Self::named("string", name) }
+    }
+
+    fn bits(length: u32, source: &str) -> Self {
+        let parameters = format!("\"length\":\"{length}\"{source}");
+        Self { parameters, ..Self::named("bytes", "io.debezium.data.Bits") }
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller names every type and hands over those of this family"
+    )]
+    fn temporal(semantic: &SemanticType) -> Option<Self> {
+        let (kind, name) = match semantic {
+            SemanticType::Date => ("int32", "io.debezium.time.Date"),
+            SemanticType::IsoDate => ("string", "io.debezium.time.IsoDate"),
+            SemanticType::Time(TimeUnit::Millis) => ("int32", "io.debezium.time.Time"),
+            SemanticType::Time(TimeUnit::Micros) => ("int64", "io.debezium.time.MicroTime"),
+            SemanticType::Time(TimeUnit::Nanos) => ("int64", "io.debezium.time.NanoTime"),
+            SemanticType::IsoTime => ("string", "io.debezium.time.IsoTime"),
+            SemanticType::ZonedTime => ("string", "io.debezium.time.ZonedTime"),
+            SemanticType::Timestamp(TimeUnit::Millis) => ("int64", "io.debezium.time.Timestamp"),
+            SemanticType::Timestamp(TimeUnit::Micros) => {
+                ("int64", "io.debezium.time.MicroTimestamp")
+            }
+            SemanticType::Timestamp(TimeUnit::Nanos) => ("int64", "io.debezium.time.NanoTimestamp"),
+            SemanticType::IsoTimestamp => ("string", "io.debezium.time.IsoTimestamp"),
+            SemanticType::ZonedTimestamp => ("string", "io.debezium.time.ZonedTimestamp"),
+            SemanticType::Interval(IntervalForm::Micros) => {
+                ("int64", "io.debezium.time.MicroDuration")
+            }
+            SemanticType::Interval(IntervalForm::Nanos) => {
+                ("int64", "io.debezium.time.NanoDuration")
+            }
+            SemanticType::Interval(IntervalForm::Iso) => ("string", "io.debezium.time.Interval"),
+            _ => return None,
+        };
+        Some(Self::named(kind, name))
+    }
+
+    fn structured(kind: StructuredType) -> Self {
+        let optional = |members: &[(&'static str, &'static str)]| -> Vec<_> {
+            members.iter().map(|(field, kind)| (*field, *kind, Presence::Optional)).collect()
+        };
+        let date = [("year", "int32"), ("month", "int8"), ("day", "int8")];
+        let time = [("hour", "int8"), ("minute", "int8"), ("second", "int8"), ("nanos", "int32")];
+        let offset = [("offsetSeconds", "int32")];
+        let special = [("specialValue", "string")];
+        let span = [
+            ("years", "int32"),
+            ("months", "int32"),
+            ("days", "int32"),
+            ("hours", "int32"),
+            ("minutes", "int32"),
+            ("seconds", "int64"),
+            ("nanos", "int32"),
+        ];
+        let (name, members): (_, &[&[_]]) = match kind {
+            StructuredType::Date => ("io.debezium.time.StructuredDate", &[&date, &special]),
+            StructuredType::Time => ("io.debezium.time.StructuredTime", &[&time]),
+            StructuredType::Timestamp => {
+                ("io.debezium.time.StructuredTimestamp", &[&date, &time, &special])
+            }
+            StructuredType::ZonedTime => {
+                ("io.debezium.time.StructuredZonedTime", &[&time, &offset])
+            }
+            StructuredType::ZonedTimestamp => {
+                ("io.debezium.time.StructuredZonedTimestamp", &[&date, &time, &offset, &special])
+            }
+            StructuredType::Interval => ("io.debezium.time.StructuredDuration", &[&span]),
+        };
+        Self::record(name, &optional(&members.concat()))
+    }
+
+    #[expect(
+        clippy::wildcard_enum_match_arm,
+        reason = "the caller names every type and hands over those of this family"
+    )]
+    fn nested(semantic: &SemanticType) -> Option<Self> {
+        let geometry = |name| {
+            let members =
+                [("wkb", "bytes", Presence::Required), ("srid", "int32", Presence::Optional)];
+            Self::record(name, &members)
+        };
+        let array = |element: &SemanticType| {
+            let items = Self::of(element)?.close(Presence::Optional, None);
+            Some(Self { inside: format!(r#""items":{items},"#), ..Self::plain("array") })
+        };
+        Some(match semantic {
+            SemanticType::Array { element } => array(element)?,
+            SemanticType::Vector => {
+                let name = Some(("io.debezium.data.DoubleVector", 1));
+                Self { name, ..array(&SemanticType::Float64)? }
+            }
+            SemanticType::HalfVector => {
+                let name = Some(("io.debezium.data.FloatVector", 1));
+                Self { name, ..array(&SemanticType::Float32)? }
+            }
+            SemanticType::Map { key, value } => {
+                let keys = Self::of(key)?.close(Presence::Required, None);
+                let values = Self::of(value)?.close(Presence::Optional, None);
+                let inside = format!(r#""keys":{keys},"values":{values},"#);
+                Self { inside, ..Self::plain("map") }
+            }
+            SemanticType::SparseVector => {
+                let inside = r#""fields":[{"type":"int16","optional":false,"field":"dimensions"},{"type":"map","keys":{"type":"int16","optional":false},"values":{"type":"double","optional":false},"optional":false,"field":"vector"}],"#;
+                let own = Self::named("struct", "io.debezium.data.SparseDoubleVector");
+                Self { inside: inside.to_owned(), ..own }
+            }
+            SemanticType::Point => {
+                let members = [
+                    ("x", "double", Presence::Required),
+                    ("y", "double", Presence::Required),
+                    ("wkb", "bytes", Presence::Optional),
+                    ("srid", "int32", Presence::Optional),
+                ];
+                let own = Self::record("io.debezium.data.geometry.Point", &members);
+                Self { doc: Some("Geometry (POINT)"), ..own }
+            }
+            SemanticType::Geometry => geometry("io.debezium.data.geometry.Geometry"),
+            SemanticType::Geography => geometry("io.debezium.data.geometry.Geography"),
+            SemanticType::Circle => {
+                let center = Self::nested(&SemanticType::Point)?;
+                let center = center.close(Presence::Required, Some("center"));
+                let inside = format!(
+                    r#""fields":[{center},{{"type":"double","optional":false,"field":"radius"}}],"#
+                );
+                Self { inside, ..Self::named("struct", "io.debezium.data.geometry.Circle") }
+            }
+            SemanticType::Line => {
+                let members = ["a", "b", "c"].map(|name| (name, "double", Presence::Required));
+                Self::record("io.debezium.data.geometry.Line", &members)
+            }
+            _ => return None,
+        })
+    }
+
+    /// The schema's text, for a member of a struct with its field name.
+    fn close(&self, presence: Presence, field: Option<&str>) -> String {
+        let Self { kind, inside, .. } = self;
+        let optional = presence == Presence::Optional;
+        let mut text = format!(r#"{{"type":"{kind}",{inside}"optional":{optional}"#);
+        if let Some((name, version)) = self.name {
+            write!(text, r#","name":"{name}","version":{version}"#).expect(INFALLIBLE);
         }
-        SemanticType::Timestamp(TimeUnit::Nanos) => {
-            named("int64", "io.debezium.time.NanoTimestamp")
+        if let Some(doc) = self.doc {
+            write!(text, r#","doc":"{doc}""#).expect(INFALLIBLE);
         }
-        SemanticType::ZonedTimestamp => named("string", "io.debezium.time.ZonedTimestamp"),
-        SemanticType::Uuid => named("string", "io.debezium.data.Uuid"),
-        SemanticType::Json => named("string", "io.debezium.data.Json"),
-        SemanticType::Enum { allowed } => {
-            let parameters = format!("\"allowed\":{}", quoted(&allowed.join(",")));
-            Some(("string", Some(("io.debezium.data.Enum", parameters))))
+        if !self.parameters.is_empty() {
+            write!(text, r#","parameters":{{{}}}"#, self.parameters).expect(INFALLIBLE);
         }
-        SemanticType::SelfEvident | SemanticType::Unsupported { .. } => None,
+        if let Some(field) = field {
+            write!(text, r#","field":{}"#, quoted(field)).expect(INFALLIBLE);
+        }
+        text.push('}');
+        text
     }
 }
+
+const INFALLIBLE: &str = "writing to a String cannot fail";
+
+/// Whether a value may be null.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Presence {
+    Optional,
+    Required,
+}
+
+/// The length that the connector gives a bit string without one.
+const UNBOUNDED: u32 = 2_147_483_647;
 
 /// The schema of each column as a struct member.
 pub(super) fn fields(shape: &RowShape, key: &[usize]) -> Result<Vec<String>, EncodeError> {
     let field = |(index, column): (usize, &Column)| {
-        let (kind, named) =
-            connect(&column.semantic).ok_or_else(|| EncodeError::UnsupportedType {
+        let connect =
+            Connect::of(&column.semantic).ok_or_else(|| EncodeError::UnsupportedType {
                 column: (&*column.name).into(),
                 semantic: column.semantic.to_string().into(),
             })?;
-        let optional = !key.contains(&index);
-        Ok(format!("{}\"field\":{}}}", open(kind, named, optional), quoted(&column.name)))
+        let presence = if key.contains(&index) { Presence::Required } else { Presence::Optional };
+        Ok(connect.close(presence, Some(&column.name)))
     };
     shape.columns().iter().enumerate().map(field).collect()
-}
-
-/// A schema up to where its `field` member goes.
-fn open(kind: &str, named: Option<(&str, String)>, optional: bool) -> String {
-    let mut text = format!("{{\"type\":\"{kind}\",");
-    if kind == "struct" {
-        // The only named struct among column types.
-        text.push_str(
-            "\"fields\":[{\"type\":\"int32\",\"optional\":false,\"field\":\"scale\"},\
-             {\"type\":\"bytes\",\"optional\":false,\"field\":\"value\"}],",
-        );
-    }
-    text.push_str(if optional { "\"optional\":true," } else { "\"optional\":false," });
-    let Some((name, parameters)) = named else { return text };
-    text.push_str("\"name\":\"");
-    text.push_str(name);
-    text.push_str("\",\"version\":1,");
-    if kind == "struct" {
-        text.push_str("\"doc\":\"Variable scaled decimal\",");
-    }
-    if !parameters.is_empty() {
-        text.push_str("\"parameters\":{");
-        text.push_str(&parameters);
-        text.push_str("},");
-    }
-    text
 }
 
 /// The members of the source block of version 2.4.2.

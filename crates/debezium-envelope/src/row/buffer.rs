@@ -3,13 +3,19 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use super::bits::Bits;
+use super::list::{Array, Map, SparseVector};
 use super::shape::RowShape;
-use super::value::{Date, Time, Timestamp, Value};
+use super::spatial::{Geometry, NativeShape, Point};
+use super::temporal::{Date, Interval, Time, Timestamp, ZonedTime};
+use super::value::Value;
+use super::view::Row;
 use crate::decimal::Decimal;
 
-/// Where the bytes of a cell stand. Records are limited to far less than 4 GiB, so 32 bits do.
+/// Where the bytes or the elements of a cell stand. Records are limited to far less than 4 GiB, so 32
+/// bits do.
 #[derive(Debug, Clone, Copy)]
-struct Span {
+pub(super) struct Span {
     start: u32,
     end: u32,
 }
@@ -20,7 +26,7 @@ impl Span {
         Some(Self { start: range.start.try_into().ok()?, end: range.end.try_into().ok()? })
     }
 
-    fn range(self) -> Range<usize> {
+    pub(super) fn range(self) -> Range<usize> {
         let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
         place(self.start)..place(self.end)
     }
@@ -28,7 +34,7 @@ impl Span {
 
 /// One decoded cell without a lifetime.
 #[derive(Debug, Clone, Copy)]
-enum Cell {
+pub(super) enum Cell {
     Null,
     Unavailable,
     Bool(bool),
@@ -50,16 +56,44 @@ enum Cell {
     RecordText(Span),
     ScratchText(Span),
     Bytes(Span),
+    Bits {
+        span: Span,
+        length: Option<u32>,
+    },
     Date(Date),
     Time(Time),
+    ZonedTime(ZonedTime),
     Timestamp(Timestamp),
     Instant(Timestamp),
+    Interval(Interval),
     /// Sixteen scratch bytes.
     Uuid(Span),
+    /// Elements among the items.
+    Array(Span),
+    /// Keys and values in turn among the items.
+    Map(Span),
+    /// Indices and elements in turn among the items.
+    SparseVector {
+        span: Span,
+        dimensions: u32,
+    },
+    /// Twice eight scratch bytes.
+    Point {
+        span: Span,
+        srid: Option<i32>,
+    },
+    Geometry {
+        span: Span,
+        srid: Option<i32>,
+        native: Option<NativeShape>,
+    },
 }
 
+/// Larger cells would cost every row memory traffic for the sake of rare types.
+const _: () = assert!(size_of::<Cell>() <= 24, "a cell has at most 24 bytes");
+
 #[derive(Debug, Clone, Copy)]
-enum Special {
+pub(super) enum Special {
     Nan,
     Infinity,
     NegInfinity,
@@ -83,10 +117,20 @@ enum Special {
 /// ```
 #[derive(Debug, Default)]
 pub struct RowBuffer {
+    /// The row's cells, then those of lists that are not closed yet.
     cells: Vec<Cell>,
+    /// The elements of closed lists; those of one list stand together.
+    items: Vec<Cell>,
     text: String,
     bytes: Vec<u8>,
+    /// Whether nanoseconds among the cells may have wrapped.
+    suspect_nanos: bool,
 }
+
+/// Where a list of a [`RowBuffer`] began; see [`RowBuffer::open_list`].
+#[derive(Debug, Clone, Copy)]
+#[must_use = "a list that is not closed leaves its elements as cells of the row"]
+pub struct ListMark(usize);
 
 impl RowBuffer {
     /// An empty buffer.
@@ -97,8 +141,10 @@ impl RowBuffer {
     /// Forgets the cells and keeps the memory.
     pub fn clear(&mut self) {
         self.cells.clear();
+        self.items.clear();
         self.text.clear();
         self.bytes.clear();
+        self.suspect_nanos = false;
     }
 
     /// How many cells have been pushed since the last [`clear`](Self::clear).
@@ -149,6 +195,86 @@ impl RowBuffer {
         self.set_cell(index, Cell::RecordText(span));
     }
 
+    /// Begins a list: the values pushed from now on are its elements, until one of the `close_`
+    /// methods makes them one cell. Lists nest; the last one opened is closed first.
+    pub fn open_list(&mut self) -> ListMark {
+        ListMark(self.cells.len())
+    }
+
+    /// Appends the values pushed since the mark as one array.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    pub fn close_array(&mut self, list: ListMark) {
+        let cell = Cell::Array(self.take_list(list));
+        self.cells.push(cell);
+    }
+
+    /// Appends the values pushed since the mark, keys and values in turn, as one map. A key without
+    /// a value is left out.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    pub fn close_map(&mut self, list: ListMark) {
+        let cell = Cell::Map(self.take_list(list));
+        self.cells.push(cell);
+    }
+
+    /// Appends the values pushed since the mark, 32-bit indices from 1 and 64-bit floats in turn, as
+    /// one sparse vector. Other values are left out.
+    ///
+    /// # Panics
+    ///
+    /// As [`push`](Self::push).
+    pub fn close_sparse_vector(&mut self, list: ListMark, dimensions: u32) {
+        let cell = Cell::SparseVector { span: self.take_list(list), dimensions };
+        self.cells.push(cell);
+    }
+
+    /// Moves the cells pushed since the mark to the items.
+    fn take_list(&mut self, list: ListMark) -> Span {
+        let start = self.items.len();
+        let from = list.0.min(self.cells.len());
+        self.items.extend(self.cells.drain(from..));
+        scratch_span(start, self.items.len())
+    }
+
+    /// Puts the last cell in the place of the one at `index`: how a list that was built behind the
+    /// row's cells gets to its column.
+    pub(crate) fn move_last_to(&mut self, index: usize) {
+        if let Some(cell) = self.cells.pop() {
+            self.set_cell(index, cell);
+        }
+    }
+
+    /// Notes that nanoseconds among the cells may have wrapped, so that rows without any need no
+    /// search for them.
+    pub(crate) fn note_suspect_nanos(&mut self) {
+        self.suspect_nanos = true;
+    }
+
+    pub(super) fn has_suspect_nanos(&self) -> bool {
+        self.suspect_nanos
+    }
+
+    /// Drops the cells pushed since the mark.
+    pub(crate) fn abandon_list(&mut self, list: ListMark) {
+        self.cells.truncate(list.0);
+    }
+
+    /// Appends a NULL to be replaced and returns its index.
+    pub(crate) fn push_null(&mut self) -> usize {
+        self.cells.push(Cell::Null);
+        self.cells.len().saturating_sub(1)
+    }
+
+    /// The value of a cell that does not refer to the record.
+    pub(crate) fn own(&self, index: usize) -> Value<'_> {
+        self.value(index, "")
+    }
+
     fn set_cell(&mut self, index: usize, cell: Cell) {
         if let Some(slot) = self.cells.get_mut(index) {
             *slot = cell;
@@ -172,11 +298,48 @@ impl RowBuffer {
                 Cell::ScratchText(scratch_span(start, self.text.len()))
             }
             Value::Bytes(bytes) => Cell::Bytes(self.scratch_bytes(bytes)),
+            Value::Bits(bits) => {
+                Cell::Bits { span: self.scratch_bytes(bits.bytes()), length: bits.length() }
+            }
             Value::Date(v) => Cell::Date(v),
             Value::Time(v) => Cell::Time(v),
+            Value::ZonedTime(v) => Cell::ZonedTime(v),
             Value::Timestamp(v) => Cell::Timestamp(v),
             Value::Instant(v) => Cell::Instant(v),
+            Value::Interval(v) => Cell::Interval(v),
             Value::Uuid(bytes) => Cell::Uuid(self.scratch_bytes(&bytes)),
+            Value::Array(array) => {
+                let list = self.open_list();
+                array.iter().for_each(|element| self.push(element));
+                Cell::Array(self.take_list(list))
+            }
+            Value::Map(map) => {
+                let list = self.open_list();
+                for (key, value) in map.iter() {
+                    self.push(key);
+                    self.push(value);
+                }
+                Cell::Map(self.take_list(list))
+            }
+            Value::SparseVector(vector) => {
+                let list = self.open_list();
+                for (index, element) in vector.iter() {
+                    self.push(Value::Int32(index.try_into().unwrap_or(i32::MAX)));
+                    self.push(Value::Float64(element));
+                }
+                let dimensions = vector.dimensions();
+                Cell::SparseVector { span: self.take_list(list), dimensions }
+            }
+            Value::Point(Point { x, y, srid }) => {
+                let span = self.scratch_bytes(&x.to_be_bytes());
+                let end = self.scratch_bytes(&y.to_be_bytes());
+                Cell::Point { span: Span { start: span.start, end: end.end }, srid }
+            }
+            Value::Geometry(geometry) => Cell::Geometry {
+                span: self.scratch_bytes(geometry.wkb()),
+                srid: geometry.srid(),
+                native: geometry.native(),
+            },
         }
     }
 
@@ -207,13 +370,21 @@ impl RowBuffer {
     /// Views the cells as a row. `record` is the text that [`set_record_text`](Self::set_record_text)
     /// counted in; pass `""` when every cell was copied.
     pub fn row<'a>(&'a self, shape: &'a Arc<RowShape>, record: &'a str) -> Row<'a> {
-        Row { shape, cells: self, record, projection: None }
+        Row::new(shape, self, record)
     }
 
-    fn value<'a>(&'a self, index: usize, record: &'a str) -> Value<'a> {
-        let Some(cell) = self.cells.get(index) else { return Value::Null };
+    pub(super) fn value<'a>(&'a self, index: usize, record: &'a str) -> Value<'a> {
+        self.cells.get(index).map_or(Value::Null, |cell| self.value_of(*cell, record))
+    }
+
+    /// The element at this place among the items of all lists.
+    pub(super) fn item(&self, place: usize) -> Option<Value<'_>> {
+        self.items.get(place).map(|cell| self.value_of(*cell, ""))
+    }
+
+    fn value_of<'a>(&'a self, cell: Cell, record: &'a str) -> Value<'a> {
         let bytes = |span: Span| self.bytes.get(span.range()).unwrap_or_default();
-        match *cell {
+        match cell {
             Cell::Null => Value::Null,
             Cell::Unavailable => Value::Unavailable,
             Cell::Bool(v) => Value::Bool(v),
@@ -236,10 +407,29 @@ impl RowBuffer {
             Cell::RecordText(span) => Value::Text(record.get(span.range()).unwrap_or_default()),
             Cell::ScratchText(span) => Value::Text(self.text.get(span.range()).unwrap_or_default()),
             Cell::Bytes(span) => Value::Bytes(bytes(span)),
+            Cell::Bits { span, length } => {
+                let bits = Bits::new(bytes(span), length);
+                Value::Bits(bits.expect("the cell was made from a bit string of this length"))
+            }
             Cell::Date(v) => Value::Date(v),
             Cell::Time(v) => Value::Time(v),
+            Cell::ZonedTime(v) => Value::ZonedTime(v),
             Cell::Timestamp(v) => Value::Timestamp(v),
             Cell::Instant(v) => Value::Instant(v),
+            Cell::Interval(v) => Value::Interval(v),
+            Cell::Array(span) => Value::Array(Array::new(self, span)),
+            Cell::Map(span) => Value::Map(Map::new(self, span)),
+            Cell::SparseVector { span, dimensions } => {
+                Value::SparseVector(SparseVector::new(self, span, dimensions))
+            }
+            Cell::Point { span, srid } => {
+                let (x, y) = bytes(span).split_first_chunk().expect("a point spans two floats");
+                let y = y.try_into().expect("a point spans two floats");
+                Value::Point(Point { x: f64::from_be_bytes(*x), y: f64::from_be_bytes(y), srid })
+            }
+            Cell::Geometry { span, srid, native } => {
+                Value::Geometry(Geometry::new(bytes(span), srid).with_native(native))
+            }
             Cell::Uuid(span) => {
                 Value::Uuid(bytes(span).try_into().expect("a uuid cell spans sixteen bytes"))
             }
@@ -249,82 +439,4 @@ impl RowBuffer {
 
 fn scratch_span(start: usize, end: usize) -> Span {
     Span::new(&(start..end)).expect("the scratch space of one row stays below 4 GiB")
-}
-
-/// Where an output column of a projected row comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Slot {
-    /// The source row's column with this index.
-    Source(usize),
-    /// The cell with this index in the buffer of derived values.
-    Derived(usize),
-}
-
-#[derive(Debug, Clone, Copy)]
-struct Projection<'a> {
-    slots: &'a [Slot],
-    derived: &'a RowBuffer,
-}
-
-/// A `Copy` view of one decoded row.
-#[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
-    shape: &'a Arc<RowShape>,
-    cells: &'a RowBuffer,
-    record: &'a str,
-    projection: Option<Projection<'a>>,
-}
-
-impl<'a> Row<'a> {
-    /// Names and types of the columns.
-    pub fn shape(&self) -> &'a Arc<RowShape> {
-        self.shape
-    }
-
-    /// How many columns the row has.
-    pub fn len(&self) -> usize {
-        self.shape.len()
-    }
-
-    /// Whether the row has no column.
-    pub fn is_empty(&self) -> bool {
-        self.shape.is_empty()
-    }
-
-    /// The value of the column at `index`; NULL past the end.
-    pub fn get(&self, index: usize) -> Value<'a> {
-        match self.projection {
-            None => self.cells.value(index, self.record),
-            Some(Projection { slots, derived }) => match slots.get(index) {
-                Some(Slot::Source(source)) => self.cells.value(*source, self.record),
-                Some(Slot::Derived(cell)) => derived.value(*cell, ""),
-                None => Value::Null,
-            },
-        }
-    }
-
-    /// The value of the column with this name.
-    pub fn get_by_name(&self, name: &str) -> Option<Value<'a>> {
-        self.shape.index_of(name).map(|index| self.get(index))
-    }
-
-    /// All values in column order.
-    pub fn values(&self) -> impl Iterator<Item = Value<'a>> + use<'a> {
-        let row = *self;
-        (0..row.len()).map(move |index| row.get(index))
-    }
-
-    /// The same cells under another shape: column `i` of the result is `slots[i]`.
-    ///
-    /// Projecting a row that is already projected replaces its projection; indices always count
-    /// the decoded columns.
-    #[must_use]
-    pub fn project(
-        &self,
-        shape: &'a Arc<RowShape>,
-        slots: &'a [Slot],
-        derived: &'a RowBuffer,
-    ) -> Row<'a> {
-        Row { shape, projection: Some(Projection { slots, derived }), ..*self }
-    }
 }

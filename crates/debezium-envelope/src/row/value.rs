@@ -1,80 +1,10 @@
 //! The value of one cell.
 
+use super::bits::Bits;
+use super::list::{Array, Map, SparseVector};
+use super::spatial::{Geometry, Point};
+use super::temporal::{Date, Interval, Time, Timestamp, ZonedTime};
 use crate::decimal::Decimal;
-
-/// A calendar day in the proleptic Gregorian calendar.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Date {
-    /// Days since 1970-01-01.
-    Days(i32),
-    /// PostgreSQL's `infinity`.
-    Infinity,
-    /// PostgreSQL's `-infinity`.
-    NegInfinity,
-}
-
-/// A time of day in nanoseconds since midnight.
-///
-/// PostgreSQL's range is `00:00:00` to `24:00:00` inclusive; other sources may send durations
-/// outside it, and a sink decides whether it can hold them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Time {
-    nanos: i64,
-}
-
-impl Time {
-    /// A time from nanoseconds since midnight.
-    pub fn from_nanos(nanos: i64) -> Self {
-        Self { nanos }
-    }
-
-    /// Nanoseconds since midnight.
-    pub fn nanos(self) -> i64 {
-        self.nanos
-    }
-
-    /// Microseconds since midnight, or `None` when that would round.
-    pub fn micros(self) -> Option<i64> {
-        (self.nanos % 1_000 == 0).then_some(self.nanos / 1_000)
-    }
-}
-
-/// A point in time in its wire unit, counted from 1970-01-01 00:00:00.
-///
-/// In [`Value::Timestamp`] it is a wall-clock reading without a zone, in [`Value::Instant`] it is
-/// an instant in UTC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Timestamp {
-    /// Milliseconds.
-    Millis(i64),
-    /// Microseconds.
-    Micros(i64),
-    /// Nanoseconds.
-    Nanos(i64),
-    /// PostgreSQL's `infinity`.
-    Infinity,
-    /// PostgreSQL's `-infinity`.
-    NegInfinity,
-}
-
-impl Timestamp {
-    /// Microseconds, or `None` for an infinity, on overflow, and when the conversion would round.
-    ///
-    /// ```
-    /// use debezium_envelope::Timestamp;
-    ///
-    /// assert_eq!(Timestamp::Millis(-1).micros(), Some(-1_000));
-    /// assert_eq!(Timestamp::Nanos(1_500).micros(), None);
-    /// ```
-    pub fn micros(self) -> Option<i64> {
-        match self {
-            Self::Millis(millis) => millis.checked_mul(1_000),
-            Self::Micros(micros) => Some(micros),
-            Self::Nanos(nanos) => (nanos % 1_000 == 0).then_some(nanos / 1_000),
-            Self::Infinity | Self::NegInfinity => None,
-        }
-    }
-}
 
 /// The value of one cell, borrowed from the record it was decoded from.
 ///
@@ -84,8 +14,9 @@ impl Timestamp {
 pub enum Value<'a> {
     /// SQL NULL.
     Null,
-    /// The source did not send the value: an unchanged TOAST column outside the replica identity.
-    /// It is *not* NULL, and writing NULL for it would lose the row's present value.
+    /// The source did not send the value: an unchanged TOAST column outside the replica identity, or
+    /// a column of an old row of which only the key was kept. It is *not* NULL, and writing NULL for
+    /// it would lose the row's present value.
     Unavailable,
     /// A boolean.
     Bool(bool),
@@ -101,21 +32,41 @@ pub enum Value<'a> {
     Float64(f64),
     /// An exact decimal.
     Decimal(Decimal<'a>),
-    /// Text, a JSON document or an enum label: the column's type says which.
+    /// Text, a JSON or XML document, an enum label or another type's text form: the column's type
+    /// says which.
     Text(&'a str),
     /// Bytes.
     Bytes(&'a [u8]),
+    /// A bit string.
+    Bits(Bits<'a>),
     /// A day.
     Date(Date),
     /// A time of day.
     Time(Time),
+    /// A time of day with an offset from UTC.
+    ZonedTime(ZonedTime),
     /// A date and time without a zone.
     Timestamp(Timestamp),
     /// An instant.
     Instant(Timestamp),
+    /// A span of time.
+    Interval(Interval),
     /// A UUID in network order.
     Uuid([u8; 16]),
+    /// An array, or a vector of numbers.
+    Array(Array<'a>),
+    /// Keys with values.
+    Map(Map<'a>),
+    /// A vector most of whose elements are zero.
+    SparseVector(SparseVector<'a>),
+    /// A point of a plane.
+    Point(Point),
+    /// A shape in well-known binary.
+    Geometry(Geometry<'a>),
 }
+
+/// Values are passed by copy, millions of them a second.
+const _: () = assert!(size_of::<Value<'_>>() <= 32, "a value has at most 32 bytes");
 
 impl Value<'_> {
     /// Whether this is SQL NULL; an unavailable value is not.

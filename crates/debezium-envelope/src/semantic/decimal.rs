@@ -75,7 +75,7 @@ pub(super) fn decode_variable(cell: &mut CellInput<'_, '_>) -> Result<(), CellEr
         JsonKind::String => {
             let token = cell.reader.string()?;
             let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
-            let value = if text == PLACEHOLDER {
+            let value = if text == PLACEHOLDER && cell.role.detects() {
                 Value::Unavailable
             } else {
                 Value::Decimal(Decimal::parse(text, &mut cell.scratch.bytes, cell.limits)?)

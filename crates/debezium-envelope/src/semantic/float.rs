@@ -42,8 +42,13 @@ pub(super) fn decode_32(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     Ok(())
 }
 
+/// The 64-bit number at the cursor, for types that are made of some.
+pub(super) fn read_64(cell: &mut CellInput<'_, '_>) -> Result<f64, CellError> {
+    decode(cell, "a 64-bit float", |value: &f64| value.is_finite())
+}
+
 pub(super) fn decode_64(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
-    let value = decode(cell, "a 64-bit float", |value: &f64| value.is_finite())?;
+    let value = read_64(cell)?;
     cell.set(Value::Float64(value));
     Ok(())
 }

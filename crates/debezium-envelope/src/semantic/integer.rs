@@ -1,4 +1,4 @@
-//! Integers, checked against the range of their Connect type.
+//! Integers, and years among them, checked against the range of their Connect type.
 
 use super::CellInput;
 use crate::error::CellError;
@@ -11,6 +11,7 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
         (None, "int8" | "int16") => Some(SemanticType::Int16),
         (None, "int32") => Some(SemanticType::Int32),
         (None, "int64") => Some(SemanticType::Int64),
+        (Some("io.debezium.time.Year"), "int32") => Some(SemanticType::Year),
         _ => None,
     }
 }

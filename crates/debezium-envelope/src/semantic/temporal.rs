@@ -38,12 +38,27 @@ pub(super) fn decode_date(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     const EXPECTED: &str = "a 32-bit count of days";
     let days = cell.integer(EXPECTED)?;
     let days = days.try_into().map_err(|_| CellError::OutOfRange { expected: EXPECTED })?;
-    cell.set(Value::Date(match days {
+    cell.set(Value::Date(day(days)));
+    Ok(())
+}
+
+/// What a day number stands for.
+pub(super) fn day(days: i32) -> Date {
+    match days {
         -2_147_472_692 | -622_191_234 | -622_191_233 | 2_146_033_979 => Date::Infinity,
         -2_147_472_691 | -625_821_272 | -625_821_271 => Date::NegInfinity,
         days => Date::Days(days),
-    }));
-    Ok(())
+    }
+}
+
+/// What a count of microseconds stands for. The number of the infinity is also that of
+/// 294247-01-10 04:00:25.2, which PostgreSQL could hold and nobody has.
+pub(super) fn micros(count: i64) -> Timestamp {
+    match count {
+        9_223_372_036_825_200_000 | i64::MAX => Timestamp::Infinity,
+        -9_223_372_036_832_400_000 | i64::MIN => Timestamp::NegInfinity,
+        micros => Timestamp::Micros(micros),
+    }
 }
 
 pub(super) fn decode_time(unit: TimeUnit, cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
@@ -65,16 +80,20 @@ pub(super) fn decode_timestamp(
     cell: &mut CellInput<'_, '_>,
 ) -> Result<(), CellError> {
     let count = cell.integer("a 64-bit count of time units since 1970")?;
-    cell.set(Value::Timestamp(match (unit, count) {
-        (TimeUnit::Millis, 9_223_372_036_825_200)
-        | (TimeUnit::Micros, 9_223_372_036_825_200_000)
-        | (TimeUnit::Micros | TimeUnit::Nanos, i64::MAX) => Timestamp::Infinity,
-        (TimeUnit::Millis, -9_223_372_036_832_400)
-        | (TimeUnit::Micros, -9_223_372_036_832_400_000)
-        | (TimeUnit::Micros | TimeUnit::Nanos, i64::MIN) => Timestamp::NegInfinity,
+    let timestamp = match (unit, count) {
+        (TimeUnit::Millis, 9_223_372_036_825_200) | (TimeUnit::Nanos, i64::MAX) => {
+            Timestamp::Infinity
+        }
+        (TimeUnit::Millis, -9_223_372_036_832_400) | (TimeUnit::Nanos, i64::MIN) => {
+            Timestamp::NegInfinity
+        }
         (TimeUnit::Millis, millis) => Timestamp::Millis(millis),
-        (TimeUnit::Micros, micros) => Timestamp::Micros(micros),
+        (TimeUnit::Micros, count) => micros(count),
         (TimeUnit::Nanos, nanos) => Timestamp::Nanos(nanos),
-    }));
+    };
+    if timestamp.is_wrapped() {
+        cell.buffer.note_suspect_nanos();
+    }
+    cell.set(Value::Timestamp(timestamp));
     Ok(())
 }

@@ -1,6 +1,6 @@
-//! Text, JSON documents and enum labels: strings that keep their bytes.
+//! Text, documents, labels and text forms of other types: strings that keep their bytes.
 
-use super::CellInput;
+use super::{CellInput, Role};
 use crate::error::CellError;
 use crate::json::StringToken;
 use crate::row::{SemanticType, Value};
@@ -16,9 +16,16 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
     match (schema.name.as_deref(), schema.kind.as_str()) {
         (None, "string") => Some(SemanticType::Text),
         (Some("io.debezium.data.Json"), "string") => Some(SemanticType::Json),
+        (Some("io.debezium.data.Xml"), "string") => Some(SemanticType::Xml),
+        (Some("io.debezium.data.Ltree"), "string") => Some(SemanticType::Ltree),
+        (Some("io.debezium.data.Tsvector"), "string") => Some(SemanticType::Tsvector),
         (Some("io.debezium.data.Enum"), "string") => {
             let allowed = schema.parameter("allowed").map(labels).unwrap_or_default();
             Some(SemanticType::Enum { allowed })
+        }
+        (Some("io.debezium.data.EnumSet"), "string") => {
+            let allowed = schema.parameter("allowed").map(labels).unwrap_or_default();
+            Some(SemanticType::EnumSet { allowed })
         }
         _ => None,
     }
@@ -50,7 +57,8 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
 
 pub(super) fn decode_json(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let token = cell.string("a string")?;
-    if cell.reader.characters_in(&token, &mut cell.scratch.text) == PLACEHOLDER_MAP {
+    let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
+    if text == PLACEHOLDER_MAP && cell.role.detects() {
         cell.set(Value::Unavailable);
     } else {
         store(cell, &token);
@@ -58,14 +66,19 @@ pub(super) fn decode_json(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     Ok(())
 }
 
-/// Puts the characters of a token into the cell, by reference when they stand in the record.
+/// Puts the characters of a token into the cell, by reference when they stand in the record. Elements
+/// of lists are copied: their views know no record.
 pub(super) fn store(cell: &mut CellInput<'_, '_>, token: &StringToken) {
-    if token.escaped {
-        let text = cell.reader.characters_in(token, &mut cell.scratch.text);
-        cell.buffer.set(cell.index, Value::Text(text));
-    } else if cell.reader.slice(token.range.clone()) == PLACEHOLDER {
-        cell.set(Value::Unavailable);
-    } else {
-        cell.buffer.set_record_text(cell.index, &token.range);
+    if !token.escaped && cell.role == Role::Column {
+        if cell.reader.slice(token.range.clone()) == PLACEHOLDER {
+            cell.set(Value::Unavailable);
+        } else {
+            cell.buffer.set_record_text(cell.index, &token.range);
+        }
+        return;
     }
+    let text = cell.reader.characters_in(token, &mut cell.scratch.text);
+    // The placeholder needs no escape, so a column's text with one is none.
+    let unavailable = cell.role == Role::FirstElement && text == PLACEHOLDER;
+    cell.buffer.set(cell.index, if unavailable { Value::Unavailable } else { Value::Text(text) });
 }

@@ -1,9 +1,15 @@
 //! UUIDs in their hyphenated form.
 
-use super::CellInput;
+use super::text::PLACEHOLDER;
+use super::{CellInput, Role};
 use crate::error::CellError;
 use crate::row::{SemanticType, Value};
 use crate::schema::ConnectSchema;
+
+/// What stands for the elements of an array that the source did not send: the UUID of version 3 made
+/// from the placeholder's bytes.
+pub(crate) const PLACEHOLDER_UUID: [u8; 16] =
+    0xb68a_35a7_17ad_35b3_af2a_ae46_edb4_545a_u128.to_be_bytes();
 
 const EXPECTED: &str = "a hyphenated UUID";
 
@@ -12,11 +18,17 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
         .then_some(SemanticType::Uuid)
 }
 
+/// Empty text stands in old rows of which only the key was kept: the connector fills other columns
+/// that cannot be NULL with it, and no UUID is empty.
 pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let token = cell.string(EXPECTED)?;
-    let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
-    let uuid = parse(text).ok_or(CellError::InvalidText { expected: EXPECTED })?;
-    cell.set(Value::Uuid(uuid));
+    let value = match cell.reader.characters_in(&token, &mut cell.scratch.text) {
+        "" | PLACEHOLDER if cell.role.detects() => Value::Unavailable,
+        text => Value::Uuid(parse(text).ok_or(CellError::InvalidText { expected: EXPECTED })?),
+    };
+    // A column on its own is never too large to be sent, so only an array has this stand-in.
+    let is_stand_in = cell.role == Role::FirstElement && value == Value::Uuid(PLACEHOLDER_UUID);
+    cell.set(if is_stand_in { Value::Unavailable } else { value });
     Ok(())
 }
 

@@ -1,6 +1,8 @@
 //! The decoder and the encoder from the outside, on the fixtures and on generated rows.
 
 #[cfg(test)]
+mod catalogue;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod envelopes;
@@ -8,5 +10,7 @@ mod envelopes;
 mod fixtures;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod times;
 #[cfg(test)]
 mod types;

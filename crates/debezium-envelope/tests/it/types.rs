@@ -6,7 +6,11 @@ use debezium_envelope::{
 };
 
 /// Decodes one value under a Connect schema; errors are their codes.
-fn described<T>(schema: &str, json: &str, look: impl FnOnce(Result<Value<'_>, &str>) -> T) -> T {
+pub(crate) fn described<T>(
+    schema: &str,
+    json: &str,
+    look: impl FnOnce(Result<Value<'_>, &str>) -> T,
+) -> T {
     let head = schema.strip_suffix('}').unwrap();
     let key = format!(
         r#"{{"schema":{{"type":"struct","fields":[{head},"field":"v"}}]}},"payload":{{"v":{json}}}}}"#
@@ -15,7 +19,11 @@ fn described<T>(schema: &str, json: &str, look: impl FnOnce(Result<Value<'_>, &s
 }
 
 /// Decodes one value of a declared type.
-fn declared<T>(semantic: &str, json: &str, look: impl FnOnce(Result<Value<'_>, &str>) -> T) -> T {
+pub(crate) fn declared<T>(
+    semantic: &str,
+    json: &str,
+    look: impl FnOnce(Result<Value<'_>, &str>) -> T,
+) -> T {
     let mut declarations = Declarations::none();
     declarations.declare("public.t", "v", SemanticType::parse(semantic).unwrap());
     decode(declarations, &format!(r#"{{"v":{json}}}"#), look)
@@ -34,19 +42,19 @@ fn decode<T>(
     }
 }
 
-fn check(schema: &str, cases: &[(&str, Result<Value<'_>, &str>)]) {
+pub(crate) fn check(schema: &str, cases: &[(&str, Result<Value<'_>, &str>)]) {
     for (json, expected) in cases {
         described(schema, json, |value| assert_eq!(value, *expected, "{json} as {schema}"));
     }
 }
 
-fn named(kind: &str, name: &str) -> String {
+pub(crate) fn named(kind: &str, name: &str) -> String {
     format!(r#"{{"type":"{kind}","optional":true,"name":"{name}","version":1}}"#)
 }
 
-const WRONG: Result<Value<'static>, &str> = Err("wrong_type");
-const RANGE: Result<Value<'static>, &str> = Err("out_of_range");
-const TEXT: Result<Value<'static>, &str> = Err("invalid_text");
+pub(crate) const WRONG: Result<Value<'static>, &str> = Err("wrong_type");
+pub(crate) const RANGE: Result<Value<'static>, &str> = Err("out_of_range");
+pub(crate) const TEXT: Result<Value<'static>, &str> = Err("invalid_text");
 const DECIMAL: Result<Value<'static>, &str> = Err("decimal_invalid");
 
 #[test]
@@ -334,18 +342,21 @@ fn undeclared_columns_are_taken_at_their_word_only() {
 #[test]
 fn unsupported_types_are_named_and_do_not_stop_the_row() {
     let key = r#"{"schema":{"type":"struct","fields":[
-        {"type":"array","items":{"type":"int32"},"optional":true,"field":"tags"},
-        {"type":"bytes","name":"io.debezium.data.Bits","parameters":{"length":"12"},"field":"flags"},
-        {"type":"int32","field":"id"}]},"payload":{"tags":[1,null,{"x":[]}],"flags":"qgo=","id":7}}"#;
+        {"type":"array","items":{"type":"bytes","name":"com.acme.Email"},"optional":true,"field":"tags"},
+        {"type":"map","keys":{"type":"string"},"values":{"type":"struct"},"field":"flags"},
+        {"type":"string","name":"com.acme.Email","field":"email"},
+        {"type":"int32","field":"id"}]},"payload":{"tags":[1,null,{"x":[]}],"flags":"qgo=","email":{},"id":7}}"#;
     let mut decoder = MessageDecoder::new(Declarations::none(), Limits::default());
     let message = decoder.decode(Some(key.as_bytes()), None).unwrap();
     let Message::Tombstone(tombstone) = message else { panic!("{message:?}") };
     let row = tombstone.key.unwrap();
     assert_eq!(
         row.shape().to_string(),
-        "(tags unsupported type array, flags unsupported type io.debezium.data.Bits, id int32)"
+        "(tags unsupported type array(unsupported type com.acme.Email), \
+         flags unsupported type map(text,unsupported type struct), \
+         email unsupported type com.acme.Email, id int32)"
     );
-    assert_eq!(row.get(2), Value::Int32(7));
+    assert_eq!(row.get(3), Value::Int32(7));
 }
 
 #[test]
@@ -359,34 +370,100 @@ fn declarations_read_back_what_types_print() {
         "float64",
         "text",
         "bytes",
+        "bytes(hex)",
+        "bytes(base64url)",
+        "bits(12)",
+        "varbits(20)",
+        "varbits",
         "decimal(10,2)",
         "decimal(*,-3)",
         "decimal",
         "date",
+        "date(iso)",
+        "date(structured)",
         "time(millis)",
         "time(micros)",
         "time(nanos)",
+        "time(iso)",
+        "time(structured)",
+        "timetz",
+        "timetz(structured)",
         "timestamp(millis)",
         "timestamp(micros)",
         "timestamp(nanos)",
+        "timestamp(iso)",
+        "timestamp(structured)",
         "timestamptz",
+        "timestamptz(structured)",
+        "interval",
+        "interval(nanos)",
+        "interval(iso)",
+        "interval(structured)",
+        "year",
         "uuid",
         "json",
+        "xml",
+        "ltree",
+        "tsvector",
         "enum",
+        "enumset",
+        "array(int32)",
+        "array(decimal(10,2))",
+        "map",
+        "map(int32,array(map))",
+        "array(map(text,uuid))",
+        "vector",
+        "halfvec",
+        "sparsevec",
+        "point",
+        "geometry",
+        "geography",
+        "circle",
+        "line",
     ] {
         assert_eq!(SemanticType::parse(text).unwrap().to_string(), text);
     }
+    let spaced = SemanticType::parse(" array ( map( text , decimal( 10 , 2 ) ) ) ").unwrap();
+    assert_eq!(spaced.to_string(), "array(map(text,decimal(10,2)))");
+    assert_eq!(SemanticType::parse("interval(micros)").unwrap().to_string(), "interval");
+}
+
+#[test]
+fn a_wrong_declaration_is_told_what_could_stand_there() {
     for (text, part) in [
         ("timestamp", "timestamp(micros)"),
         ("time(seconds)", "time(micros)"),
         ("decimal(10)", "decimal(precision,scale)"),
         ("decimal(x,y)", "decimal(precision,scale)"),
+        ("numeric(10,2)", "did you mean decimal(p,s)?"),
         ("numeric(10,2)", "expected decimal(p,s)"),
+        ("bigint", "did you mean int64?"),
+        ("timestmap(micros)", "did you mean timestamp(micros)?"),
+        ("sparsvec", "did you mean sparsevec?"),
+        ("jsonb", "did you mean json?"),
+        ("blob", "expected decimal(p,s)"),
         ("int32(4)", "int32 takes no argument"),
+        ("bytes(octal)", "bytes(base64url)"),
+        ("bytes()", "bytes(base64url)"),
+        ("bits", "bits(length)"),
+        ("bits(0)", "bits(length)"),
+        ("interval(months)", "interval(iso)"),
+        ("array", "array(type)"),
+        ("array()", "array(type)"),
+        ("array(array(int32))", "however many dimensions"),
+        ("array(vector)", "vector cannot be inside an array"),
+        ("array(int)", "did you mean int32?"),
+        ("map(text)", "map(key,value)"),
+        (
+            "map(text,map(text,map(text,map(text,map(text,map(text,map(text,map(text,map))))))))",
+            "more than 8",
+        ),
         ("text(", "expected"),
         ("", "expected"),
     ] {
         let error = SemanticType::parse(text).unwrap_err().to_string();
         assert!(error.contains(part), "{text}: {error}");
     }
+    let suggestion = SemanticType::parse("blob").unwrap_err().to_string();
+    assert!(!suggestion.contains("did you mean"), "{suggestion}");
 }
