@@ -76,7 +76,6 @@ impl<'s> Refused<'s> {
         let table = table.map_or_else(String::new, |table| {
             format!("{} into {}: ", table.settings.source, table.settings.target)
         });
-        let counted = if *count == 1 { "1".to_owned() } else { format!("{count}") };
         let column = match &newest.column {
             // Messages of the sink begin with the column.
             Some(column) if !newest.message.contains(column.as_str()) => format!("{column}: "),
@@ -86,14 +85,17 @@ impl<'s> Refused<'s> {
             id,
             severity,
             message: format!(
-                "{table}{counted} of the {} newest changes in {} would become dead letters for {}: \
+                "{table}{count} of the {} newest changes in {} would become dead letters for {}: \
                  {column}{} (the newest is in {place})",
                 self.looked_at, self.topic, newest.reason, newest.message
             ),
-            fix: newest.hint.clone().unwrap_or_else(|| {
-                "look at these records in the topic, and at what the column is declared as"
-                    .to_owned()
-            }),
+            fix: match &newest.hint {
+                Some(hint) if all_foreign => {
+                    format!("correct `source` of the [[table]] if it is misspelt; otherwise {hint}")
+                }
+                Some(hint) => hint.clone(),
+                None => "look at these records in the topic".to_owned(),
+            },
         }
     }
 }

@@ -32,32 +32,7 @@ fn type_for(semantic: &SemanticType) -> Option<String> {
         SemanticType::ZonedTimestamp => "timestamptz",
         SemanticType::Uuid => "uuid",
         SemanticType::Json => "jsonb",
-        SemanticType::SelfEvident
-        | SemanticType::Unsupported { .. }
-        | SemanticType::EncodedBytes(_)
-        | SemanticType::Bits { .. }
-        | SemanticType::VarBits { .. }
-        | SemanticType::IsoDate
-        | SemanticType::IsoTime
-        | SemanticType::ZonedTime
-        | SemanticType::IsoTimestamp
-        | SemanticType::Interval(_)
-        | SemanticType::Structured(_)
-        | SemanticType::Year
-        | SemanticType::Xml
-        | SemanticType::Ltree
-        | SemanticType::Tsvector
-        | SemanticType::EnumSet { .. }
-        | SemanticType::Array { .. }
-        | SemanticType::Map { .. }
-        | SemanticType::Vector
-        | SemanticType::HalfVector
-        | SemanticType::SparseVector
-        | SemanticType::Point
-        | SemanticType::Geometry
-        | SemanticType::Geography
-        | SemanticType::Circle
-        | SemanticType::Line => return None,
+        SemanticType::SelfEvident | SemanticType::Unsupported { .. } => return None,
     };
     Some(name.to_owned())
 }
@@ -157,8 +132,8 @@ pub(super) fn table_missing(settings: &TableSettings, source: SourceColumns<'_>)
 fn creation(settings: &TableSettings, source: SourceColumns<'_>) -> String {
     if source.shape.is_empty() {
         return format!(
-            "let the topic hold a change of {}, so that its columns are known; `cdc-pipeline check` \
-             then prints the statement that creates the table",
+            "run `cdc-pipeline check` again once it can read a change of {} in the topic: it then \
+             knows the columns, and prints the statement that creates the table",
             settings.source
         );
     }
