@@ -32,7 +32,32 @@ fn type_for(semantic: &SemanticType) -> Option<String> {
         SemanticType::ZonedTimestamp => "timestamptz",
         SemanticType::Uuid => "uuid",
         SemanticType::Json => "jsonb",
-        SemanticType::SelfEvident | SemanticType::Unsupported { .. } => return None,
+        SemanticType::SelfEvident
+        | SemanticType::Unsupported { .. }
+        | SemanticType::EncodedBytes(_)
+        | SemanticType::Bits { .. }
+        | SemanticType::VarBits { .. }
+        | SemanticType::IsoDate
+        | SemanticType::IsoTime
+        | SemanticType::ZonedTime
+        | SemanticType::IsoTimestamp
+        | SemanticType::Interval(_)
+        | SemanticType::Structured(_)
+        | SemanticType::Year
+        | SemanticType::Xml
+        | SemanticType::Ltree
+        | SemanticType::Tsvector
+        | SemanticType::EnumSet { .. }
+        | SemanticType::Array { .. }
+        | SemanticType::Map { .. }
+        | SemanticType::Vector
+        | SemanticType::HalfVector
+        | SemanticType::SparseVector
+        | SemanticType::Point
+        | SemanticType::Geometry
+        | SemanticType::Geography
+        | SemanticType::Circle
+        | SemanticType::Line => return None,
     };
     Some(name.to_owned())
 }
