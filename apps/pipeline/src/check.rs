@@ -6,6 +6,7 @@ mod refused;
 mod samples;
 
 use std::path::Path;
+use std::time::Duration;
 
 use cdc_core::{Classify, Halt, with_causes};
 use cdc_kafka::KafkaError;
@@ -109,6 +110,11 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
     let Ok(looked) = tokio::task::spawn_blocking(look).await else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };
+    let mut postgres = settings.postgres.clone();
+    if let Err(KafkaError::Unreachable { .. }) = &looked {
+        // The server has had that time to come up as well.
+        postgres.connect_patience = Duration::ZERO;
+    }
     let (samples, mut seen) = match looked {
         Ok((_report, records)) => {
             let samples = Samples::new(&settings.tables, settings.kafka.topics(), &records);
@@ -122,7 +128,7 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
         }
     };
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    let mut checked = cdc_postgres::check(&settings.postgres, &targets, &seen.expected).await;
+    let mut checked = cdc_postgres::check(&postgres, &targets, &seen.expected).await;
     seen.findings.append(&mut checked.findings);
     if let Some(samples) = samples {
         seen.findings.extend(samples.rehearse(&mut checked.rehearsal)?);

@@ -48,10 +48,12 @@ struct At {
 fn at(error: PostgresError, place: &str, patience: Duration) -> PostgresError {
     let may_come_back = may_come_back(&error);
     let PostgresError::Connect { class, hint, source } = error else { return error };
-    let given_up = format!(
-        "start the server, or correct {ADDRESS_SETTING}; it was tried for {} s",
-        patience.as_secs_f64()
-    );
+    let tried = if patience.is_zero() {
+        String::new()
+    } else {
+        format!("; it was tried for {} s", patience.as_secs_f64())
+    };
+    let given_up = format!("start the server, or correct {ADDRESS_SETTING}{tried}");
     PostgresError::Connect {
         class,
         hint: if may_come_back { Some(given_up) } else { hint },
