@@ -58,6 +58,7 @@ pub use cdc_checkpoint::{
     Partition, PartitionNumber, TopicName,
 };
 pub use debezium_envelope::{
-    Column, Date, Decimal, Row, RowBuffer, RowShape, SemanticType, Slot, Time, TimeUnit, Timestamp,
-    Value,
+    Array, Bits, BytesText, Column, Date, Decimal, Geometry, Interval, IntervalForm, Map,
+    NativeShape, Point, Row, RowBuffer, RowShape, SemanticType, Slot, SparseVector, StructuredType,
+    Time, TimeUnit, Timestamp, Value, ZonedTime,
 };

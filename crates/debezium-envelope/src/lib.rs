@@ -37,15 +37,24 @@
 //! A *message* is what one Kafka record turns out to be: mostly an [`Envelope`] around a row change,
 //! sometimes a [`Tombstone`] or a message about no row. A [`Row`] is a view of decoded cells; its
 //! [`RowShape`] names the columns and says by [`SemanticType`] what each one means. A *schema block*
-//! is the `schema` member that Connect's JSON converter adds unless it is told not to.
+//! is the `schema` member that Connect's JSON converter adds unless it is told not to. Without one,
+//! [`SemanticType::of_catalog`] derives a column's type from the source's catalog and the connector's
+//! options.
 //!
 //! # Limits
 //!
 //! - JSON only; no Avro, Protobuf or `CloudEvents`. A flattened row is [`Message::Other`].
-//! - Arrays, bit strings, intervals, geometry, XML, times with a zone and ISO-text times are not
-//!   decoded yet: their columns are [`SemanticType::Unsupported`] with NULL cells, and the rest of
-//!   the row is decoded. Whoever writes such rows somewhere has to refuse these columns by their
-//!   type.
+//! - What the connector itself has lost cannot be restored, only named: the offset of a `timetz`, the
+//!   length and leading zeros of a `bit varying`, months and days in `interval.handling.mode=numeric`,
+//!   NaN in `decimal.handling.mode=precise` (it arrives as NULL), digits in the mode `double` and in
+//!   `time.precision.mode=connect`, `24:00:00` in the mode `isostring`, the infinities and far years
+//!   in the mode `nanoseconds` before 3.6 ([`DecodeError::WrappedTimestamp`]). Exact are the modes
+//!   `string` for decimals and intervals and `adaptive` or `microseconds` for times.
+//! - Bytes in the modes `hex` and `base64-url-safe` and decimals in the mode `string` are mere strings
+//!   in a schema block; [`Declarations`] refine them.
+//! - A column under a name that no version of Debezium's PostgreSQL connector writes is
+//!   [`SemanticType::Unsupported`] with NULL cells unless it is declared, and the rest of the row is
+//!   decoded. Whoever writes such rows somewhere has to refuse these columns by their type.
 //! - The placeholder for unavailable values is Debezium's default one, in every operation. A source
 //!   that stores this very text loses it.
 //! - A NULL in a column with a default arrives from the converter as that default unless

@@ -231,6 +231,9 @@ impl SemanticType {
             (Self::Array { element }, Self::Array { element: declared }) => {
                 Self::Array { element: Box::new(element.refined_by(declared)) }
             }
+            (Self::Map { key, value }, Self::Map { value: declared, .. }) => {
+                Self::Map { key, value: Box::new(value.refined_by(declared)) }
+            }
             (own, _) => own,
         }
     }

@@ -3,13 +3,15 @@
 use std::sync::Arc;
 
 use debezium_envelope::{
-    Column, Date, Decimal, Declarations, EncodeError, Envelope, EnvelopeEncoder, Limits, Lsn,
-    Message, MessageDecoder, Op, RowBuffer, RowShape, SchemaBlock, SemanticType, Sequence,
-    SnapshotMarker, SourceInfo, Time, TimeUnit, Timestamp, TransactionBlock, Value,
+    Bits, Column, Date, Decimal, Declarations, EncodeError, Envelope, EnvelopeEncoder, Interval,
+    Limits, Lsn, Message, MessageDecoder, Op, Point, RowBuffer, RowShape, SchemaBlock,
+    SemanticType, Sequence, SnapshotMarker, SourceInfo, Time, Timestamp, TransactionBlock, Value,
+    ZonedTime,
 };
 use proptest::prelude::*;
 
 use crate::fixtures::{BARE_KEY, SCHEMA_KEY, decoder, value};
+use crate::owned::{Typed, declarable, same, typed};
 
 const TOPIC: &str = "dbserver1.public.orders";
 
@@ -92,108 +94,6 @@ fn an_encoder_is_for_one_shape_and_known_types() {
     assert_eq!(out, br#"{"v":7}"#);
 }
 
-/// A value that owns what it shows.
-#[derive(Debug, Clone)]
-enum Owned {
-    Plain(Value<'static>),
-    Text(String),
-    Bytes(Vec<u8>),
-    Wide(Vec<u8>, i32),
-}
-
-impl Owned {
-    fn value(&self) -> Value<'_> {
-        match self {
-            Self::Plain(value) => *value,
-            Self::Text(text) => Value::Text(text),
-            Self::Bytes(bytes) => Value::Bytes(bytes),
-            Self::Wide(bytes, scale) => Value::Decimal(Decimal::from_connect_bytes(bytes, *scale)),
-        }
-    }
-}
-
-fn plain<S>(values: S) -> BoxedStrategy<Owned>
-where
-    S: Strategy<Value = Value<'static>> + 'static,
-{
-    values.prop_map(Owned::Plain).boxed()
-}
-
-fn typed() -> impl Strategy<Value = (SemanticType, Owned)> {
-    let of = |semantic: SemanticType, values: BoxedStrategy<Owned>| {
-        let can_lack =
-            matches!(semantic, SemanticType::Text | SemanticType::Bytes | SemanticType::Json);
-        let unavailable = if can_lack { Value::Unavailable } else { Value::Null };
-        let empty = Just(Owned::Plain(Value::Null));
-        let absent = Just(Owned::Plain(unavailable));
-        let values = prop_oneof![8 => values, 1 => empty, 1 => absent];
-        (Just(semantic), values).boxed()
-    };
-    let text = || any::<String>().prop_map(Owned::Text).boxed();
-    let wide = |scale: BoxedStrategy<i32>| {
-        (proptest::collection::vec(any::<u8>(), 1..40), scale)
-            .prop_map(|(bytes, scale)| Owned::Wide(bytes, scale))
-            .boxed()
-    };
-    let decimal = |scale| SemanticType::Decimal { precision: Some(90), scale };
-    let micros = -210_866_803_200_000_000..9_000_000_000_000_000_000_i64;
-    prop_oneof![
-        of(SemanticType::Boolean, plain(any::<bool>().prop_map(Value::Bool))),
-        of(SemanticType::Int16, plain(any::<i16>().prop_map(Value::Int16))),
-        of(SemanticType::Int32, plain(any::<i32>().prop_map(Value::Int32))),
-        of(SemanticType::Int64, plain(any::<i64>().prop_map(Value::Int64))),
-        of(SemanticType::Float32, plain(any::<f32>().prop_map(Value::Float32))),
-        of(SemanticType::Float64, plain(any::<f64>().prop_map(Value::Float64))),
-        of(SemanticType::Text, text()),
-        of(SemanticType::Json, text()),
-        of(SemanticType::Bytes, any::<Vec<u8>>().prop_map(Owned::Bytes).boxed()),
-        (0..30_i32).prop_flat_map(move |scale| of(decimal(scale), wide(Just(scale).boxed()))),
-        of(SemanticType::VariableDecimal, wide((-10..60_i32).boxed())),
-        of(
-            SemanticType::Date,
-            plain((-2_400_000..3_000_000).prop_map(|days| Value::Date(Date::Days(days))))
-        ),
-        of(SemanticType::Date, plain(Just(Value::Date(Date::NegInfinity)))),
-        of(
-            SemanticType::Time(TimeUnit::Micros),
-            plain(
-                (0..=86_400_000_000_i64).prop_map(|us| Value::Time(Time::from_nanos(us * 1_000)))
-            ),
-        ),
-        of(
-            SemanticType::Timestamp(TimeUnit::Micros),
-            plain(micros.clone().prop_map(|us| Value::Timestamp(Timestamp::Micros(us)))),
-        ),
-        of(
-            SemanticType::Timestamp(TimeUnit::Millis),
-            plain(any::<i32>().prop_map(|ms| Value::Timestamp(Timestamp::Millis(ms.into())))),
-        ),
-        of(
-            SemanticType::Timestamp(TimeUnit::Nanos),
-            plain(Just(Value::Timestamp(Timestamp::Infinity)))
-        ),
-        of(
-            SemanticType::ZonedTimestamp,
-            plain(micros.prop_map(|us| Value::Instant(Timestamp::Micros(us)))),
-        ),
-        of(SemanticType::ZonedTimestamp, plain(Just(Value::Instant(Timestamp::Infinity)))),
-        of(SemanticType::Uuid, plain(any::<[u8; 16]>().prop_map(Value::Uuid))),
-    ]
-}
-
-/// Equality under which NaN is NaN and zero keeps its sign.
-fn same(one: Value<'_>, two: Value<'_>) -> bool {
-    match (one, two) {
-        (Value::Float32(one), Value::Float32(two)) => {
-            one.to_bits() == two.to_bits() || (one.is_nan() && two.is_nan())
-        }
-        (Value::Float64(one), Value::Float64(two)) => {
-            one.to_bits() == two.to_bits() || (one.is_nan() && two.is_nan())
-        }
-        _ => one == two,
-    }
-}
-
 fn source() -> impl Strategy<Value = (i64, Option<i64>, Option<u64>, Option<Option<u64>>)> {
     (any::<i64>(), any::<Option<i64>>(), any::<Option<u64>>(), any::<Option<Option<u64>>>())
 }
@@ -210,14 +110,14 @@ proptest! {
         columns.sort_by(|one, two| one.0.cmp(&two.0));
         columns.dedup_by(|one, two| one.0 == two.0);
         let block = if present { SchemaBlock::Present } else { SchemaBlock::Absent };
-        let column = |(name, (semantic, _)): &(String, (SemanticType, Owned))| {
+        let column = |(name, (semantic, _)): &(String, Typed)| {
             Column::new(name.as_str(), semantic.clone())
         };
         let shape = Arc::new(RowShape::new(columns.iter().map(column).collect()));
         let mut buffer = RowBuffer::new();
         let mut declarations = Declarations::none();
         for (name, (semantic, value)) in &columns {
-            buffer.push(value.value());
+            value.push_to(&mut buffer);
             declarations.declare("*", name, semantic.clone());
         }
         let row = buffer.row(&shape, "");
@@ -251,11 +151,118 @@ proptest! {
             prop_assert_eq!(decoded.schema_block, block);
             for image in [decoded.before.unwrap(), decoded.after.unwrap()] {
                 prop_assert_eq!(image.shape(), &shape);
-                for (found, (_, (_, expected))) in image.values().zip(&columns) {
-                    prop_assert!(same(found, expected.value()), "{:?} {:?}", found, expected);
+                for (found, expected) in image.values().zip(row.values()) {
+                    prop_assert!(same(found, expected), "{:?} {:?}", found, expected);
                 }
             }
             prop_assert!(same(decoded.key.unwrap().get(0), row.get(0)));
         }
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_type_is_what_its_text_declares(semantic in declarable()) {
+        prop_assert_eq!(SemanticType::parse(&semantic.to_string()), Ok(semantic));
+    }
+}
+
+/// A type, a value of it, and the texts of its schema and of the value, as messages of the connector
+/// have been seen to have them.
+type Captured = (&'static str, Value<'static>, &'static str, &'static str);
+
+const CAPTURED_INTERVAL: Interval = Interval { months: 14, days: 3, micros: 14_706_789_000 };
+const CAPTURED_UUID: [u8; 16] = 0xa0ee_bc99_9c0b_4ef8_bb6d_6bb9_bd38_0a11_u128.to_be_bytes();
+
+fn captured() -> [Captured; 10] {
+    [
+        (
+            "bits(12)",
+            Value::Bits(Bits::new(&[0xaa, 0x0a], Some(12)).unwrap()),
+            r#"{"type":"bytes","optional":true,"name":"io.debezium.data.Bits","version":1,"parameters":{"length":"12"},"field":"v"}"#,
+            "\"qgo=\"",
+        ),
+        (
+            "point",
+            Value::Point(Point { x: 1.5, y: -2.5, srid: None }),
+            r#"{"type":"struct","fields":[{"type":"double","optional":false,"field":"x"},{"type":"double","optional":false,"field":"y"},{"type":"bytes","optional":true,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"}],"optional":true,"name":"io.debezium.data.geometry.Point","version":1,"doc":"Geometry (POINT)","field":"v"}"#,
+            r#"{"x":1.5,"y":-2.5,"wkb":"AQEAAAAAAAAAAAD4PwAAAAAAAATA","srid":null}"#,
+        ),
+        (
+            "interval(iso)",
+            Value::Interval(CAPTURED_INTERVAL),
+            r#"{"type":"string","optional":true,"name":"io.debezium.time.Interval","version":1,"field":"v"}"#,
+            "\"P1Y2M3DT4H5M6.789S\"",
+        ),
+        (
+            "interval(iso)",
+            Value::Interval(Interval { months: 0, days: -1, micros: -1 }),
+            r#"{"type":"string","optional":true,"name":"io.debezium.time.Interval","version":1,"field":"v"}"#,
+            "\"P0Y0M-1DT0H0M-0.000001S\"",
+        ),
+        (
+            "date(iso)",
+            Value::Date(Date::Infinity),
+            r#"{"type":"string","optional":true,"name":"io.debezium.time.IsoDate","version":1,"field":"v"}"#,
+            "\"-5877611-06-21Z\"",
+        ),
+        (
+            "timestamp(iso)",
+            Value::Timestamp(Timestamp::NegInfinity),
+            r#"{"type":"string","optional":true,"name":"io.debezium.time.IsoTimestamp","version":1,"field":"v"}"#,
+            "\"-290308-12-21T19:59:27.6Z\"",
+        ),
+        (
+            "timetz",
+            Value::ZonedTime(ZonedTime {
+                time: Time::from_nanos(25_496_123_456_000),
+                offset_seconds: 0,
+            }),
+            r#"{"type":"string","optional":true,"name":"io.debezium.time.ZonedTime","version":1,"field":"v"}"#,
+            "\"07:04:56.123456Z\"",
+        ),
+        (
+            "uuid",
+            Value::Uuid(CAPTURED_UUID),
+            r#"{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1,"field":"v"}"#,
+            "\"a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11\"",
+        ),
+        (
+            "array(uuid)",
+            Value::Unavailable,
+            r#"{"type":"array","items":{"type":"string","optional":true,"name":"io.debezium.data.Uuid","version":1},"optional":true,"field":"v"}"#,
+            r#"["b68a35a7-17ad-35b3-af2a-ae46edb4545a"]"#,
+        ),
+        (
+            "map",
+            Value::Unavailable,
+            r#"{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"string","optional":true},"optional":true,"field":"v"}"#,
+            r#"{"__debezium_unavailable_value":"__debezium_unavailable_value"}"#,
+        ),
+    ]
+}
+
+#[test]
+fn captured_columns_are_written_byte_for_byte() {
+    for (semantic, value, schema, json) in captured() {
+        let semantic = SemanticType::parse(semantic).unwrap();
+        let shape = Arc::new(RowShape::new(vec![
+            Column::new("k", SemanticType::Int32),
+            Column::new("v", semantic.clone()),
+        ]));
+        let encoder = EnvelopeEncoder::new("t", &shape, &["k"], SchemaBlock::Present).unwrap();
+        let mut buffer = RowBuffer::new();
+        buffer.push(Value::Int32(1));
+        buffer.push(value);
+        let mut decoder = decoder();
+        let text = fixture("insert schema");
+        let message = decoder.decode(None, Some(text.as_bytes())).unwrap();
+        let Message::Change(envelope) = message else { panic!("{message:?}") };
+        let envelope = Envelope { after: Some(buffer.row(&shape, "")), ..envelope };
+        let mut out = Vec::new();
+        encoder.value(&envelope, &mut out).unwrap();
+        let out = String::from_utf8(out).unwrap();
+        assert!(out.contains(schema), "{semantic}: {out}");
+        assert!(out.contains(&format!("\"after\":{{\"k\":1,\"v\":{json}}}")), "{semantic}: {out}");
     }
 }

@@ -1,9 +1,9 @@
 //! Bytes that no producer sends: each gives a message or an error, never a panic, and leaves the
 //! decoder usable.
 
-use debezium_envelope::{DecodeError, Limits, Message, MessageDecoder};
+use debezium_envelope::{Declarations, DecodeError, Limits, Message, MessageDecoder, SemanticType};
 
-use crate::fixtures::{BARE_KEY, SCHEMA_KEY, VALUES, declarations, decoder, value};
+use crate::fixtures::{BARE_KEY, SCHEMA_KEY, VALUES, declarations, decoder, rich, value};
 
 /// Looks at everything that a message shows.
 fn read(result: Result<Message<'_>, DecodeError>) {
@@ -73,6 +73,36 @@ fn every_removed_or_doubled_byte_is_an_answer() {
         }
     }
     still_works(&mut decoder);
+}
+
+#[test]
+fn every_damage_to_a_row_of_all_types_is_an_answer() {
+    let (declarations, text) = rich();
+    let mut decoder = MessageDecoder::new(declarations, Limits::default());
+    assert!(matches!(decoder.decode(None, Some(text.as_bytes())), Ok(Message::Change(_))));
+    for at in 0..text.len() {
+        read(decoder.decode(None, text.as_bytes().get(..at)));
+        for change in [0xff, 0x01, 0x20, b'0' ^ b'"', b'{' ^ b'}', b'[' ^ b'1', b',' ^ b']'] {
+            let mut bytes = text.as_bytes().to_vec();
+            *bytes.get_mut(at).unwrap() ^= change;
+            read(decoder.decode(None, Some(&bytes)));
+        }
+        let mut bytes = text.as_bytes().to_vec();
+        bytes.remove(at);
+        read(decoder.decode(None, Some(&bytes)));
+    }
+    assert!(matches!(decoder.decode(None, Some(text.as_bytes())), Ok(Message::Change(_))));
+}
+
+#[test]
+fn a_long_array_counts_against_the_limit_of_values() {
+    let mut declarations = Declarations::none();
+    declarations.declare("*", "v", SemanticType::parse("array(int32)").unwrap());
+    let limits = Limits { tokens_max: 1_000, ..Limits::default() };
+    let mut decoder = MessageDecoder::new(declarations, limits);
+    let key = format!("{{\"v\":[{}7]}}", "7,".repeat(2_000));
+    let error = decoder.decode(Some(key.as_bytes()), None).map(drop).unwrap_err();
+    assert_eq!(error.code(), "too_many_tokens");
 }
 
 #[test]

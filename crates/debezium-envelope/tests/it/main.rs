@@ -1,6 +1,8 @@
 //! The decoder and the encoder from the outside, on the fixtures and on generated rows.
 
 #[cfg(test)]
+mod allocation;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod encoding;
@@ -10,6 +12,8 @@ mod envelopes;
 mod fixtures;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod owned;
 #[cfg(test)]
 mod times;
 #[cfg(test)]
