@@ -8,8 +8,8 @@
 //! - Any bytes give a message or a [`DecodeError`], without a panic, within [`Limits`].
 //! - Types come from the schema block of the message or from [`Declarations`]; they are not guessed.
 //! - Decoding a row allocates nothing once the decoder has seen a few rows of its table.
-//! - [`EnvelopeEncoder`] writes what Debezium 2.4 writes, byte for byte, and the decoder gives back
-//!   what was encoded.
+//! - [`EnvelopeEncoder`] writes what Debezium 2.4 writes, byte for byte, and types that came later as
+//!   the version that brought them; the decoder gives back what was encoded.
 //!
 //! ```
 //! use debezium_envelope::{Declarations, Limits, Message, MessageDecoder, SemanticType};

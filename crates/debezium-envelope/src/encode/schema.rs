@@ -194,11 +194,6 @@ impl Connect {
         reason = "the caller names every type and hands over those of this family"
     )]
     fn nested(semantic: &SemanticType) -> Option<Self> {
-        let geometry = |name| {
-            let members =
-                [("wkb", "bytes", Presence::Required), ("srid", "int32", Presence::Optional)];
-            Self::record(name, &members)
-        };
         let array = |element: &SemanticType| {
             let items = Self::of(element)?.close(Presence::Optional, None);
             Some(Self { inside: format!(r#""items":{items},"#), ..Self::plain("array") })
@@ -234,8 +229,16 @@ impl Connect {
                 let own = Self::record("io.debezium.data.geometry.Point", &members);
                 Self { doc: Some("Geometry (POINT)"), ..own }
             }
-            SemanticType::Geometry => geometry("io.debezium.data.geometry.Geometry"),
-            SemanticType::Geography => geometry("io.debezium.data.geometry.Geography"),
+            SemanticType::Geometry => {
+                let inside = r#""fields":[{"type":"bytes","optional":false,"field":"wkb"},{"type":"int32","optional":true,"field":"srid"},{"type":"map","keys":{"type":"string","optional":false},"values":{"type":"string","optional":true},"optional":true,"field":"extensions"}],"#;
+                let name = Some(("io.debezium.data.geometry.Geometry", 2));
+                Self { inside: inside.to_owned(), name, ..Self::plain("struct") }
+            }
+            SemanticType::Geography => {
+                let members =
+                    [("wkb", "bytes", Presence::Required), ("srid", "int32", Presence::Optional)];
+                Self::record("io.debezium.data.geometry.Geography", &members)
+            }
             SemanticType::Circle => {
                 let center = Self::nested(&SemanticType::Point)?;
                 let center = center.close(Presence::Required, Some("center"));

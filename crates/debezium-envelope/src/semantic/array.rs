@@ -7,11 +7,12 @@
 use super::text::PLACEHOLDER;
 use super::{CellInput, Role};
 use crate::error::CellError;
-use crate::json::{JsonError, JsonKind};
+use crate::json::JsonKind;
 use crate::row::{DIMENSIONS_MAX, Date, SemanticType, Value};
 use crate::schema::ConnectSchema;
 
 const EXPECTED: &str = "an array";
+const TOO_DEEP: &str = "an array of at most six dimensions";
 const IRREGULAR: &str = "an array whose dimensions are the same everywhere";
 
 pub(super) fn from_connect(schema: &ConnectSchema) -> Result<Option<SemanticType>, &'static str> {
@@ -35,47 +36,35 @@ pub(super) fn decode(
     cell: &mut CellInput<'_, '_>,
 ) -> Result<(), CellError> {
     let index = cell.index;
-    let role = cell.role;
-    let outcome = read_dimension(element, cell, DIMENSIONS_MAX)?;
-    let Outcome::Elements = outcome else {
-        if role == Role::Column {
-            cell.set(Value::Unavailable);
-            return Ok(());
-        }
-        return Err(CellError::InvalidText { expected: EXPECTED });
-    };
-    if role == Role::Column && is_placeholder(cell.buffer.own(index)) {
+    read_dimension(element, cell, DIMENSIONS_MAX)?;
+    if cell.role == Role::Column && is_placeholder(cell.buffer.own(index)) {
         cell.set(Value::Unavailable);
     }
     Ok(())
 }
 
-/// What stood between the brackets.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Outcome {
-    Elements,
-    /// The placeholder alone.
-    Placeholder,
-}
-
 /// Reads one dimension into the cell, and those inside it.
+///
+/// Only a column's own only element can be the placeholder: inside further dimensions and inside maps
+/// an equal text is what the source holds.
 fn read_dimension(
     element: &SemanticType,
     cell: &mut CellInput<'_, '_>,
     dimensions_left: usize,
-) -> Result<Outcome, CellError> {
+) -> Result<(), CellError> {
     if cell.reader.kind()? != JsonKind::Array {
         return Err(cell.wrong_type(EXPECTED));
     }
-    let too_deep = JsonError::TooDeep { at: cell.reader.at() };
+    let too_deep = CellError::InvalidText { expected: TOO_DEEP };
     let dimensions_left = dimensions_left.checked_sub(1).ok_or(too_deep)?;
     cell.reader.open_array()?;
     let list = cell.buffer.open_list();
     let first_at = cell.reader.at();
     let first_index = cell.buffer.len();
+    let first_role = if cell.role == Role::Column { Role::FirstElement } else { Role::Element };
     let mut count = 0_usize;
     while cell.reader.element(count == 0)? {
-        let role = if count == 0 { Role::FirstElement } else { Role::Element };
+        let role = if count == 0 { first_role } else { Role::Element };
         let index = cell.buffer.push_null();
         read_element(element, cell.at(index, role), dimensions_left)?;
         count = count.saturating_add(1);
@@ -83,7 +72,8 @@ fn read_dimension(
     if cell.buffer.own(first_index) == Value::Unavailable && count > 0 {
         if count == 1 {
             cell.buffer.abandon_list(list);
-            return Ok(Outcome::Placeholder);
+            cell.set(Value::Unavailable);
+            return Ok(());
         }
         // Beside other elements it is no placeholder but what the source holds.
         let end = cell.reader.at();
@@ -91,13 +81,13 @@ fn read_dimension(
         super::decode(element, cell.at(first_index, Role::Element))?;
         cell.reader.seek(end);
     }
-    let elements = first_index..first_index.saturating_add(count);
-    if !elements.clone().all(|index| alike(cell.buffer.own(first_index), cell.buffer.own(index))) {
+    let mut elements = first_index..first_index.saturating_add(count);
+    if !elements.all(|index| alike(cell.buffer.own(first_index), cell.buffer.own(index))) {
         return Err(CellError::InvalidText { expected: IRREGULAR });
     }
     cell.buffer.close_array(list);
     cell.buffer.move_last_to(cell.index);
-    Ok(Outcome::Elements)
+    Ok(())
 }
 
 fn read_element(
@@ -105,12 +95,11 @@ fn read_element(
     mut cell: CellInput<'_, '_>,
     dimensions_left: usize,
 ) -> Result<(), CellError> {
-    if cell.reader.kind()? != JsonKind::Array {
-        return super::decode(element, cell);
-    }
-    match read_dimension(element, &mut cell, dimensions_left)? {
-        Outcome::Elements => Ok(()),
-        Outcome::Placeholder => Err(CellError::InvalidText { expected: IRREGULAR }),
+    if cell.reader.kind()? == JsonKind::Array {
+        cell.role = Role::Element;
+        read_dimension(element, &mut cell, dimensions_left)
+    } else {
+        super::decode(element, cell)
     }
 }
 

@@ -5,8 +5,8 @@
 use std::sync::Arc;
 
 use debezium_envelope::{
-    Bits, Column, Date, Decimal, Geometry, NativeShape, Point, RowBuffer, RowShape, SemanticType,
-    Timestamp, Value,
+    Bits, Column, Date, Decimal, Geometry, Interval, NativeShape, Point, RowBuffer, RowShape,
+    SemanticType, Time, Timestamp, Value, ZonedTime,
 };
 
 use crate::types::{RANGE, TEXT, WRONG, check, declared, described, named};
@@ -125,7 +125,7 @@ fn arrays_have_up_to_six_equal_dimensions() {
                 ("[[1],null]", TEXT),
                 ("[[1],[2,3]]", TEXT),
                 ("[[[1],[2]],[[3,4],[5,6]]]", TEXT),
-                ("[[[[[[[1]]]]]]]", Err("too_deep")),
+                ("[[[[[[[1]]]]]]]", TEXT),
             ],
         );
         described(schema, "[[[[[[1]]]]]]", |value| {
@@ -163,7 +163,11 @@ fn placeholders_of_arrays_and_maps_are_unavailable() {
     let of_bytes = array_of(r#"{"type":"bytes"}"#);
     let two = format!("{},\"\"]", base64.trim_end_matches(']'));
     expect(&of_bytes, &two, array(&[Value::Bytes(P.as_bytes()), Value::Bytes(b"")]));
-    check(&of_text, &[("[[\"__debezium_unavailable_value\"]]", TEXT)]);
+    expect(&of_text, &format!(r#"[["{P}"]]"#), |buffer| {
+        let outer = buffer.open_list();
+        array(&[Value::Text(P)])(buffer);
+        buffer.close_array(outer);
+    });
 
     let map =
         r#"{"type":"map","keys":{"type":"string"},"values":{"type":"string","optional":true}}"#;
@@ -379,4 +383,51 @@ fn documents_labels_and_years_keep_what_they_are() {
         );
     }
     check(&named("int32", "io.debezium.time.Year"), &[("2024", Ok(Value::Int32(2024)))]);
+}
+
+/// The values that the connector cannot send whole, and what is left of them.
+#[test]
+fn what_the_connector_has_lost_arrives_as_what_is_left() {
+    let decimal = |unscaled, scale| Value::Decimal(Decimal::Small { unscaled, scale });
+    let time = |nanos| Value::Time(Time::from_nanos(nanos));
+    let millis = |millis| Value::Timestamp(Timestamp::Millis(millis));
+    let days = 86_400_000_000_000;
+    for (semantic, json, left) in [
+        // 12:34:56.123456+05:30 without its offset.
+        (
+            "timetz",
+            "\"07:04:56.123456Z\"",
+            Value::ZonedTime(ZonedTime {
+                time: Time::from_nanos(25_496_123_456_000),
+                offset_seconds: 0,
+            }),
+        ),
+        // B'00' of bit varying, and every other of zeros alone.
+        ("varbits(20)", "\"\"", Value::Bits(Bits::new(&[], None).unwrap())),
+        // NaN and 0.10 in decimal mode precise.
+        ("decimal", "null", Value::Null),
+        ("decimal", r#"{"scale":1,"value":"AQ=="}"#, decimal(1, 1)),
+        // The same in decimal mode string, where both are whole.
+        ("decimal", "\"NAN\"", Value::Decimal(Decimal::NaN)),
+        ("decimal", "\"0.10\"", decimal(10, 2)),
+        // 30 digits, and the least amount of money, in decimal mode double.
+        ("float64", "1.2345678901234568E29", Value::Float64(1.234_567_890_123_456_8e29)),
+        ("float64", "-9.223372036854776E16", Value::Float64(-92_233_720_368_547_760.0)),
+        // 1 year 2 mons 3 days 04:05:06.789 as 429.125 days and a time.
+        (
+            "interval",
+            "37091106789000",
+            Value::Interval(Interval { months: 0, days: 0, micros: 37_091_106_789_000 }),
+        ),
+        // 23:59:59.999999, 24:00:00 and a timestamp with microseconds in time mode connect.
+        ("time(millis)", "86399999", time(days - 1_000_000)),
+        ("time(millis)", "86400000", time(days)),
+        ("timestamp(millis)", "1709251199999", millis(1_709_251_199_999)),
+        // 24:00:00 in time mode isostring.
+        ("time(iso)", "\"00:00:00Z\"", time(0)),
+        // 294247-01-10 04:00:25.2, which looks like the infinity.
+        ("timestamp(micros)", "9223372036825200000", Value::Timestamp(Timestamp::Infinity)),
+    ] {
+        declared(semantic, json, |value| assert_eq!(value, Ok(left), "{json} as {semantic}"));
+    }
 }

@@ -222,7 +222,7 @@ fn rare() -> BoxedStrategy<Typed> {
         (labels(), text()).prop_map(|(allowed, value)| (SemanticType::Enum { allowed }, value)),
         (labels(), text()).prop_map(|(allowed, value)| (SemanticType::EnumSet { allowed }, value)),
         of(SemanticType::Geometry, geometry()),
-        of(SemanticType::Geography, geometry()),
+        of(SemanticType::Geography, shape()),
         of(SemanticType::Point, plain(point())),
         (any::<[f64; 3]>())
             .prop_map(|[x, y, r]| (SemanticType::Circle, Owned::Text(format!("<({x},{y}),{r}>")))),
@@ -247,10 +247,21 @@ fn geometry() -> BoxedStrategy<Owned> {
         Just(Some(NativeShape::ClosedPath)),
         Just(Some(NativeShape::Polygon)),
     ];
-    (0..=1_u8, proptest::collection::vec(any::<u8>(), 4..30), any::<Option<i32>>(), native)
-        .prop_map(|(order, mut wkb, srid, native)| {
+    (shape(), native)
+        .prop_map(|(mut shape, native)| {
+            if let Owned::Geometry(_, _, place) = &mut shape {
+                *place = native;
+            }
+            shape
+        })
+        .boxed()
+}
+
+fn shape() -> BoxedStrategy<Owned> {
+    (0..=1_u8, proptest::collection::vec(any::<u8>(), 4..30), any::<Option<i32>>())
+        .prop_map(|(order, mut wkb, srid)| {
             wkb.insert(0, order);
-            Owned::Geometry(wkb, srid, native)
+            Owned::Geometry(wkb, srid, None)
         })
         .boxed()
 }

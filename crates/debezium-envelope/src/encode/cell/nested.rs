@@ -43,9 +43,8 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
             put_map(out, (key, value), map.iter())
         }
         (SemanticType::Point, Value::Point(point)) => put_point(out, point),
-        (SemanticType::Geometry | SemanticType::Geography, Value::Geometry(geometry)) => {
-            put_geometry(out, geometry)
-        }
+        (SemanticType::Geometry, Value::Geometry(geometry)) => put_geometry(out, geometry),
+        (SemanticType::Geography, Value::Geometry(geometry)) => put_geography(out, geometry),
         (SemanticType::Circle, Value::Text(text)) => {
             let inside = text.strip_prefix("<(")?.strip_suffix('>')?;
             let (center, radius) = inside.split_once("),")?;
@@ -148,22 +147,32 @@ fn put_srid(out: &mut Vec<u8>, srid: Option<i32>) -> Option<()> {
     }
 }
 
+/// A shape in the form of Debezium 3.7, whose extensions name PostgreSQL's own types.
 fn put_geometry(out: &mut Vec<u8>, geometry: Geometry<'_>) -> Option<()> {
-    out.extend_from_slice(b"{\"wkb\":");
-    put_base64(out, geometry.wkb());
-    put_srid(out, geometry.srid())?;
-    let extensions = geometry.native().map(|native| match native {
-        NativeShape::Box => r#"{"type":"box"}"#,
-        NativeShape::Segment => r#"{"type":"lseg"}"#,
-        NativeShape::OpenPath => r#"{"type":"path","closed":"false"}"#,
-        NativeShape::ClosedPath => r#"{"type":"path","closed":"true"}"#,
-        NativeShape::Polygon => r#"{"type":"polygon"}"#,
-    });
-    if let Some(extensions) = extensions {
-        write!(out, ",\"extensions\":{extensions}").ok()?;
-    }
+    put_shape(out, geometry)?;
+    let extensions = match geometry.native() {
+        None => "null",
+        Some(NativeShape::Box) => r#"{"type":"box"}"#,
+        Some(NativeShape::Segment) => r#"{"type":"lseg"}"#,
+        Some(NativeShape::OpenPath) => r#"{"type":"path","closed":"false"}"#,
+        Some(NativeShape::ClosedPath) => r#"{"type":"path","closed":"true"}"#,
+        Some(NativeShape::Polygon) => r#"{"type":"polygon"}"#,
+    };
+    write!(out, ",\"extensions\":{extensions}}}").ok()
+}
+
+/// None of PostgreSQL's own types lies on the globe.
+fn put_geography(out: &mut Vec<u8>, geometry: Geometry<'_>) -> Option<()> {
+    geometry.native().is_none().then_some(())?;
+    put_shape(out, geometry)?;
     out.push(b'}');
     Some(())
+}
+
+fn put_shape(out: &mut Vec<u8>, geometry: Geometry<'_>) -> Option<()> {
+    out.extend_from_slice(b"{\"wkb\":");
+    put_base64(out, geometry.wkb());
+    put_srid(out, geometry.srid())
 }
 
 /// What stands for an array that the source did not send.
