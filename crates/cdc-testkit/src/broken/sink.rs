@@ -47,7 +47,7 @@ impl Sink for BrokenSink {
         let defect = self.defect;
         Ok((
             BrokenStager { inner: stager, defect, last: Vec::new() },
-            BrokenWriter { inner: writer, defect },
+            BrokenWriter::new(writer, defect),
         ))
     }
 }
@@ -95,21 +95,41 @@ impl Stager for BrokenStager {
 pub struct BrokenWriter {
     inner: MemoryWriter,
     defect: SinkDefect,
+    /// Rows of the batch that is prepared.
+    prepared: Vec<StoredRow>,
+    /// Rows that nobody asked for and that come with the next batch.
+    stray: Vec<StoredRow>,
 }
 
 type Outcome = Result<(), MemoryError>;
 
 impl BrokenWriter {
+    fn new(inner: MemoryWriter, defect: SinkDefect) -> Self {
+        Self { inner, defect, prepared: Vec::new(), stray: Vec::new() }
+    }
+
     /// What the defect does before the batch is applied.
     fn before(&mut self, batch: &WriteBatch<MemoryBody>) {
-        if self.defect == SinkDefect::ReconnectsInSilence {
-            self.inner.connect();
+        let prepared = self.inner.has_prepared(batch);
+        match self.defect {
+            SinkDefect::ReconnectsInSilence => self.inner.connect(),
+            SinkDefect::RevivesALostPreparation if prepared => self.inner.connect(),
+            _ => {}
         }
         let warehouse = self.inner.warehouse.clone();
         let mut state = warehouse.state();
         for (partition, range) in batch.delta().ranges() {
             let stands = state.checkpoint.next(partition);
             match self.defect {
+                SinkDefect::AppliesAPreparationOutOfTurn
+                    if prepared && stands < Some(range.from()) =>
+                {
+                    state.checkpoint.restore(partition.clone(), range.from());
+                }
+                SinkDefect::TrustsAPreparation if prepared => {
+                    let epoch = state.epochs.get(partition).copied();
+                    self.inner.epochs().extend(epoch.map(|epoch| (partition.clone(), epoch)));
+                }
                 SinkDefect::IgnoresTheEpoch => {
                     let epoch = state.epochs.get(partition).copied();
                     self.inner.epochs().extend(epoch.map(|epoch| (partition.clone(), epoch)));
@@ -146,9 +166,12 @@ impl BrokenWriter {
                 drop(state);
                 self.after_refused(batch, error)
             }
-            Err(error @ (MemoryError::Busy | MemoryError::Lost | MemoryError::NoSession)) => {
-                Err(error)
-            }
+            Err(
+                error @ (MemoryError::Busy
+                | MemoryError::Lost
+                | MemoryError::NoSession
+                | MemoryError::WhilePrepared),
+            ) => Err(error),
         }
     }
 
@@ -277,13 +300,57 @@ impl Writer for BrokenWriter {
         self.inner.plan(table, shape).await
     }
 
+    async fn second(&mut self) -> Result<Option<Self>, MemoryError> {
+        let Some(mut inner) = self.inner.second().await? else { return Ok(None) };
+        if self.defect == SinkDefect::SecondWriterOwnsNothing {
+            inner.secede();
+        }
+        Ok(Some(Self::new(inner, self.defect)))
+    }
+
+    async fn prepare(&mut self, batch: &WriteBatch<MemoryBody>) -> Outcome {
+        let rows: Vec<_> = batch.body().rows.iter().map(|(_, row)| row.clone()).collect();
+        let outcome = self.inner.prepare(batch).await;
+        match (self.defect, &outcome) {
+            (SinkDefect::ShowsPreparedRows, Ok(())) => {
+                self.inner.warehouse.state().rows.extend(rows);
+            }
+            (SinkDefect::KeepsRowsOfARefusedPreparation, Err(_)) => {
+                let accepted = |row: &StoredRow| row.text.as_deref() != Some("poison");
+                self.stray.extend(rows.into_iter().take_while(accepted));
+            }
+            (_, Ok(())) => self.prepared = rows,
+            (_, Err(_)) => {}
+        }
+        outcome
+    }
+
+    async fn abandon(&mut self) {
+        self.inner.abandon().await;
+        let rows = std::mem::take(&mut self.prepared);
+        if self.defect == SinkDefect::KeepsAbandonedRows {
+            self.stray.extend(rows);
+        }
+    }
+
     async fn apply(&mut self, batch: &WriteBatch<MemoryBody>) -> Outcome {
         if self.defect == SinkDefect::IgnoresEmptyBatches && batch.body().rows.is_empty() {
             return Ok(());
         }
+        let prepared = std::mem::take(&mut self.prepared);
         self.before(batch);
         let outcome = self.inner.apply(batch).await;
-        self.after(batch, outcome)
+        let outcome = self.after(batch, outcome);
+        if outcome.is_ok() {
+            let mut state = self.inner.warehouse.state();
+            state.rows.append(&mut self.stray);
+            if self.defect == SinkDefect::AppliesThePreparedBatch && !prepared.is_empty() {
+                let kept = state.rows.len().saturating_sub(batch.body().rows.len());
+                state.rows.truncate(kept);
+                state.rows.extend(prepared);
+            }
+        }
+        outcome
     }
 
     async fn release(&mut self, partitions: &[Partition]) -> Outcome {

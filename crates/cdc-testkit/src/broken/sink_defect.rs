@@ -57,11 +57,27 @@ pub enum SinkDefect {
     KeepsClearedRows,
     /// The body says that it takes one byte a row.
     UnderstatesItsSize,
+    /// Rows can be seen as soon as they are prepared.
+    ShowsPreparedRows,
+    /// The second writer of a lane knows nothing of what the lane has acquired.
+    SecondWriterOwnsNothing,
+    /// A prepared batch is applied although the one in front of it is not.
+    AppliesAPreparationOutOfTurn,
+    /// Rows of an abandoned batch come with the next one.
+    KeepsAbandonedRows,
+    /// The rows that were prepared are applied instead of those of the batch that is given.
+    AppliesThePreparedBatch,
+    /// Rows before one that is refused while it is prepared come with the next batch.
+    KeepsRowsOfARefusedPreparation,
+    /// Whoever has prepared a batch may apply it, whoever owns the partition by then.
+    TrustsAPreparation,
+    /// What was prepared in a lost session is applied in a new one.
+    RevivesALostPreparation,
 }
 
 impl SinkDefect {
     /// All of them.
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 35] = [
         Self::LosesTheLastRow,
         Self::AppliesTwice,
         Self::MovesTheCheckpointFirst,
@@ -89,6 +105,14 @@ impl SinkDefect {
         Self::ForgetsPlans,
         Self::KeepsClearedRows,
         Self::UnderstatesItsSize,
+        Self::ShowsPreparedRows,
+        Self::SecondWriterOwnsNothing,
+        Self::AppliesAPreparationOutOfTurn,
+        Self::KeepsAbandonedRows,
+        Self::AppliesThePreparedBatch,
+        Self::KeepsRowsOfARefusedPreparation,
+        Self::TrustsAPreparation,
+        Self::RevivesALostPreparation,
     ];
 
     /// The case of [`conformance::sink`](crate::conformance::sink) that must catch it.
@@ -122,6 +146,22 @@ impl SinkDefect {
             Self::ForgetsPlans => "a_plan_is_needed_once_per_shape",
             Self::KeepsClearedRows => "a_cleared_body_gives_the_same_rows_again",
             Self::UnderstatesItsSize => "a_body_knows_its_size",
+            Self::ShowsPreparedRows => "a_prepared_batch_is_not_visible_before_it_is_applied",
+            Self::SecondWriterOwnsNothing => {
+                "a_prepared_batch_is_applied_after_the_one_in_front_of_it"
+            }
+            Self::AppliesAPreparationOutOfTurn => {
+                "a_prepared_batch_out_of_turn_is_refused_and_changes_nothing"
+            }
+            Self::KeepsAbandonedRows => {
+                "an_abandoned_batch_leaves_nothing_and_can_be_applied_afterwards"
+            }
+            Self::AppliesThePreparedBatch => "another_batch_than_the_prepared_one_is_applied_alone",
+            Self::KeepsRowsOfARefusedPreparation => {
+                "a_refused_preparation_leaves_nothing_and_its_writer_usable"
+            }
+            Self::TrustsAPreparation => "a_prepared_batch_of_an_older_owner_is_refused",
+            Self::RevivesALostPreparation => "a_prepared_batch_of_a_lost_session_is_not_applied",
         }
     }
 }

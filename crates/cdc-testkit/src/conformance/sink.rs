@@ -5,12 +5,16 @@
 //! 0 to 2 of the topic [`TOPIC`], generation 0. A sink with tables gets one table of two columns
 //! that keeps every change (history), without a unique key.
 //!
+//! The cases about preparing take the second writer that the sink offers, and go on with one where it
+//! offers none: a sink that prepares nothing passes them too.
+//!
 //! Limits: a COMMIT whose answer is lost needs a proxy or a script between sink and server, so it
 //! is not a case here; what must hold around it (a second application changes nothing, acquire
 //! tells the truth after a lost session) is.
 
 mod lane;
 mod ownership;
+mod preparation;
 mod progress;
 mod refusal;
 mod staging;
@@ -109,6 +113,22 @@ suite! { SinkUnderTest:
     refusal::a_refusal_names_the_right_record_or_none;
     /// Without the refused record its neighbours are applied, in the same session.
     refusal::neighbours_of_a_refused_record_are_applied;
+    /// What is prepared shows nowhere until it is applied.
+    preparation::a_prepared_batch_is_not_visible_before_it_is_applied;
+    /// Two writers take batches in turn, each preparing its next one before the other has applied.
+    preparation::a_prepared_batch_is_applied_after_the_one_in_front_of_it;
+    /// A prepared batch that is applied before the one in front is refused, and has its turn later.
+    preparation::a_prepared_batch_out_of_turn_is_refused_and_changes_nothing;
+    /// An abandoned batch leaves nothing, neither at once nor with the next one, and can be applied.
+    preparation::an_abandoned_batch_leaves_nothing_and_can_be_applied_afterwards;
+    /// A batch that is applied although another one was prepared comes without that one.
+    preparation::another_batch_than_the_prepared_one_is_applied_alone;
+    /// A batch that is refused when it is prepared leaves nothing, and its writer goes on.
+    preparation::a_refused_preparation_leaves_nothing_and_its_writer_usable;
+    /// Preparing proves no ownership: a partition that was taken over meanwhile is not written.
+    preparation::a_prepared_batch_of_an_older_owner_is_refused;
+    /// What was prepared in a session that was lost is not applied.
+    preparation::a_prepared_batch_of_a_lost_session_is_not_applied;
     /// An unknown shape needs a plan and leaves the body alone; an adopted plan is enough.
     staging::a_plan_is_needed_once_per_shape;
     /// A body that was cleared and filled again gives the same rows, once.

@@ -1,20 +1,22 @@
 //! A sink that keeps the contract in memory and has faults when told to.
 
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
-    Body, ChangeEvent, Classify, DeadLetter, ErrorClass, Halt, Partition, Poison, RecordRef,
-    Rejection, ResumePoint, RowShape, Sink, Stage, Staged, Stager, TableId, Value, WriteBatch,
-    Writer,
+    Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Halt, Partition, Poison,
+    RecordRef, Rejection, ResumePoint, RowShape, Sink, Stage, Staged, Stager, TableId, Value,
+    WriteBatch, Writer,
 };
 
 use super::warehouse::{Fault, State, StoredDeadLetter, StoredRow, Warehouse};
 
 /// A sink on a shared [`Warehouse`].
 ///
-/// The server behind it refuses rows by their text: `poison` is refused with the record's name,
-/// `curse` is refused without saying which record it was.
+/// The server behind it refuses rows by their text: `poison` is refused with the record's name, as
+/// soon as the row is prepared; `curse` is refused when its batch is applied, without saying which
+/// record it was.
 #[derive(Debug, Clone)]
 pub struct MemorySink {
     warehouse: Warehouse,
@@ -37,8 +39,9 @@ impl Sink for MemorySink {
     async fn open_lane(&self) -> Result<(MemoryStager, MemoryWriter), MemoryError> {
         let writer = MemoryWriter {
             warehouse: self.warehouse.clone(),
-            epochs: Arc::default(),
+            lane: Arc::default(),
             session: Some(self.warehouse.state().cuts),
+            prepared: None,
         };
         Ok((MemoryStager { planned: Vec::new() }, writer))
     }
@@ -96,6 +99,9 @@ pub enum MemoryError {
     /// A method was called out of order.
     #[error("called without a session: acquire comes first")]
     NoSession,
+    /// A method that must wait was called while a batch of the lane was prepared.
+    #[error("called while a batch is prepared: apply or abandon comes first")]
+    WhilePrepared,
 }
 
 impl Classify for MemoryError {
@@ -105,7 +111,7 @@ impl Classify for MemoryError {
             Self::Lost | Self::Fenced => ErrorClass::Indeterminate,
             Self::Refused(letter) => ErrorClass::Poison(Poison::Record(letter.clone())),
             Self::RefusedSome(why) => ErrorClass::Poison(Poison::Unknown(why.clone())),
-            Self::NoSession => ErrorClass::Fatal(Halt::Environment),
+            Self::NoSession | Self::WhilePrepared => ErrorClass::Fatal(Halt::Environment),
         }
     }
 }
@@ -152,15 +158,48 @@ impl Stager for MemoryStager {
 pub struct MemoryWriter {
     pub(crate) warehouse: Warehouse,
     /// Shared by the writers of a lane.
-    epochs: Arc<Mutex<BTreeMap<Partition, u64>>>,
+    lane: Arc<Shared>,
     /// How often sessions had been cut when this one was opened; `None` after it was lost.
     session: Option<u64>,
+    /// The batch that is prepared, in this session.
+    prepared: Option<CheckpointDelta>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    epochs: Mutex<BTreeMap<Partition, u64>>,
+    /// Batches that are prepared.
+    prepared: AtomicUsize,
 }
 
 impl MemoryWriter {
     /// The epochs under which the lane owns partitions.
     pub(crate) fn epochs(&self) -> MutexGuard<'_, BTreeMap<Partition, u64>> {
-        self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+        self.lane.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Leaves the lane: from now on it owns nothing.
+    pub(crate) fn secede(&mut self) {
+        self.lane = Arc::default();
+    }
+
+    /// Whether this batch is prepared.
+    pub(crate) fn has_prepared(&self, batch: &WriteBatch<MemoryBody>) -> bool {
+        self.prepared.as_ref() == Some(batch.delta())
+    }
+
+    /// Forgets what is prepared, and says whether there was anything.
+    fn unprepare(&mut self) -> bool {
+        let was_prepared = self.prepared.take().is_some();
+        if was_prepared {
+            self.lane.prepared.fetch_sub(1, Ordering::Relaxed);
+        }
+        was_prepared
+    }
+
+    fn nothing_is_prepared(&self) -> Result<(), MemoryError> {
+        let prepared = self.lane.prepared.load(Ordering::Relaxed);
+        if prepared == 0 { Ok(()) } else { Err(MemoryError::WhilePrepared) }
     }
 
     /// Opens a session if there is none that lives.
@@ -183,16 +222,10 @@ impl MemoryWriter {
     }
 
     fn commit(&self, state: &mut State, batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
-        for (at, row) in &batch.body().rows {
-            let why = |reason| Rejection::new(Stage::Apply, reason, "refused by the server");
-            match row.text.as_deref() {
-                Some("poison") => {
-                    let rejection = Box::new(why("poison"));
-                    return Err(MemoryError::Refused(Box::new(DeadLetter { at: *at, rejection })));
-                }
-                Some("curse") => return Err(MemoryError::RefusedSome(Box::new(why("curse")))),
-                _ => {}
-            }
+        refuse_named(batch)?;
+        let mut texts = batch.body().rows.iter().map(|(_, row)| row.text.as_deref());
+        if texts.any(|text| text == Some("curse")) {
+            return Err(MemoryError::RefusedSome(Box::new(refusal("curse"))));
         }
         if !state.advance(batch.delta(), &self.epochs()) {
             return Err(MemoryError::Fenced);
@@ -207,6 +240,38 @@ impl MemoryWriter {
     }
 }
 
+/// Refuses the first row that the server refuses by name.
+fn refuse_named(batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+    let mut rows = batch.body().rows.iter();
+    let Some((at, _)) = rows.find(|(_, row)| row.text.as_deref() == Some("poison")) else {
+        return Ok(());
+    };
+    let rejection = Box::new(refusal("poison"));
+    Err(MemoryError::Refused(Box::new(DeadLetter { at: *at, rejection })))
+}
+
+fn refusal(reason: &'static str) -> Rejection {
+    Rejection::new(Stage::Apply, reason, "refused by the server")
+}
+
+/// An apply that is under way, until it is dropped.
+struct Applying(Warehouse);
+
+impl Applying {
+    fn begin(warehouse: &Warehouse) -> Self {
+        let mut state = warehouse.state();
+        state.applying = state.applying.saturating_add(1);
+        Self(warehouse.clone())
+    }
+}
+
+impl Drop for Applying {
+    fn drop(&mut self) {
+        let mut state = self.0.state();
+        state.applying = state.applying.saturating_sub(1);
+    }
+}
+
 impl Writer for MemoryWriter {
     type Body = MemoryBody;
     type Plan = ();
@@ -216,6 +281,7 @@ impl Writer for MemoryWriter {
         &mut self,
         partitions: &[Partition],
     ) -> Result<Vec<(Partition, ResumePoint)>, MemoryError> {
+        self.nothing_is_prepared()?;
         let mut state = self.warehouse.state();
         let points = state.raise_epochs(partitions);
         for partition in partitions {
@@ -227,20 +293,36 @@ impl Writer for MemoryWriter {
     }
 
     async fn plan(&mut self, _table: TableId, _shape: &Arc<RowShape>) -> Result<(), MemoryError> {
+        self.nothing_is_prepared()?;
         self.check_session()
     }
 
     async fn second(&mut self) -> Result<Option<Self>, MemoryError> {
-        let (warehouse, epochs) = (self.warehouse.clone(), Arc::clone(&self.epochs));
-        Ok(Some(Self { warehouse, epochs, session: self.session }))
+        let (warehouse, lane) = (self.warehouse.clone(), Arc::clone(&self.lane));
+        Ok(Some(Self { warehouse, lane, session: self.session, prepared: None }))
     }
 
-    async fn prepare(&mut self, _batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+    async fn prepare(&mut self, batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+        refuse_named(batch)?;
         self.connect();
+        self.prepared = Some(batch.delta().clone());
+        self.lane.prepared.fetch_add(1, Ordering::Relaxed);
+        let mut state = self.warehouse.state();
+        state.prepared_behind = state.prepared_behind.saturating_add(state.applying.min(1));
         Ok(())
     }
 
+    async fn abandon(&mut self) {
+        if self.unprepare() {
+            let mut state = self.warehouse.state();
+            state.abandoned = state.abandoned.saturating_add(1);
+        }
+    }
+
     async fn apply(&mut self, batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+        self.unprepare();
+        let _under_way = Applying::begin(&self.warehouse);
+        self.warehouse.pass().await;
         self.check_session()?;
         let mut state = self.warehouse.state();
         state.applies = state.applies.saturating_add(1);
@@ -271,6 +353,7 @@ impl Writer for MemoryWriter {
     }
 
     async fn release(&mut self, partitions: &[Partition]) -> Result<(), MemoryError> {
+        self.nothing_is_prepared()?;
         self.check_session()?;
         for partition in partitions {
             self.epochs().remove(partition);

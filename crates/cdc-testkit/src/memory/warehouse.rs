@@ -7,6 +7,7 @@ use cdc_core::{
     Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, Rejection,
     ResumePoint,
 };
+use tokio::sync::watch;
 
 /// What happens at one apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,12 +82,18 @@ pub(crate) struct State {
     pub(crate) released: Vec<Partition>,
     /// How often all sessions were cut; a session knows under which count it was opened.
     pub(crate) cuts: u64,
+    /// Applies that are under way.
+    pub(crate) applying: usize,
+    pub(crate) prepared_behind: usize,
+    pub(crate) abandoned: usize,
 }
 
 /// The shared state behind all lanes of a [`MemorySink`](crate::MemorySink). Clones share it.
 #[derive(Debug, Clone, Default)]
 pub struct Warehouse {
     state: Arc<Mutex<State>>,
+    /// Whether applies wait.
+    held: Arc<watch::Sender<bool>>,
 }
 
 impl Warehouse {
@@ -147,6 +154,37 @@ impl Warehouse {
     pub fn cut_sessions(&self) {
         let mut state = self.state();
         state.cuts = state.cuts.saturating_add(1);
+    }
+
+    /// From now on applies wait before anything comes of them, until they are let go: what a test
+    /// needs to have another batch prepared meanwhile.
+    pub fn hold_applies(&self) {
+        self.held.send_replace(true);
+    }
+
+    /// Lets waiting applies go on, and those that come.
+    pub fn let_applies_go(&self) {
+        self.held.send_replace(false);
+    }
+
+    pub(crate) async fn pass(&self) {
+        let mut held = self.held.subscribe();
+        held.wait_for(|held| !held).await.expect("the warehouse keeps the sender");
+    }
+
+    /// How many applies are under way.
+    pub fn applying(&self) -> usize {
+        self.state().applying
+    }
+
+    /// How often a batch was prepared while another was being applied.
+    pub fn prepared_behind(&self) -> usize {
+        self.state().prepared_behind
+    }
+
+    /// How often a prepared batch was abandoned.
+    pub fn abandoned(&self) -> usize {
+        self.state().abandoned
     }
 
     /// Takes partitions over as another process would: from now on older owners are fenced.

@@ -2,6 +2,8 @@
 //! named for their defect, and no case is without a defect that it catches.
 
 #[cfg(test)]
+mod alone;
+#[cfg(test)]
 mod decoders;
 #[cfg(test)]
 mod ends;

@@ -4,6 +4,7 @@ use cdc_testkit::broken::{BrokenSink, SinkDefect};
 use cdc_testkit::conformance::sink::{self, CASES};
 use cdc_testkit::{MemorySink, Warehouse};
 
+use crate::alone::AloneSink;
 use crate::ends::MemorySinks;
 
 #[tokio::test]
@@ -13,6 +14,12 @@ async fn the_in_memory_sink_passes_every_case() {
         println!("sink: {case}");
         sink::run(&sinks, case).await.unwrap();
     }
+    assert_eq!(sink::run_all(&sinks).await, []);
+}
+
+#[tokio::test]
+async fn a_sink_without_a_second_writer_passes_every_case() {
+    let sinks = MemorySinks(|warehouse: Warehouse| AloneSink(MemorySink::new(warehouse)));
     assert_eq!(sink::run_all(&sinks).await, []);
 }
 

@@ -278,8 +278,7 @@ impl<S: Sink> Lane<S> {
 
     /// The batch must be applied.
     pub(super) async fn apply(&mut self, batch: &Batch<S>) -> Finding {
-        let outcome = self.writer.apply(batch).await;
-        outcome.map_err(|error| failed(&format!("apply {}", batch.delta()), &error))
+        apply_with(&mut self.writer, batch).await
     }
 
     /// The batch must be refused; gives back the class.
@@ -288,17 +287,41 @@ impl<S: Sink> Lane<S> {
         why: &str,
         batch: &Batch<S>,
     ) -> Result<ErrorClass, String> {
-        match self.writer.apply(batch).await {
-            Ok(()) => Err(format!("applied {}, although {why}", batch.delta())),
-            Err(error) => Ok(error.class()),
-        }
+        refused_by(&mut self.writer, why, batch).await
     }
 
     /// The batch must be refused because of its position: acquire and compare comes next.
     pub(super) async fn fenced(&mut self, why: &str, batch: &Batch<S>) -> Finding {
-        let class = self.refused(why, batch).await?;
-        ensure(class == ErrorClass::Indeterminate, || {
-            format!("{why}: expected an indeterminate refusal, found {class:?}")
-        })
+        fenced_by(&mut self.writer, why, batch).await
     }
+}
+
+/// [`Lane::apply`] with any of the lane's writers.
+pub(super) async fn apply_with<W: Writer>(writer: &mut W, batch: &WriteBatch<W::Body>) -> Finding {
+    let outcome = writer.apply(batch).await;
+    outcome.map_err(|error| failed(&format!("apply {}", batch.delta()), &error))
+}
+
+/// [`Lane::refused`] by any of the lane's writers.
+pub(super) async fn refused_by<W: Writer>(
+    writer: &mut W,
+    why: &str,
+    batch: &WriteBatch<W::Body>,
+) -> Result<ErrorClass, String> {
+    match writer.apply(batch).await {
+        Ok(()) => Err(format!("applied {}, although {why}", batch.delta())),
+        Err(error) => Ok(error.class()),
+    }
+}
+
+/// [`Lane::fenced`] by any of the lane's writers.
+pub(super) async fn fenced_by<W: Writer>(
+    writer: &mut W,
+    why: &str,
+    batch: &WriteBatch<W::Body>,
+) -> Finding {
+    let class = refused_by(writer, why, batch).await?;
+    ensure(class == ErrorClass::Indeterminate, || {
+        format!("{why}: expected an indeterminate refusal, found {class:?}")
+    })
 }
