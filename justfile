@@ -88,3 +88,7 @@ bench NAME:
 bench-e2e *ARGS:
     cargo build --release --package pipeline --package benches
     target/release/bench-e2e "$@"
+
+# Capture Debezium's messages anew as fixtures, e.g. `just capture-fixtures 2.4.2`
+capture-fixtures *RELEASES:
+    cargo run --package fixture-capture --bin capture-fixtures -- "$@"

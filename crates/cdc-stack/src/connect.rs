@@ -11,6 +11,7 @@ use crate::java::{self, Java, PORT_ATTEMPTS, Server};
 use crate::kafka::Broker;
 use crate::port::{free_port, require_free};
 use crate::process::POLL;
+use crate::release::Release;
 
 const COMPONENT: &str = "the Kafka Connect worker";
 
@@ -30,13 +31,21 @@ pub struct ConnectOptions {
     pub port: Option<u16>,
     /// The largest Java heap, in MiB.
     pub heap_mib: u32,
+    /// The versions of the worker and of Debezium.
+    pub release: Release,
     /// Further worker settings, which win over this crate's own.
     pub settings: Vec<(String, String)>,
 }
 
 impl Default for ConnectOptions {
     fn default() -> Self {
-        Self { folder: None, port: None, heap_mib: 1024, settings: Vec::new() }
+        Self {
+            folder: None,
+            port: None,
+            heap_mib: 1024,
+            release: Release::default(),
+            settings: Vec::new(),
+        }
     }
 }
 
@@ -55,7 +64,7 @@ impl Connect {
     ///
     /// As [`Broker::start`].
     pub fn start(broker: &Broker, options: &ConnectOptions) -> Result<Self, StackError> {
-        let java = Java::prepare()?;
+        let java = Java::prepare(&options.release)?;
         let mut attempt = 1;
         loop {
             match Self::attempt(&java, broker, options) {

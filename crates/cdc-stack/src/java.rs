@@ -14,8 +14,9 @@ use tempfile::TempDir;
 
 use crate::StackError;
 use crate::cache;
-use crate::file::{digest, work_folder};
+use crate::file::work_folder;
 use crate::process::{Launch, Process, run};
+use crate::release::Release;
 
 pub(crate) const POM: &str = include_str!("../../../docker/native/pom.xml");
 const LOG4J: &str = include_str!("../../../docker/native/log4j.properties");
@@ -40,15 +41,15 @@ pub(crate) struct Java {
 }
 
 impl Java {
-    /// Finds Java and the cached archives; the first call on a machine downloads them.
-    pub(crate) fn prepare() -> Result<Self, StackError> {
+    /// Finds Java and the cached archives of a release; the first call on a machine downloads them.
+    pub(crate) fn prepare(release: &Release) -> Result<Self, StackError> {
         let home = env::var_os("JAVA_HOME").map(|home| Path::new(&home).join("bin"));
         let program = program_in(home, "java").ok_or_else(|| StackError::MissingProgram {
             program: "java",
             searched: "looked in $JAVA_HOME/bin and on PATH".to_owned(),
             install: "apt-get install default-jre-headless",
         })?;
-        let archives = cache::entry(&format!("java-{}", digest(&[POM])), download)?;
+        let archives = cache::entry(&release.folder(), |folder| download(folder, release))?;
         Ok(Self { program, archives })
     }
 
@@ -99,7 +100,7 @@ fn program_in(preferred: Option<PathBuf>, name: &str) -> Option<PathBuf> {
 }
 
 /// Lets Maven copy the archives of each profile into a folder of its own.
-fn download(folder: &Path) -> Result<(), StackError> {
+fn download(folder: &Path, release: &Release) -> Result<(), StackError> {
     let maven = program_in(None, "mvn").ok_or_else(|| StackError::MissingProgram {
         program: "mvn",
         searched: "looked on PATH".to_owned(),
@@ -113,7 +114,7 @@ fn download(folder: &Path) -> Result<(), StackError> {
         let mut target_argument = OsString::from("-DoutputDirectory=");
         target_argument.push(folder.join(target));
         let mut command = Command::new(&maven);
-        command.args(["-q", "-B", "-P", profile, "-f"]).arg(&pom);
+        command.args(["-q", "-B", "-P", profile, "-f"]).arg(&pom).args(release.properties());
         command.arg("dependency:copy-dependencies").arg(target_argument).current_dir(folder);
         run(&mut command, "mvn dependency:copy-dependencies")?;
     }

@@ -7,6 +7,7 @@ use crate::cache;
 use crate::file::{copy_tree, digest};
 use crate::java::{self, Java, PORT_ATTEMPTS, Server};
 use crate::port::{accepts, free_port, require_free};
+use crate::release::Release;
 
 const COMPONENT: &str = "the Kafka broker";
 
@@ -58,7 +59,7 @@ impl Broker {
     /// When Java or, for the download, Maven is missing, when the download fails, when the port that
     /// was asked for is taken, or, as [`StackError::Start`], when the broker ends or stays silent; that error has its log.
     pub fn start(options: &BrokerOptions) -> Result<Self, StackError> {
-        let java = Java::prepare()?;
+        let java = Java::prepare(&Release::Pinned)?;
         let mut attempt = 1;
         loop {
             match Self::attempt(java.clone(), options) {

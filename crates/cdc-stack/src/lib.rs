@@ -51,8 +51,10 @@ pub mod kafka;
 mod port;
 pub mod postgres;
 mod process;
+mod release;
 mod stack;
 
 pub use component::{Component, FixedPorts};
 pub use error::StackError;
+pub use release::Release;
 pub use stack::{Ports, Stack, StackOptions, Warehouse};

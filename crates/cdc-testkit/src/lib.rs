@@ -1,4 +1,4 @@
-//! In-memory ends, scripted faults and conformance suites for sources and sinks.
+//! In-memory ends, scripted faults, conformance suites for sources and sinks, and real messages.
 //!
 //! What it guarantees: the in-memory ends keep the contracts of `cdc-core`, faults happen exactly
 //! when a script says so, everything a test needs to judge the outcome is in the shared
@@ -23,6 +23,7 @@
 //! Limits: no drivers, and for tests only: helpers panic with what is needed to diagnose.
 
 pub mod broken;
+pub mod captures;
 pub mod conformance;
 mod memory;
 mod text;

@@ -1,0 +1,4 @@
+//! The captures in the repository are whole: every release and mode, every table, every event.
+
+#[cfg(test)]
+mod complete;
