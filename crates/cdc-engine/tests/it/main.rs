@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod faults;
 #[cfg(test)]
+mod overlap;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod rebalance;

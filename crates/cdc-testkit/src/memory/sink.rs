@@ -303,12 +303,14 @@ impl Writer for MemoryWriter {
     }
 
     async fn prepare(&mut self, batch: &WriteBatch<MemoryBody>) -> Result<(), MemoryError> {
+        {
+            let mut state = self.warehouse.state();
+            state.prepared_behind = state.prepared_behind.saturating_add(state.applying.min(1));
+        }
         refuse_named(batch)?;
         self.connect();
         self.prepared = Some(batch.delta().clone());
         self.lane.prepared.fetch_add(1, Ordering::Relaxed);
-        let mut state = self.warehouse.state();
-        state.prepared_behind = state.prepared_behind.saturating_add(state.applying.min(1));
         Ok(())
     }
 

@@ -177,7 +177,7 @@ impl Warehouse {
         self.state().applying
     }
 
-    /// How often a batch was prepared while another was being applied.
+    /// How often a batch was prepared, or refused to be, while another was being applied.
     pub fn prepared_behind(&self) -> usize {
         self.state().prepared_behind
     }
