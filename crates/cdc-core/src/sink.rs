@@ -41,7 +41,7 @@ pub trait Stager: Send + 'static {
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: Self::Plan);
 }
 
-/// The half of a lane that owns the connection.
+/// The half of a lane that owns a connection.
 ///
 /// A lane may have two writers that take batches in turn: while one applies a batch, the other
 /// [prepares](Self::prepare) the next. They are one owner: what one acquires, both may apply to.

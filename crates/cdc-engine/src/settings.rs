@@ -16,8 +16,8 @@ pub enum StopWhen {
 /// Settings of the engine.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct EngineSettings {
-    /// Lanes that run side by side, each with one thread and one connection; partitions are spread
-    /// over them by number. Default 1: a second lane pays only where cores are free.
+    /// Lanes that run side by side, each with one thread and, where the sink gains from it, two
+    /// connections; partitions are spread over them by number. Default 1: a second lane pays only where cores are free.
     pub lanes: NonZeroUsize,
     /// How long what is in flight may take to finish when stopping. Default 30 s, the time that
     /// service managers usually wait before they kill.

@@ -31,7 +31,8 @@
 //! number under which a writer owns a partition.
 //!
 //! One batch is one transaction: COPY or merge for each table, dead letters, table events, and last,
-//! in one network message with COMMIT, the compare-and-set of progress (`cdc.advance`). Start
+//! in one network message with COMMIT, the compare-and-set of progress (`cdc.advance`). A lane has two
+//! sessions: while one merges and commits a batch, the rows of the next are sent over the other. Start
 //! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
 //!
 //! Limits: a writer never ends the session of a frozen predecessor; until the server notices that it

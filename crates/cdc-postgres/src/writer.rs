@@ -1,4 +1,5 @@
-//! The half of a lane that owns the connection.
+//! The half of a lane that owns a connection. A lane has two, which take batches in turn: one brings
+//! the rows of its batch into an open transaction while the other completes the one in front.
 //!
 //! One batch is one transaction: rows, dead letters and table events, and last, in one message with
 //! COMMIT, the compare-and-set of progress. It comes last so that a writer which froze in the middle
