@@ -29,7 +29,7 @@ COMMENT ON COLUMN cdc.checkpoint.generation IS 'How often the topic was created 
 COMMENT ON COLUMN cdc.checkpoint.next_offset IS 'Where reading resumes; everything before it is applied. NULL: nothing has been applied yet.';
 COMMENT ON COLUMN cdc.checkpoint.epoch IS 'Rises with every take-over; a writer with an older epoch can move nothing any more.';
 COMMENT ON COLUMN cdc.checkpoint.owner IS 'Who took the log over last; NULL after it was given up.';
-COMMENT ON COLUMN cdc.checkpoint.backend_pid IS 'The owner''s session.';
+COMMENT ON COLUMN cdc.checkpoint.backend_pid IS 'The session with which the owner took the log over; it may have others.';
 COMMENT ON COLUMN cdc.checkpoint.backend_start IS 'When that session began: together with its number it names one session for ever.';
 
 CREATE TABLE IF NOT EXISTS cdc.dead_letter (

@@ -67,9 +67,11 @@ fn check(mode: Mode, source: &Source, topic: &Topic, deployment: &Deployment<'_>
     }
 }
 
-/// Waits until all partitions are owned by this many sessions that live.
+/// Waits until all partitions are owned by this many processes that live. A process has several
+/// sessions, and any of them may have taken a partition over.
 fn wait_for_owners(deployment: &Deployment<'_>, owners: usize, running: &mut [&mut Running]) {
-    let sql = "select count(*) || ' by ' || count(distinct backend_pid) from cdc.checkpoint \
+    let sql = "select count(*) || ' by ' || count(distinct split_part(owner, ' lane ', 1)) \
+               from cdc.checkpoint \
                where backend_pid in (select pid from pg_stat_activity)";
     let expected = format!("{PARTITIONS} by {owners}");
     until(&format!("partitions owned: {expected}"), || {
