@@ -4,6 +4,7 @@
 
 mod refused;
 mod samples;
+mod truncates;
 
 use std::path::Path;
 use std::time::Duration;
@@ -116,9 +117,14 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
         postgres.connect_patience = Duration::ZERO;
     }
     let (samples, mut seen) = match looked {
-        Ok((_report, records)) => {
+        Ok((report, records)) => {
             let samples = Samples::new(&settings.tables, settings.kafka.topics(), &records);
-            let seen = samples.look()?;
+            let mut seen = samples.look()?;
+            let topics = report.topics().iter();
+            let topics: Vec<_> =
+                topics.map(|topic| (topic.name(), topic.partitions().len())).collect();
+            let refused = truncates::findings(&settings.tables, &topics, &seen.carried);
+            seen.findings.extend(refused);
             (Some(samples), seen)
         }
         Err(error) => {

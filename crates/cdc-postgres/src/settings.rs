@@ -97,7 +97,8 @@ pub enum Deletes {
 /// `cdc.table_event` either way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Truncates {
-    /// It removes all its rows, in the way in which it removes single ones.
+    /// It removes all its rows, in the way in which it removes single ones. For topics of one
+    /// partition: a truncate has no key, so that it is in no order with rows of other partitions.
     Apply,
     /// It keeps its rows.
     Ignore,

@@ -32,6 +32,8 @@ pub(super) struct Seen {
     /// that hold nothing yet show nothing; what they bring later is planned when it comes.
     pub(super) expected: Vec<ExpectedTable>,
     pub(super) findings: Vec<Finding>,
+    /// Which topics have changes of which tables.
+    pub(super) carried: Vec<(TopicName, TableId)>,
     /// The columns of each table before the rules.
     sources: Vec<(TableId, Arc<RowShape>)>,
     /// Tables whose rules do not fit.
@@ -60,6 +62,10 @@ impl<'s> Samples<'s> {
                 match decoder.decode(record) {
                     Ok(Decoded::Change(event)) => {
                         refused.passed();
+                        let place = ((*topic).clone(), event.table);
+                        if !seen.carried.contains(&place) {
+                            seen.carried.push(place);
+                        }
                         if let Some(row) = whole_row(&event.change) {
                             self.note(event.table, row, record.key, &mut seen);
                         }

@@ -21,7 +21,7 @@ fn survives(mode: Mode) {
     let mut deployment = Deployment::new(&name, mode, &topic, Warehouse::shared(&name));
     // The broker's minimum: a group waits that long for a member that was killed.
     deployment.kafka.push_str("properties = { \"session.timeout.ms\" = \"6000\" }\n");
-    let deployment = deployment.initialised();
+    let deployment = deployment.without_truncates().initialised();
     let options = WorkloadOptions {
         seed: 11,
         changes_per_transaction: 200,

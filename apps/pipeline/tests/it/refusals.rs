@@ -104,6 +104,21 @@ fn a_mirror_with_another_unique_index() {
 }
 
 #[test]
+fn a_mirror_that_follows_truncates_over_several_partitions() {
+    let topic = Topic::shared("wide_mirror.public.orders", 3);
+    let warehouse = Warehouse::shared("wide_mirror");
+    let deployment = Deployment::new("wide_mirror", Mode::Mirror, &topic, warehouse).initialised();
+    refused(&deployment, CONFIGURATION).expect_words(&[
+        "truncates_across_partitions",
+        "public.orders is mirrored from wide_mirror.public.orders, which has 3 partitions",
+        "write `truncates = \"ignore\"` into the [[table]] of public.orders",
+    ]);
+    deployment.execute(&["check"]).expect_code(CONFIGURATION);
+    let deployment = deployment.without_truncates();
+    deployment.execute(&["check"]).expect_code(0);
+}
+
+#[test]
 fn every_mistake_of_the_configuration_at_once() {
     let mut deployment = ready("misspelt", Mode::History);
     deployment.kafka = "retry_four = \"1s\"\n".to_owned();

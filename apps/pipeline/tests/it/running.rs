@@ -51,8 +51,9 @@ fn the_final_object_of_a_run_until_caught_up_counts_every_record() {
     let tombstones = counts.records() - counts.events();
     for mode in Mode::BOTH {
         let name = format!("counted_{}", mode.word());
-        let deployment =
-            Deployment::new(&name, mode, &topic, Warehouse::shared(&name)).initialised();
+        let deployment = Deployment::new(&name, mode, &topic, Warehouse::shared(&name))
+            .without_truncates()
+            .initialised();
         let summary = deployment.run_until_caught_up();
         let number = |field: &str| summary[field].as_u64().expect("a number");
         assert_eq!(summary["outcome"], "caught up", "{summary}");
@@ -98,8 +99,9 @@ fn a_restart_after_a_kill_says_what_it_waits_for() {
 #[test]
 fn an_empty_topic_is_caught_up_with_at_once() {
     let topic = Topic::shared("empty.public.orders", 2);
-    let deployment =
-        Deployment::new("empty", Mode::Mirror, &topic, Warehouse::shared("empty")).initialised();
+    let deployment = Deployment::new("empty", Mode::Mirror, &topic, Warehouse::shared("empty"))
+        .without_truncates()
+        .initialised();
     let summary = deployment.run_until_caught_up();
     assert_eq!(summary["records"], 0, "{summary}");
     assert_eq!(summary["outcome"], "caught up", "{summary}");

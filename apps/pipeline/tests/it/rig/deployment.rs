@@ -101,6 +101,14 @@ impl<'c> Deployment<'c> {
         self
     }
 
+    /// Leaves truncates out of a mirror, which takes them from a topic of one partition only.
+    pub(crate) fn without_truncates(mut self) -> Self {
+        if self.mode == Mode::Mirror {
+            self.table.insert_str(0, "truncates = \"ignore\"\n");
+        }
+        self
+    }
+
     /// Lets a restart return to its place in the group at once. Otherwise a group waits for a killed
     /// member until its session has ended.
     pub(crate) fn with_instance_id(mut self) -> Self {
