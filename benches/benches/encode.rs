@@ -50,10 +50,8 @@ fn workload_writer(criterion: &mut Criterion) {
 
 /// One update, the largest kind of message, written again and again.
 fn general_encoder(criterion: &mut Criterion) {
-    let messages = inputs::messages(SchemaBlock::Without, CHANGES);
-    let is_update = |value: &[u8]| value.windows(8).any(|window| window == br#""op":"u""#);
-    let update =
-        messages.iter().filter_map(|message| message.value.as_deref()).find(|v| is_update(v));
+    let updates = inputs::updates(SchemaBlock::Without, 1);
+    let update = updates.first().map(Vec::as_slice);
     let mut decoder = inputs::decoder();
     let message = decoder.decode(None, update).expect("the workload writes valid messages");
     let Message::Change(envelope) = message else { return };

@@ -59,6 +59,14 @@ pub fn messages(schema_block: SchemaBlock, changes: usize) -> Vec<OwnedMessage> 
     messages
 }
 
+/// The values of the first updates, the largest kind of message. Each carries both rows.
+pub fn updates(schema_block: SchemaBlock, count: usize) -> Vec<Vec<u8>> {
+    let is_update = |value: &Vec<u8>| value.windows(8).any(|window| window == br#""op":"u""#);
+    let changes = count.saturating_mul(8).max(1_000);
+    let values = messages(schema_block, changes).into_iter().filter_map(|message| message.value);
+    values.filter(is_update).take(count).collect()
+}
+
 /// The columns of the orders table.
 pub fn order_shape() -> Arc<RowShape> {
     let time = SemanticType::Timestamp(TimeUnit::Micros);

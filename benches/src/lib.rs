@@ -14,8 +14,9 @@
 //! Vocabulary: a *message* is a record of the topic, tombstones included; a *change* is an operation
 //! on a row; a *drain* is one run of the pipeline from an empty target to the end of the topic.
 //!
-//! Limits: Linux only, because resident memory and processor time come from `/proc`. Encoding for
-//! COPY has no bench of its own: its stager is opened with a connection to a server.
+//! Limits: Linux only, because resident memory and processor time come from `/proc`.
 
+pub mod by_hand;
 pub mod e2e;
+pub mod every_type;
 pub mod inputs;
