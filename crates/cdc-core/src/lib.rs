@@ -39,6 +39,7 @@ mod change;
 mod decoder;
 mod error;
 mod record;
+mod record_value;
 mod rejection;
 mod sink;
 mod source;
@@ -49,6 +50,7 @@ pub use change::{Change, ChangeEvent, Operation, Origin, SourceTable, TableId, T
 pub use decoder::{Decoded, Decoder};
 pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
 pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
+pub use record_value::RecordValue;
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};

@@ -3,6 +3,7 @@
 use cdc_checkpoint::{NextOffset, Offset, OffsetRange, Partition};
 
 use crate::BudgetLease;
+use crate::record_value::{RecordValue, shared_length};
 
 /// What a source copies into a batch: one log entry, borrowed from its driver.
 #[derive(Debug, Clone, Copy)]
@@ -31,7 +32,7 @@ pub struct Record<'r> {
     /// The key's bytes; `None` is a null key.
     pub key: Option<&'r [u8]>,
     /// The value's bytes; `None` is a null value.
-    pub value: Option<&'r [u8]>,
+    pub value: Option<RecordValue<'r>>,
     /// The headers.
     pub headers: Headers<'r>,
 }
@@ -99,6 +100,22 @@ struct Meta {
     /// Where the entry's fields start in the arena: key, value, then headers.
     start: usize,
     end: usize,
+    /// What the value begins with, when the arena has it already; the value's field is the rest.
+    shared: Span,
+}
+
+/// A part of the arena.
+#[derive(Debug, Clone, Copy, Default)]
+struct Span {
+    start: usize,
+    length: usize,
+}
+
+impl Span {
+    fn of(self, arena: &[u8]) -> &[u8] {
+        let end = self.start.saturating_add(self.length);
+        arena.get(self.start..end).unwrap_or_default()
+    }
 }
 
 /// Consecutive records of one partition in one arena, with the range of the log they cover.
@@ -153,12 +170,13 @@ impl RecordBatch {
         let fields = self.arena.get(meta.start..meta.end)?;
         let (key, rest) = split_field(fields)?;
         let (value, rest) = split_field(rest)?;
+        let shared = meta.shared.of(&self.arena);
         Some(Record {
             partition: &self.partition,
             offset: meta.offset,
             timestamp_ms: meta.timestamp_ms,
             key,
-            value,
+            value: value.map(|rest| RecordValue::new(shared, rest)),
             headers: Headers { encoded: rest },
         })
     }
@@ -191,12 +209,22 @@ pub struct RecordBatchBuilder {
     until: NextOffset,
     arena: Vec<u8>,
     metas: Vec<Meta>,
+    /// The last value that stands in the arena as a whole: later ones may begin like it.
+    reference: Span,
 }
 
 impl RecordBatchBuilder {
     /// An empty batch that starts at a position of a partition.
     pub fn new(partition: Partition, assignment: u64, from: NextOffset) -> Self {
-        Self { partition, assignment, from, until: from, arena: Vec::new(), metas: Vec::new() }
+        Self {
+            partition,
+            assignment,
+            from,
+            until: from,
+            arena: Vec::new(),
+            metas: Vec::new(),
+            reference: Span::default(),
+        }
     }
 
     /// Reserves memory for about this many bytes.
@@ -206,7 +234,8 @@ impl RecordBatchBuilder {
         self
     }
 
-    /// Copies a record to the end of the batch.
+    /// Copies a record to the end of the batch. A beginning that its value has in common with an
+    /// earlier one is not copied again.
     ///
     /// # Panics
     ///
@@ -219,7 +248,7 @@ impl RecordBatchBuilder {
         );
         let start = self.arena.len();
         push_field(&mut self.arena, parts.key);
-        push_field(&mut self.arena, parts.value);
+        let shared = self.push_value(parts.value);
         for (name, value) in parts.headers {
             push_field(&mut self.arena, Some(name.as_bytes()));
             push_field(&mut self.arena, *value);
@@ -229,8 +258,25 @@ impl RecordBatchBuilder {
             timestamp_ms: parts.timestamp_ms,
             start,
             end: self.arena.len(),
+            shared,
         });
         self.until = parts.offset.next();
+    }
+
+    /// Copies what the arena does not have of a value yet, and says where the beginning stands.
+    fn push_value(&mut self, value: Option<&[u8]>) -> Span {
+        let bytes = value.unwrap_or_default();
+        let length = shared_length(self.reference.of(&self.arena), bytes);
+        let rest = bytes.get(length..).unwrap_or_default();
+        push_field(&mut self.arena, value.map(|_| rest));
+        if length > 0 {
+            return Span { length, ..self.reference };
+        }
+        if value.is_some() {
+            let start = self.arena.len().saturating_sub(rest.len());
+            self.reference = Span { start, length: rest.len() };
+        }
+        Span::default()
     }
 
     /// Says that the log has been read up to `position`, beyond the last record.
@@ -299,11 +345,38 @@ mod tests {
     #[test]
     fn gives_back_what_was_pushed_and_tells_null_from_empty() {
         let batch = batch();
-        let values: Vec<_> = batch.iter().map(|record| record.value).collect();
-        assert_eq!(values, [Some(b"five".as_slice()), None, Some(b"".as_slice())]);
+        let values: Vec<_> =
+            batch.iter().map(|record| record.value.map(RecordValue::to_vec)).collect();
+        assert_eq!(values, [Some(b"five".to_vec()), None, Some(Vec::new())]);
         let headers: Vec<_> = batch.get(0).unwrap().headers.into_iter().collect();
         assert_eq!(headers, [("h", None), ("h", Some(b"v".as_slice()))]);
         assert!(batch.get(3).is_none());
+    }
+
+    #[test]
+    fn a_beginning_that_many_values_have_is_kept_once() {
+        let schema = |letter: &str| letter.repeat(2_000);
+        let mut values: Vec<_> = (0..50).map(|i| Some(schema("a") + &i.to_string())).collect();
+        values.splice(20..20, [None, Some(String::new()), Some("short".to_owned())]);
+        values.extend((0..50).map(|i| Some(schema("b") + &i.to_string())));
+        let partition = Partition::new("t", 0, 0).unwrap();
+        let mut builder = RecordBatchBuilder::new(partition, 1, NextOffset::ZERO);
+        for (offset, value) in (0..).zip(&values) {
+            builder.push(&RecordParts {
+                offset: Offset::try_new(offset).unwrap(),
+                timestamp_ms: None,
+                key: Some(b"key"),
+                value: value.as_ref().map(String::as_bytes),
+                headers: &[],
+            });
+        }
+        assert!(builder.bytes() < 30_000, "{} bytes", builder.bytes());
+        let batch = builder.finish(ByteBudget::new(1_000).charge(0));
+        let mut scratch = Vec::new();
+        for (record, value) in batch.iter().zip(&values) {
+            let found = record.value.map(|found| found.joined(&mut scratch));
+            assert_eq!(found, value.as_ref().map(String::as_bytes));
+        }
     }
 
     #[test]

@@ -31,6 +31,8 @@ pub struct DebeziumDecoder {
     topics: Vec<TopicDecoder>,
     /// Where in the list the last record's topic stands.
     current: usize,
+    /// The bytes of the last value whose beginning its batch shares.
+    joined: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -52,7 +54,7 @@ impl DebeziumDecoder {
         limits: Limits,
     ) -> Self {
         let declarations = merged(declarations);
-        Self { tables, declarations, limits, topics: Vec::new(), current: 0 }
+        Self { tables, declarations, limits, topics: Vec::new(), current: 0, joined: Vec::new() }
     }
 
     /// Makes the topic the current one, with a decoder of its own when it is new.
@@ -81,6 +83,7 @@ impl Clone for DebeziumDecoder {
             limits: self.limits,
             topics: Vec::new(),
             current: 0,
+            joined: Vec::new(),
         }
     }
 }
@@ -96,7 +99,7 @@ impl Decoder for DebeziumDecoder {
         let TopicDecoder { messages, named_table, last_table, .. } =
             topic.expect("the topic was selected just now");
         let message = messages
-            .decode(record.key, Some(value))
+            .decode(record.key, Some(value.joined(&mut self.joined)))
             .map_err(|error| undecodable(&error, *named_table))?;
         let envelope = match message {
             Message::Change(envelope) => envelope,

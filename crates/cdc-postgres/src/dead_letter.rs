@@ -1,6 +1,6 @@
 //! Rejected records, stored in the transaction that moves the checkpoint past them.
 
-use cdc_core::{Headers, WriteBatch};
+use cdc_core::{Headers, RecordValue, WriteBatch};
 
 use crate::body::PostgresBody;
 use crate::error::{PostgresError, from_driver};
@@ -43,7 +43,7 @@ struct Letters<'b> {
     sqlstate: Vec<Option<String>>,
     hint: Vec<Option<String>>,
     raw_key: Vec<Option<&'b [u8]>>,
-    raw_value: Vec<Option<&'b [u8]>>,
+    raw_value: Vec<Option<Vec<u8>>>,
     raw_headers: Vec<String>,
     bytes: usize,
 }
@@ -90,9 +90,9 @@ impl<'b> Letters<'b> {
         self.sqlstate.push(rejection.sqlstate.as_deref().map(storable));
         self.hint.push(rejection.hint.as_deref().map(storable));
         self.raw_key.push(record.key);
-        self.raw_value.push(record.value);
         let headers = json(record.headers);
-        let sizes = [record.key.map_or(0, <[u8]>::len), record.value.map_or(0, <[u8]>::len)];
+        let sizes = [record.key.map_or(0, <[u8]>::len), record.value.map_or(0, RecordValue::len)];
+        self.raw_value.push(record.value.map(RecordValue::to_vec));
         self.bytes += sizes.iter().sum::<usize>() + headers.len();
         self.raw_headers.push(headers);
     }

@@ -13,13 +13,18 @@ use cdc_core::{
 pub struct TextDecoder {
     shape: Arc<RowShape>,
     buffer: RowBuffer,
+    joined: Vec<u8>,
 }
 
 impl Default for TextDecoder {
     fn default() -> Self {
         let columns =
             vec![Column::new("key", SemanticType::Int64), Column::new("text", SemanticType::Text)];
-        Self { shape: Arc::new(RowShape::new(columns)), buffer: RowBuffer::new() }
+        Self {
+            shape: Arc::new(RowShape::new(columns)),
+            buffer: RowBuffer::new(),
+            joined: Vec::new(),
+        }
     }
 }
 
@@ -31,6 +36,7 @@ fn malformed() -> Box<Rejection> {
 impl Decoder for TextDecoder {
     fn decode<'e>(&'e mut self, record: Record<'e>) -> Result<Decoded<'e>, Box<Rejection>> {
         let Some(value) = record.value else { return Ok(Decoded::Skip(SkipReason::Tombstone)) };
+        let value = value.joined(&mut self.joined);
         let value = std::str::from_utf8(value).map_err(|_| malformed())?;
         let mut words = value.splitn(3, ' ');
         let operation = words.next().and_then(Operation::from_code).ok_or_else(malformed)?;

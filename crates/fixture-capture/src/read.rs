@@ -77,6 +77,7 @@ pub async fn read(
 }
 
 fn owned(record: &cdc_core::Record<'_>) -> Result<Record> {
+    let value = record.value.map(cdc_core::RecordValue::to_vec);
     let text = |bytes: Option<&[u8]>| bytes.map(|it| String::from_utf8(it.to_vec())).transpose();
     let headers = record.headers.into_iter();
     let headers = headers.map(|(name, value)| Ok((name.to_owned(), text(value)?)));
@@ -85,7 +86,7 @@ fn owned(record: &cdc_core::Record<'_>) -> Result<Record> {
         partition: record.partition.number().get(),
         offset: record.offset.get(),
         key: text(record.key).context("a key is not UTF-8")?,
-        value: text(record.value).context("a value is not UTF-8")?,
+        value: text(value.as_deref()).context("a value is not UTF-8")?,
         headers: headers.collect::<Result<_>>().context("a header is not UTF-8")?,
         event: None,
     })

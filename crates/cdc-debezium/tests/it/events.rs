@@ -59,7 +59,7 @@ fn the_source_block_becomes_the_origin_and_the_record_is_kept() {
     };
     assert_eq!(event.origin, expected);
     assert_eq!(event.ordinal, 0);
-    assert_eq!(event.record.value, Some(message.as_bytes()));
+    assert_eq!(event.record.value, Some(message.as_bytes().into()));
 }
 
 #[test]

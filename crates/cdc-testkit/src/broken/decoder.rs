@@ -116,12 +116,12 @@ impl BrokenDecoder {
 
     /// The panics that the defect is made of.
     fn panic_at(&self, record: &Record<'_>) {
-        let value = record.value.unwrap_or_default();
+        let value = record.value.unwrap_or_default().to_vec();
         match self.defect {
             DecoderDefect::PanicsAtLongValues => assert!(value.len() < 4096, "too long"),
             DecoderDefect::PanicsAtCutValues => assert!(value.last() != Some(&b' '), "too short"),
             DecoderDefect::PanicsAtBytes => {
-                assert!(std::str::from_utf8(value).is_ok(), "not text");
+                assert!(std::str::from_utf8(&value).is_ok(), "not text");
             }
             DecoderDefect::PanicsWithoutKey => assert!(record.key.is_some(), "no key"),
             _ => {}
@@ -136,12 +136,12 @@ fn rejected(message: String) -> Box<Rejection> {
 impl Decoder for BrokenDecoder {
     fn decode<'e>(&'e mut self, record: Record<'e>) -> Result<Decoded<'e>, Box<Rejection>> {
         self.panic_at(&record);
-        let value = record.value.unwrap_or_default();
+        let value = record.value.unwrap_or_default().to_vec();
         if self.defect == DecoderDefect::SkipsWhatItHasSeen {
-            if self.seen.iter().any(|seen| seen == value) {
+            if self.seen.contains(&value) {
                 return Ok(Decoded::Skip(SkipReason::AlreadyPresent));
             }
-            self.seen.push(value.to_vec());
+            self.seen.push(value.clone());
         }
         if self.malformed && self.defect == DecoderDefect::StaysMalformed {
             return Err(rejected("something was malformed before".to_owned()));
@@ -177,7 +177,7 @@ impl Decoder for BrokenDecoder {
                 match self.defect {
                     DecoderDefect::SkipsMalformed => Ok(Decoded::Skip(SkipReason::ControlMessage)),
                     DecoderDefect::QuotesValues => {
-                        Err(rejected(String::from_utf8_lossy(value).into_owned()))
+                        Err(rejected(String::from_utf8_lossy(&value).into_owned()))
                     }
                     _ => Err(rejection),
                 }

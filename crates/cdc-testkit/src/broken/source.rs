@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cdc_core::{
     Assignment, ByteBudget, NextOffset, Offset, Partition, Receipt, Record, RecordBatch,
-    RecordBatchBuilder, RecordParts, ResumePoint, Revocation, Source, SourceEvent,
+    RecordBatchBuilder, RecordParts, RecordValue, ResumePoint, Revocation, Source, SourceEvent,
 };
 
 use super::SourceDefect;
@@ -171,11 +171,12 @@ fn rebuilt(
     let mut builder = RecordBatchBuilder::new(partition, batch.assignment(), range.from());
     for record in batch.iter().filter(kept) {
         let headers: Vec<_> = record.headers.into_iter().collect();
+        let value = record.value.map(RecordValue::to_vec);
         builder.push(&changed(RecordParts {
             offset: record.offset,
             timestamp_ms: record.timestamp_ms,
             key: record.key,
-            value: record.value,
+            value: value.as_deref(),
             headers: &headers,
         }));
     }

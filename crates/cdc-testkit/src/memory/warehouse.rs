@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
-    Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, Rejection,
-    ResumePoint,
+    Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
+    Rejection, ResumePoint,
 };
 use tokio::sync::watch;
 
@@ -66,7 +66,7 @@ impl StoredDeadLetter {
             stage: rejection.stage.name().to_owned(),
             reason: rejection.reason.clone().into_owned(),
             key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
+            value: record.value.map(RecordValue::to_vec),
         }
     }
 }

@@ -181,9 +181,11 @@ pub(super) async fn the_budget_bounds_what_is_delivered<U: SourceUnderTest>(u: &
     const RECORDS: usize = 800;
     let mut log = Log::create(u, 2).await;
     let all = log.partitions.clone();
-    let entry = Entry { value: Some(vec![b'x'; 1_000]), ..Entry::default() };
+    // Each begins in its own way: a beginning that records share is held once.
+    let entry =
+        |index| Entry { value: Some(format!("{index:x<1000}").into_bytes()), ..Entry::default() };
     for partition in &all {
-        log.append(partition, vec![entry.clone(); RECORDS]).await;
+        log.append(partition, (0..RECORDS).map(entry).collect()).await;
     }
     let budget = ByteBudget::new(LIMIT);
     let mut reader = log.reader_with(budget.clone()).await?;

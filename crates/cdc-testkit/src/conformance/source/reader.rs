@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use cdc_core::{
-    Assignment, ByteBudget, NextOffset, Partition, Record, RecordBatch, ResumePoint, Revocation,
-    Source, SourceEvent,
+    Assignment, ByteBudget, NextOffset, Partition, Record, RecordBatch, RecordValue, ResumePoint,
+    Revocation, Source, SourceEvent,
 };
 use tokio::time::{Instant, timeout_at};
 
@@ -38,7 +38,7 @@ impl Entry {
         let headers = record.headers.into_iter();
         Self {
             key: record.key.map(<[u8]>::to_vec),
-            value: record.value.map(<[u8]>::to_vec),
+            value: record.value.map(RecordValue::to_vec),
             headers: headers
                 .map(|(name, value)| (name.to_owned(), value.map(<[u8]>::to_vec)))
                 .collect(),
