@@ -44,7 +44,8 @@ pub trait Stager: Send + 'static {
 /// The half of a lane that owns a connection.
 ///
 /// A lane may have two writers that take batches in turn: while one applies a batch, the other
-/// [prepares](Self::prepare) the next. They are one owner: what one acquires, both may apply to.
+/// [prepares](Self::prepare) the next. They are one owner: what one acquires or releases counts for
+/// both.
 ///
 /// - **Atomicity.** [`apply`](Self::apply) makes rows, dead letters and progress durable together,
 ///   or nothing of them.
@@ -67,7 +68,7 @@ pub trait Writer: Send + 'static {
 
     /// Takes the partitions over from whoever had them and says where each resumes.
     ///
-    /// From then on nobody else's step can be applied to them, and only this writer's can.
+    /// From then on nobody else's step can be applied to them, and only this lane's can.
     fn acquire(
         &mut self,
         partitions: &[Partition],
@@ -93,7 +94,13 @@ pub trait Writer: Send + 'static {
     /// been applied. Nothing of it is visible or durable before it is applied itself.
     ///
     /// The next call is [`apply`](Self::apply) with the same batch, or [`abandon`](Self::abandon).
-    /// After an error nothing is prepared.
+    ///
+    /// # Errors
+    ///
+    /// Nothing is prepared then. With a batch in front the error decides nothing, poison included:
+    /// that batch may be its cause, so the engine asks again when it has been applied. An
+    /// implementation must not wait without a limit for what the other writer holds, because the
+    /// other may be waiting for this one.
     fn prepare(
         &mut self,
         _batch: &WriteBatch<Self::Body>,
@@ -101,7 +108,8 @@ pub trait Writer: Send + 'static {
         async { Ok(()) }
     }
 
-    /// Undoes a [`prepare`](Self::prepare): the batch in front was not applied at once.
+    /// Undoes a [`prepare`](Self::prepare), because the batch in front was not applied at once. Ends
+    /// soon also when the sink does not answer: the batch in front waits for it.
     fn abandon(&mut self) -> impl Future<Output = ()> + Send {
         async {}
     }

@@ -55,7 +55,7 @@ pub(crate) enum ToStager<B, P> {
     Discard { partitions: Vec<Partition> },
     /// These partitions are read again, under this assignment number.
     Rewound { number: u64, partitions: Vec<Partition> },
-    /// The writer is free.
+    /// The writer takes a job: it is free, or has just begun to apply a batch. One job per call.
     Ready,
     /// The plan that was asked for.
     Planned { table: TableId, shape: Arc<RowShape>, plan: P },

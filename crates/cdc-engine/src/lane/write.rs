@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Classify, ErrorClass, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
+    with_causes,
 };
 use tokio::sync::Notify;
 
@@ -19,8 +20,8 @@ use super::{Barrier, Excluded, Job, LaneEvent, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::backoff::Backoff;
 
-/// A lost or fenced session that is compared this often in a row without progress is waited for.
-const REACQUIRE_PATIENCE: Duration = Duration::from_secs(1);
+/// How long giving partitions up may take: nothing rests on it, and a rebalance or a shutdown waits.
+const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The task's state.
 #[derive(Debug)]
@@ -33,13 +34,20 @@ pub(crate) struct WriteTask<W: Writer> {
     standing: Standing<W::Body, W::Plan>,
 }
 
-/// A batch that has been prepared, or could not be.
-type Prepared<W> = (Staged<<W as Writer>::Body>, Result<(), <W as Writer>::Error>);
+/// The batch in front: it has been prepared, or could not be.
+type Front<W> = (Staged<<W as Writer>::Body>, Result<(), <W as Writer>::Error>);
+
+/// The first attempt at the batch in front: it has been applied, or was refused.
+type Attempt<W> = Result<(), (Staged<<W as Writer>::Body>, <W as Writer>::Error)>;
 
 /// What came while a batch was being applied.
-enum Behind<W: Writer> {
+enum Behind<B> {
     Nothing,
-    Batch(Prepared<W>),
+    /// The standby holds it.
+    Prepared(Staged<B>),
+    /// The standby could not prepare it. That says little: what stood in the way may be the batch in
+    /// front, which a row refers to or which holds a lock.
+    Unprepared(Staged<B>),
     Barrier(Barrier),
 }
 
@@ -87,7 +95,8 @@ impl<W: Writer> WriteTask<W> {
         let end = loop {
             let step = match front.take() {
                 None => self.begin().await,
-                Some(prepared) => self.advance(prepared).await,
+                Some((staged, Ok(()))) => self.advance(staged).await,
+                Some((staged, Err(error))) => self.hold_up(staged, error, Behind::Nothing).await,
             };
             match step {
                 Ok(next) => front = next,
@@ -100,61 +109,64 @@ impl<W: Writer> WriteTask<W> {
     }
 
     /// Takes a job with no batch in front of it.
-    async fn begin(&mut self) -> Result<Option<Prepared<W>>, End> {
+    async fn begin(&mut self) -> Result<Option<Front<W>>, End> {
         match self.intake.next().await? {
-            Job::Apply(staged) | Job::Restaged(staged) => {
-                let prepared = self.active.prepare(&staged.batch).await;
-                Ok(Some((staged, prepared)))
-            }
+            Job::Apply(staged) | Job::Restaged(staged) => Ok(Some(self.prepare(staged).await)),
             Job::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
         }
     }
 
+    /// Prepares a batch that has no batch in front of it any more.
+    async fn prepare(&mut self, staged: Staged<W::Body>) -> Front<W> {
+        let prepared = self.active.prepare(&staged.batch).await;
+        (staged, prepared)
+    }
+
     /// Applies the batch in front while the next one is prepared.
-    async fn advance(
-        &mut self,
-        (staged, prepared): Prepared<W>,
-    ) -> Result<Option<Prepared<W>>, End> {
-        let (front, behind) = match prepared {
-            Err(error) => (Err((staged, error)), Behind::Nothing),
-            Ok(()) => self.apply_and_prepare(staged).await?,
-        };
-        let standby = self.standby.as_mut();
-        match (front, behind) {
-            (Ok(()), Behind::Batch(prepared)) => {
-                if let Some(standby) = standby {
-                    std::mem::swap(&mut self.active, standby);
-                }
-                Ok(Some(prepared))
-            }
-            (Ok(()), behind) => self.go_on(behind, Settled::Applied).await,
-            (Err((staged, error)), behind) => {
-                if let (Behind::Batch(_), Some(standby)) = (&behind, standby) {
-                    standby.abandon().await;
-                }
-                let settled = self.settle(staged, error).await?;
-                self.go_on(behind, settled).await
-            }
+    async fn advance(&mut self, staged: Staged<W::Body>) -> Result<Option<Front<W>>, End> {
+        let (attempt, behind) = self.apply_and_prepare(staged).await?;
+        if let Err((staged, error)) = attempt {
+            return self.hold_up(staged, error, behind).await;
         }
+        match (behind, &mut self.standby) {
+            (Behind::Prepared(staged), Some(standby)) => {
+                std::mem::swap(&mut self.active, standby);
+                Ok(Some((staged, Ok(()))))
+            }
+            (behind, _) => self.go_on(behind, Settled::Applied).await,
+        }
+    }
+
+    /// Sees a refused batch through, with nothing prepared behind it.
+    async fn hold_up(
+        &mut self,
+        staged: Staged<W::Body>,
+        error: W::Error,
+        behind: Behind<W::Body>,
+    ) -> Result<Option<Front<W>>, End> {
+        if let (Behind::Prepared(_), Some(standby)) = (&behind, &mut self.standby) {
+            standby.abandon().await;
+        }
+        let settled = self.settle(staged, error).await?;
+        self.go_on(behind, settled).await
     }
 
     /// Takes up what came while the batch in front was being settled. Nothing is prepared.
     async fn go_on(
         &mut self,
-        behind: Behind<W>,
+        behind: Behind<W::Body>,
         settled: Settled,
-    ) -> Result<Option<Prepared<W>>, End> {
+    ) -> Result<Option<Front<W>>, End> {
         match behind {
             Behind::Nothing => Ok(None),
             Behind::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
-            Behind::Batch((staged, _)) if settled == Settled::Void => {
-                self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
-                Ok(None)
-            }
-            Behind::Batch((staged, _)) => {
-                let prepared = self.active.prepare(&staged.batch).await;
-                Ok(Some((staged, prepared)))
-            }
+            Behind::Prepared(staged) | Behind::Unprepared(staged) => match settled {
+                Settled::Applied => Ok(Some(self.prepare(staged).await)),
+                Settled::Void => {
+                    self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
+                    Ok(None)
+                }
+            },
         }
     }
 
@@ -163,7 +175,7 @@ impl<W: Writer> WriteTask<W> {
     async fn apply_and_prepare(
         &mut self,
         staged: Staged<W::Body>,
-    ) -> Result<(Result<(), (Staged<W::Body>, W::Error)>, Behind<W>), End> {
+    ) -> Result<(Attempt<W>, Behind<W::Body>), End> {
         let Self { active, standby, intake, standing } = self;
         let Some(standby) = standby else {
             return match active.apply(&staged.batch).await {
@@ -185,8 +197,13 @@ impl<W: Writer> WriteTask<W> {
             Ok(match intake.next_unless(failed.notified()).await? {
                 None => Behind::Nothing,
                 Some(Job::Apply(next) | Job::Restaged(next)) => {
-                    let prepared = standby.prepare(&next.batch).await;
-                    Behind::Batch((next, prepared))
+                    match standby.prepare(&next.batch).await {
+                        Ok(()) => Behind::Prepared(next),
+                        Err(error) => {
+                            tracing::debug!(error = %with_causes(&error), "preparing a batch is repeated behind the one in front");
+                            Behind::Unprepared(next)
+                        }
+                    }
                 }
                 Some(Job::Barrier(barrier)) => Behind::Barrier(barrier),
             })
@@ -271,11 +288,11 @@ impl<W: Writer> WriteTask<W> {
             self.standing.meter.retried();
             match error.class() {
                 ErrorClass::Transient => {
-                    tracing::warn!(lane, error = %chain(&error), "applying a batch is repeated");
+                    tracing::warn!(lane, error = %with_causes(&error), "applying a batch is repeated");
                     backoff.wait().await;
                 }
                 ErrorClass::Indeterminate => {
-                    tracing::warn!(lane, error = %chain(&error), "the session was lost: acquiring again");
+                    tracing::warn!(lane, error = %with_causes(&error), "the session was lost: acquiring again");
                     match self.compare(&staged.batch, &mut backoff).await? {
                         Compared::NotApplied => {}
                         Compared::Applied => {
@@ -369,7 +386,7 @@ impl<W: Writer> WriteTask<W> {
         match error.class() {
             ErrorClass::Transient | ErrorClass::Indeterminate => {
                 self.standing.meter.retried();
-                tracing::warn!(lane = self.standing.index, attempt, error = %chain(&error), "trying again");
+                tracing::warn!(lane = self.standing.index, attempt, error = %with_causes(&error), "trying again");
                 backoff.wait().await;
                 Ok(())
             }
@@ -384,10 +401,10 @@ impl<W: Writer> WriteTask<W> {
         for partition in partitions {
             self.standing.owned.remove(partition);
         }
-        let released = tokio::time::timeout(REACQUIRE_PATIENCE, self.active.release(partitions));
+        let released = tokio::time::timeout(RELEASE_PATIENCE, self.active.release(partitions));
         if let Ok(Err(error)) = released.await {
             let lane = self.standing.index;
-            tracing::warn!(lane, error = %chain(&error), "partitions were not released cleanly");
+            tracing::warn!(lane, error = %with_causes(&error), "partitions were not released cleanly");
         }
     }
 }
@@ -397,16 +414,4 @@ enum Compared {
     NotApplied,
     Applied,
     Elsewhere(Vec<(Partition, ResumePoint)>),
-}
-
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

@@ -7,6 +7,8 @@ mod overlap;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod preparation;
+#[cfg(test)]
 mod rebalance;
 #[cfg(test)]
 mod rig;
