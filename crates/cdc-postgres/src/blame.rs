@@ -2,12 +2,13 @@
 //!
 //! PostgreSQL says in the context of an error which line of a COPY it was reading, and in binary
 //! form a line is a row. The text around the number follows the server's language, so only the
-//! table's name and the first number after it are looked for.
+//! table's name and the first number after it are looked for, from the end of the context: what a
+//! row's triggers did comes before the COPY that fired them, and has line numbers of its own.
 
 use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, TableId};
 use sqlx::postgres::PgDatabaseError;
 
-use crate::error::{PostgresError, from_statement, rejection};
+use crate::error::{PostgresError, from_statement, rejection, row_is_at_fault};
 
 /// What was being copied: enough to find the row that was refused.
 pub(crate) struct Copied<'c> {
@@ -47,9 +48,9 @@ impl Copied<'_> {
     }
 }
 
-/// Whether a unique index refused a row.
-pub(crate) fn is_duplicate(error: &sqlx::Error) -> bool {
-    answer(error).is_some_and(|answer| answer.code() == "23505")
+/// Whether the server refused a row, for whatever reason.
+pub(crate) fn is_about_a_row(error: &sqlx::Error) -> bool {
+    answer(error).is_some_and(row_is_at_fault)
 }
 
 /// The constraint that refused a row as a duplicate.
@@ -69,7 +70,7 @@ struct Place<'c> {
 }
 
 fn line<'c>(context: &'c str, relation: &str) -> Option<Place<'c>> {
-    context.lines().find_map(|text| {
+    context.lines().rev().find_map(|text| {
         let (_, rest) = text.split_once(relation)?;
         let start = rest.find(|c: char| c.is_ascii_digit())?;
         let (_, rest) = rest.split_at_checked(start)?;
@@ -92,6 +93,7 @@ mod tests {
             ("COPY orders_fact, Zeile 12, Spalte amount", Some((11, None))),
             ("テーブルorders_factのCOPY、行 7", Some((6, None))),
             ("PL/pgSQL function f() line 9 at RAISE\nCOPY orders_fact, line 4", Some((3, None))),
+            ("function orders_fact_log() line 5\nCOPY orders_fact, line 4", Some((3, None))),
             ("COPY other, line 3", None),
             ("COPY orders_fact", None),
             ("", None),

@@ -8,7 +8,7 @@ use cdc_core::{Classify, ErrorClass, Halt, Partition};
 mod driver;
 mod hint;
 
-pub(crate) use driver::{from_driver, from_statement, rejection};
+pub(crate) use driver::{from_driver, from_statement, rejection, row_is_at_fault};
 
 /// The error of a driver, behind a type that every driver has.
 pub type Cause = Box<dyn Error + Send + Sync>;

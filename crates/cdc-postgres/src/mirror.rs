@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, Stage, TableId};
 
-use crate::blame::{Copied, is_duplicate};
+use crate::blame::{Copied, is_about_a_row};
 use crate::body::MirrorStep;
 use crate::error::{PostgresError, from_driver};
 use crate::fold::{Fold, Rows, unavailable};
@@ -17,9 +17,9 @@ use crate::sql::{MirrorStatements, Staging, truncate};
 /// Below this many rows a merge costs no more than the savepoint around a direct COPY.
 const DIRECT_ROWS_MIN: usize = 256;
 
-/// After inserts met rows that were there already, this many batches of the table go by merge
-/// before inserting is tried again.
-const MERGES_AFTER_DUPLICATE: u32 = 64;
+/// After the target refused rows that were inserted directly, most often because they were there
+/// already, this many batches of the table go by merge before inserting is tried again.
+const MERGES_AFTER_REFUSAL: u32 = 64;
 
 /// What the mirrors of one writer remember.
 #[derive(Debug, Default)]
@@ -48,7 +48,7 @@ impl Merging {
     }
 
     fn begin(&mut self, table: TableId) {
-        self.batches_left.insert(table, MERGES_AFTER_DUPLICATE);
+        self.batches_left.insert(table, MERGES_AFTER_REFUSAL);
     }
 }
 
@@ -79,8 +79,9 @@ pub(crate) struct StagedRows {
 /// Brings the rows of a step to the server without looking at rows that another session may be
 /// about to change; the caller owns the transaction and has [made sure](ensure) of the tables.
 ///
-/// New rows go straight into the target. Where the other session is about to insert the same key,
-/// the server lets this one wait for it.
+/// New rows go straight into the target. Where the other session has just inserted the same key, the
+/// server lets this one wait for it. Where the other is only about to, *it* will wait for this one,
+/// whose turn comes later: the limit on waiting for locks ends that, and this batch is abandoned.
 pub(crate) async fn stage(
     session: &mut Session,
     step: &MirrorStep,
@@ -133,7 +134,7 @@ pub(crate) async fn apply(
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inserted {
     All,
-    /// Some row was there already; nothing has been written.
+    /// The target refused some row; nothing has been written.
     Nothing,
 }
 
@@ -145,25 +146,24 @@ struct Work<'w> {
 
 impl Work<'_> {
     /// Copies the rows that should be new straight into the target, behind a savepoint.
+    ///
+    /// A refusal here does not say that a row is at fault: it may be there already, or collide with
+    /// or refer to one that has not been merged yet. Merging everything in order decides that.
     async fn insert(self, session: &mut Session) -> Result<Inserted, PostgresError> {
         let doing = format!("copying into {}", self.plan.target);
         session.execute(&doing, "SAVEPOINT cdc_direct").await?;
-        let rows = || self.fold.rows(Rows::New);
-        let copied = self.copy(session, &self.plan.statements.copy_direct, rows()).await;
-        match copied {
+        let rows = self.fold.rows(Rows::New);
+        match self.copy(session, &self.plan.statements.copy_direct, rows).await {
             Ok(()) => {
                 session.execute(&doing, "RELEASE SAVEPOINT cdc_direct").await?;
                 Ok(Inserted::All)
             }
-            Err(error) if is_duplicate(&error) => {
+            Err(error) if is_about_a_row(&error) => {
                 let undo = "ROLLBACK TO SAVEPOINT cdc_direct; RELEASE SAVEPOINT cdc_direct";
                 session.execute(&doing, undo).await?;
                 Ok(Inserted::Nothing)
             }
-            Err(error) => {
-                let relation = &self.plan.relation;
-                Err(self.blame(&doing, relation, error, |row| record(rows(), row)))
-            }
+            Err(error) => Err(from_driver(doing, error)),
         }
     }
 

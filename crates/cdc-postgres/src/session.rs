@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::copy::{HEADER, TRAILER};
 use crate::error::{PostgresError, from_driver};
 use crate::settings::PostgresSettings;
-use crate::sql::{self, Staging};
+use crate::sql::{self, Staging, millis};
 
 /// The first pause between two attempts to connect; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -177,11 +177,6 @@ impl RowStream<'_> {
         self.copy.send(self.chunk.as_slice()).await?;
         self.copy.finish().await.map(|_| ())
     }
-}
-
-fn millis(duration: Duration) -> String {
-    // The server counts in 32 bits; 24 days are as good as more.
-    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).to_string()
 }
 
 fn options(settings: &PostgresSettings) -> Result<PgConnectOptions, PostgresError> {

@@ -3,6 +3,8 @@
 //! Names arrive quoted, by [`ident`](crate::ident); literals are made here, by one function. Values
 //! of rows never become SQL text.
 
+use std::time::Duration;
+
 mod mirror;
 
 pub(crate) use mirror::{
@@ -19,6 +21,17 @@ pub(crate) fn literal(text: &str) -> String {
 fn doubled(c: char) -> impl Iterator<Item = char> {
     let times = if c == '\'' || c == '\\' { 2 } else { 1 };
     std::iter::repeat_n(c, times)
+}
+
+/// Begins a transaction that waits this long for a lock; zero is without a limit.
+pub(crate) fn begin(lock_wait: Duration) -> String {
+    format!("BEGIN; SET LOCAL lock_timeout = {}", millis(lock_wait))
+}
+
+/// A time as settings of the server take it.
+pub(crate) fn millis(duration: Duration) -> String {
+    // The server counts in 32 bits; 24 days are as good as more.
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).to_string()
 }
 
 /// Rows in binary form into some columns of a table.

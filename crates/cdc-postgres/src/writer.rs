@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use cdc_core::{
     Body as _, CheckpointDelta, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
@@ -22,7 +23,16 @@ use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
-use crate::{catalog, dead_letter, history, mirror, table_event};
+use crate::{catalog, dead_letter, history, mirror, sql, table_event};
+
+/// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
+/// whose turn comes after this one: the server cannot see such a deadlock, so giving way early ends
+/// it. What is applied with nothing prepared beside it waits for as long as the settings say.
+const PREPARED_LOCK_WAIT: Duration = Duration::from_secs(1);
+
+/// How long the server may take to roll back, which costs it nothing: beyond that it has frozen, and
+/// the session is given up.
+const ROLL_BACK_WAIT: Duration = Duration::from_secs(5);
 
 /// Applies batches; see [`Writer`].
 #[derive(Debug)]
@@ -119,7 +129,11 @@ impl PostgresWriter {
     }
 
     /// Begins the batch's transaction and brings its rows.
-    async fn bring(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<Prepared, PostgresError> {
+    async fn bring(
+        &mut self,
+        batch: &WriteBatch<PostgresBody>,
+        lock_wait: Duration,
+    ) -> Result<Prepared, PostgresError> {
         let Self { session, merging, .. } = self;
         let no_session = || PostgresError::NoSession { doing: "bringing a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
@@ -127,7 +141,7 @@ impl PostgresWriter {
         for (_, step) in body.mirror_steps() {
             mirror::ensure(session, step).await?;
         }
-        session.execute("beginning a transaction", "BEGIN").await?;
+        session.execute("beginning a transaction", &sql::begin(lock_wait)).await?;
         merging.begin_transaction();
         for rows in body.histories() {
             history::apply(session, rows).await?;
@@ -172,16 +186,20 @@ impl PostgresWriter {
         })
     }
 
-    /// Rolls an open transaction back, whatever came of it.
+    /// Rolls an open transaction back, or gives the session up.
     async fn roll_back(&mut self) {
         self.prepared = None;
-        let rolled_back = match &mut self.session {
-            Some(session) => session.roll_back().await,
-            None => Ok(()),
-        };
-        if rolled_back.is_err() {
+        let Some(session) = &mut self.session else { return };
+        let wait = ROLL_BACK_WAIT.min(self.settings.apply_timeout);
+        if !matches!(timeout(wait, session.roll_back()).await, Ok(Ok(()))) {
             self.drop_session();
         }
+    }
+
+    /// How long a prepared batch waits for a lock; zero in the settings means no limit.
+    fn prepared_lock_wait(&self) -> Duration {
+        let set = self.settings.lock_timeout;
+        if set.is_zero() { PREPARED_LOCK_WAIT } else { set.min(PREPARED_LOCK_WAIT) }
     }
 }
 
@@ -245,10 +263,12 @@ impl Writer for PostgresWriter {
         if is_nothing(batch) {
             return Ok(());
         }
+        self.abandon().await;
+        let lock_wait = self.prepared_lock_wait();
         let result = self
             .bounded("preparing a batch", async |writer: &mut Self| {
                 writer.session().await?;
-                writer.bring(batch).await
+                writer.bring(batch, lock_wait).await
             })
             .await;
         match result {
@@ -274,15 +294,16 @@ impl Writer for PostgresWriter {
             return Ok(());
         }
         let prepared = self.prepared.take();
+        let lock_wait = self.settings.lock_timeout;
         let result = self
             .bounded("applying a batch", async |writer: &mut Self| {
                 let prepared = match prepared {
                     Some(prepared) if prepared.delta == *batch.delta() => prepared,
                     Some(_) => {
                         writer.roll_back().await;
-                        writer.bring(batch).await?
+                        writer.bring(batch, lock_wait).await?
                     }
-                    None => writer.bring(batch).await?,
+                    None => writer.bring(batch, lock_wait).await?,
                 };
                 writer.complete(batch, prepared).await
             })

@@ -74,7 +74,8 @@ fn lacks_partition(answer: &PgDatabaseError) -> bool {
     answer.code() == "23514" && answer.constraint().is_none()
 }
 
-fn row_is_at_fault(answer: &PgDatabaseError) -> bool {
+/// Whether the server refused a row, rather than a statement or anything around it.
+pub(crate) fn row_is_at_fault(answer: &PgDatabaseError) -> bool {
     classify(answer.code()).1 == StateClass::Data && !lacks_partition(answer)
 }
 

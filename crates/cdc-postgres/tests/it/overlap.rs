@@ -1,5 +1,8 @@
 //! Two writers of one lane: a batch is prepared while the one in front of it is applied.
 
+use std::process::Command;
+use std::time::{Duration, Instant};
+
 use cdc_core::{Classify as _, ErrorClass, Writer as _};
 use cdc_postgres::{Mode, PostgresWriter};
 
@@ -101,4 +104,101 @@ async fn rows_that_both_batches_insert_wait_for_the_first_and_then_replace_it() 
         ),
         "behind|600|301|900\nfirst|1|0|0\nfront|300|1|300"
     );
+}
+
+#[tokio::test]
+async fn a_batch_that_waits_for_the_one_prepared_behind_it_gives_way_soon() {
+    let (warehouse, mut lane, mut second) = two_writers("orders_current", HARD).await;
+    // Few rows are merged when they are applied, many are inserted when they are prepared.
+    let front = lane.staged(&inserts(1..6, "front")).await;
+    let behind = lane.staged(&inserts(5..405, "behind")).await;
+    lane.writer.prepare(&front).await.unwrap();
+    second.prepare(&behind).await.unwrap();
+    let began = Instant::now();
+    let error = lane.writer.apply(&front).await.unwrap_err();
+    assert!(matches!(error.class(), ErrorClass::Transient), "{error}");
+    assert!(began.elapsed() < Duration::from_secs(5), "it waited as for anybody else's lock");
+    second.abandon().await;
+    lane.writer.apply(&front).await.unwrap();
+    second.prepare(&behind).await.unwrap();
+    second.apply(&behind).await.unwrap();
+    assert_eq!(
+        warehouse.sql(
+            "SELECT status, count(*), min(order_id), max(order_id) FROM orders_current
+              GROUP BY status ORDER BY status"
+        ),
+        "behind|400|5|404\nfirst|1|0|0\nfront|4|1|4"
+    );
+}
+
+#[tokio::test]
+async fn new_rows_that_collide_with_a_row_which_moves_out_of_their_way_are_no_dead_letters() {
+    let (warehouse, mut lane, _second) = two_writers("orders_current", HARD).await;
+    warehouse.sql(
+        "ALTER TABLE orders_current ADD CONSTRAINT amounts_differ
+         EXCLUDE USING btree (amount WITH =) DEFERRABLE INITIALLY IMMEDIATE",
+    );
+    let mut batch = vec![Op::Update(None, order(0, 99_999, "moved"))];
+    batch.extend(inserts(1..401, "new"));
+    batch.push(Op::Insert(order(401, 0, "in its place")));
+    assert_eq!(lane.write(&batch).await, []);
+    assert_eq!(
+        warehouse.sql("SELECT order_id, status FROM orders_current WHERE amount IN (0, 999.99)"),
+        "0|moved\n401|in its place"
+    );
+}
+
+#[tokio::test]
+async fn preparing_again_replaces_what_was_prepared() {
+    let (warehouse, mut lane, _second) = two_writers("orders_fact", Mode::History).await;
+    let batch = lane.staged(&inserts(1..11, "once")).await;
+    lane.writer.prepare(&batch).await.unwrap();
+    lane.writer.prepare(&batch).await.unwrap();
+    lane.writer.apply(&batch).await.unwrap();
+    assert_eq!((warehouse.sql(COUNT), warehouse.sql(NEXT)), ("11".into(), "111".into()));
+}
+
+/// A frozen process of the server; it goes on when this is dropped.
+struct Frozen(String);
+
+impl Frozen {
+    fn new(pid: String) -> Self {
+        signal("-STOP", &pid);
+        Self(pid)
+    }
+}
+
+impl Drop for Frozen {
+    fn drop(&mut self) {
+        signal("-CONT", &self.0);
+    }
+}
+
+fn signal(signal: &str, pid: &str) {
+    let sent = Command::new("kill").args([signal, pid]).status().unwrap();
+    assert!(sent.success(), "kill {signal} {pid}");
+}
+
+#[tokio::test]
+async fn a_frozen_session_is_given_up_when_its_batch_is_abandoned() {
+    let tables = vec![table(0, "orders_fact", Mode::History)];
+    let warehouse = Warehouse::initialised(&tables).await;
+    let mut settings = warehouse.settings();
+    settings.apply_timeout = Duration::from_secs(1);
+    let mut lane = Lane::open(settings, tables).await;
+    lane.write(&[Op::Insert(order(0, 0, "first"))]).await;
+    let mut second = lane.writer.second().await.unwrap().expect("a second writer");
+    let batch = lane.staged(&inserts(1..11, "late")).await;
+    second.prepare(&batch).await.unwrap();
+    let pid = warehouse.sql(
+        "SELECT pid FROM pg_stat_activity
+          WHERE datname = current_database() AND state = 'idle in transaction'",
+    );
+    let frozen = Frozen::new(pid);
+    let abandoned = tokio::time::timeout(Duration::from_secs(20), second.abandon()).await;
+    drop(frozen);
+    assert!(abandoned.is_ok(), "abandoning waits for a server that does not answer");
+    second.apply(&batch).await.unwrap_err();
+    lane.writer.apply(&batch).await.unwrap();
+    assert_eq!((warehouse.sql(COUNT), warehouse.sql(NEXT)), ("11".into(), "111".into()));
 }
