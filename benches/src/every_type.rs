@@ -63,7 +63,7 @@ impl EveryType {
             ts_ms: Some(1_714_998_600_123),
             tx_id: Some(3_784),
             lsn: Some(Lsn::from_signed(374_679_712)),
-            sequence: None,
+            ..SourceInfo::default()
         };
         let change = Envelope {
             op: Op::Create,
@@ -71,6 +71,7 @@ impl EveryType {
             after: Some(self.row()),
             key: None,
             source,
+            source_json: "",
             ts_ms: Some(1_714_998_600_611),
             transaction: None,
             schema_block,

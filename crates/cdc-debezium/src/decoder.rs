@@ -7,7 +7,9 @@ use cdc_core::{
 use debezium_envelope::{Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op};
 
 use crate::declarations::merged;
-use crate::rejection::{not_a_message, schema_of, undecodable, unknown_message, unknown_table};
+use crate::rejection::{
+    document, not_a_message, schema_of, undecodable, unknown_message, unknown_table,
+};
 use crate::{TableDeclarations, TableMap};
 
 /// Decodes Debezium records into changes of configured tables.
@@ -108,7 +110,8 @@ impl Decoder for DebeziumDecoder {
             | Message::Transaction(_)
             | Message::Heartbeat(_)
             | Message::SchemaChange(_) => return Ok(Decoded::Skip(SkipReason::ControlMessage)),
-            Message::Other(_) => return Err(not_a_message(*named_table)),
+            Message::Other(_) | Message::Flattened(_) => return Err(not_a_message(*named_table)),
+            Message::Document(_) => return Err(document(*named_table)),
             // The enum is open: a new kind must not be taken for a control message.
             _ => return Err(unknown_message(*named_table)),
         };

@@ -39,6 +39,14 @@ pub(crate) fn not_a_message(table: Option<TableId>) -> Box<Rejection> {
     Box::new(Rejection { table, ..rejection })
 }
 
+/// A change of a document, which has no columns.
+pub(crate) fn document(table: Option<TableId>) -> Box<Rejection> {
+    let message = "read a change of a document, expected one of a row";
+    let hint = "take the topics of MongoDB out of the configuration: documents fit no table";
+    let rejection = Rejection::new(Stage::Decode, "not_a_row", message).with_hint(hint);
+    Box::new(Rejection { table, ..rejection })
+}
+
 /// A message of a kind that this version does not know.
 pub(crate) fn unknown_message(table: Option<TableId>) -> Box<Rejection> {
     let message = "read a Debezium message of a kind that this version does not know";

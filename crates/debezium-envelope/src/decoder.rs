@@ -7,110 +7,28 @@
 
 mod change;
 mod control;
+mod flat;
 mod frame;
+mod payload;
+mod slot;
 mod tables;
 
 use std::sync::Arc;
 
 use self::change::{Change, SlotState, check, is_not_an_envelope, missing_source, refuse_wrapped};
-use self::frame::{Frame, Image, ImageState, Located, OpField};
+use self::flat::FlatRows;
+use self::frame::{Frame, ImageState, Located, OpField, Opened};
+use self::slot::{Context, RowSlot};
 use self::tables::{RowRole, TableName, TablePlans};
 use crate::declarations::Declarations;
 use crate::error::{DecodeError, Side};
+use crate::flattened::Flattened;
 use crate::json::{JsonKind, Reader};
 use crate::limits::Limits;
-use crate::message::{Envelope, LogicalMessage, Message, Tombstone};
-use crate::plan::{RowPlan, RowRead, RowTarget, member_names};
-use crate::row::{Row, RowBuffer, RowShape};
+use crate::message::{Document, Envelope, LogicalMessage, Message, SchemaBlock, Tombstone};
 use crate::schema::{CompiledSchema, SchemaCache};
 use crate::semantic::Scratch;
-use crate::source::{FrameReader, RawSource, Texts};
-
-/// A row's cells and the shape they have.
-#[derive(Debug)]
-struct RowSlot {
-    buffer: RowBuffer,
-    shape: Arc<RowShape>,
-}
-
-impl RowSlot {
-    fn new() -> Self {
-        Self { buffer: RowBuffer::new(), shape: Arc::new(RowShape::new(Vec::new())) }
-    }
-
-    fn view<'d>(&'d self, record: &'d str) -> Row<'d> {
-        self.buffer.row(&self.shape, record)
-    }
-
-    /// Reads the row at the cursor along the plan.
-    fn read(
-        &mut self,
-        plan: &RowPlan,
-        reader: &mut Reader<'_>,
-        context: &mut Context<'_>,
-    ) -> Result<RowRead, DecodeError> {
-        if !Arc::ptr_eq(&self.shape, plan.shape()) {
-            self.shape = Arc::clone(plan.shape());
-        }
-        let mut target = RowTarget {
-            buffer: &mut self.buffer,
-            scratch: &mut *context.scratch,
-            limits: context.limits,
-            side: context.side,
-        };
-        plan.read(reader, &mut target)
-    }
-}
-
-/// What reading a row needs besides the row's own slot.
-struct Context<'c> {
-    scratch: &'c mut Scratch,
-    tables: &'c mut TablePlans,
-    declarations: &'c Declarations,
-    limits: &'c Limits,
-    side: Side,
-}
-
-impl Context<'_> {
-    /// Reads the row at the cursor as one of the current table's, whatever members it has.
-    fn read_observed(
-        &mut self,
-        slot: &mut RowSlot,
-        role: RowRole,
-        reader: &mut Reader<'_>,
-    ) -> Result<(), DecodeError> {
-        let at = reader.at();
-        if let Some(plan) = self.tables.plan(role) {
-            if slot.read(&plan, reader, self)? == RowRead::Done {
-                return Ok(());
-            }
-            reader.seek(at);
-        }
-        let names = member_names(reader, self.side, self.limits)?;
-        reader.seek(at);
-        let plan = self.tables.learn(role, names, self.declarations);
-        match slot.read(&plan, reader, self)? {
-            RowRead::Done => Ok(()),
-            // The plan was made from these very members.
-            RowRead::OtherMembers => {
-                Err(DecodeError::json(self.side, self.limits, reader.malformed("the same members")))
-            }
-        }
-    }
-
-    fn read_row(
-        &mut self,
-        slot: &mut RowSlot,
-        plan: Option<&Arc<RowPlan>>,
-        reader: &mut Reader<'_>,
-    ) -> Result<(), DecodeError> {
-        let problem = || "the envelope's rows are not described".into();
-        let plan =
-            plan.ok_or_else(|| DecodeError::InvalidSchema { side: self.side, problem: problem() })?;
-        // A described row is never of other members: the schema's word is final.
-        slot.read(plan, reader, self).map(drop)
-    }
-}
+use crate::source::{RawSource, Texts};
 
 /// Decodes the records of one topic. It remembers compiled schemas and reuses its buffers, so that
 /// decoding a row allocates nothing once it has seen a few.
@@ -147,6 +65,21 @@ pub struct MessageDecoder {
     key: RowSlot,
     scratch: Scratch,
     unescaped: String,
+    flattened: Option<FlatRows>,
+}
+
+/// What a value's payload turned out to be.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is a result on the stack, and the rule is a frame"
+)]
+enum Payload {
+    /// JSON's null, which stands for Kafka's.
+    Null,
+    /// An object with these members.
+    Frame(Frame, Located),
+    /// A flattened row, which stands in the slot of rows after a change.
+    Flattened(SchemaBlock),
 }
 
 impl MessageDecoder {
@@ -163,7 +96,22 @@ impl MessageDecoder {
             key: RowSlot::new(),
             scratch: Scratch::default(),
             unescaped: String::new(),
+            flattened: None,
         }
+    }
+
+    /// The same decoder for topics whose connector flattens rows with `ExtractNewRecordState`.
+    ///
+    /// It takes every object for a row, except those whose schema block names one of Debezium's own
+    /// messages: an envelope, a heartbeat, a transaction marker, a logical message. A null value is
+    /// a [`Tombstone`], which here may be all that tells of a delete.
+    #[must_use]
+    pub fn expecting_flattened(mut self, flattened: Flattened) -> Self {
+        let flat = FlatRows::new(flattened);
+        self.values.expect_flattened(&flat.transform);
+        self.tables = TablePlans::default();
+        self.flattened = Some(flat);
+        self
     }
 
     /// Decodes one record. `None` is a Kafka null.
@@ -186,23 +134,39 @@ impl MessageDecoder {
         if value.is_empty() {
             return Err(DecodeError::EmptyValue {});
         }
-        let record = checked_text(value, Side::Value, &self.limits)?;
-        let Some((mut frame, located)) = self.read_value(record)? else {
-            return self.tombstone(key);
+        let opened = frame::open(value, &self.values, &self.limits)?;
+        let before = opened.before;
+        self.decode_opened(key, opened).map_err(|error| error.behind(before))
+    }
+
+    fn decode_opened<'d>(
+        &'d mut self,
+        key: Option<&'d [u8]>,
+        Opened { text: record, schema, .. }: Opened<'d>,
+    ) -> Result<Message<'d>, DecodeError> {
+        let (mut frame, located) = match self.read_value(record, schema)? {
+            Payload::Null => return self.tombstone(key),
+            Payload::Flattened(schema_block) => {
+                let key = key_text(key, &self.limits)?;
+                let row = self.flattened_row(record, key, schema_block)?;
+                return Ok(Message::Flattened(row));
+            }
+            Payload::Frame(frame, located) => (frame, located),
         };
-        if let Some(message) = frame.message.take() {
-            return self.logical_message(record, frame, message);
+        if frame.op == OpField::Message && frame.message.is_some() {
+            return self.logical_message(record, frame);
         }
         if is_not_an_envelope(&frame)? {
             return Ok(control::classify(record, frame.payload));
         }
+        if self.is_document(record, &frame) {
+            return self.document(record, frame);
+        }
         let schema = located.schema.as_deref();
         let source = self.settle_rows(record, &mut frame, schema)?;
-        let key_text = key.filter(|key| looks_like_object(key));
-        let key_text =
-            key_text.map(|key| checked_text(key, Side::Key, &self.limits)).transpose()?;
+        let key_text = key_text(key, &self.limits)?;
         let key_state = key_text.map_or(Ok(SlotState::Empty), |text| self.read_key(text))?;
-        let change = check(&frame, source, key_state, located.schema_block)?;
+        let change = check(&mut frame, source, key_state, located.schema_block)?;
         let envelope = self.view(&change, record, key_text.unwrap_or_default());
         refuse_wrapped(&envelope)?;
         Ok(Message::Change(envelope))
@@ -216,6 +180,7 @@ impl MessageDecoder {
             after: change.after.row(&self.after, record),
             key: change.key.row(&self.key, key),
             source: change.source.resolve(texts),
+            source_json: change.source.json(texts),
             ts_ms: change.ts_ms,
             transaction: change.transaction.map(|block| block.resolve(texts)),
             schema_block: change.schema_block,
@@ -228,7 +193,9 @@ impl MessageDecoder {
         if text.trim() == "null" {
             return Ok(Message::Tombstone(Tombstone { key: None }));
         }
-        if !self.tables.has_guess() {
+        if self.flattened.is_some() {
+            self.select_flattened_table();
+        } else if !self.tables.has_guess() {
             self.tables.select_unknown(&self.declarations);
         }
         if !looks_like_object(key) || self.read_key(text)? == SlotState::Empty {
@@ -241,169 +208,72 @@ impl MessageDecoder {
         &'d self,
         record: &'d str,
         frame: Frame,
-        message: std::ops::Range<usize>,
     ) -> Result<Message<'d>, DecodeError> {
         let source = frame.source.ok_or_else(missing_source)??;
+        let missing = || DecodeError::MissingField { path: "message".into() };
+        let message = frame.message.ok_or_else(missing)??;
+        let transaction = frame.transaction.transpose()?;
         let texts = Texts { record, unescaped: &self.unescaped };
         Ok(Message::LogicalMessage(LogicalMessage {
             source: source.resolve(texts),
             ts_ms: frame.ts_ms,
-            message: record.get(message).unwrap_or_default(),
+            transaction: transaction.map(|block| block.resolve(texts)),
+            prefix: texts.get(message.prefix),
+            content_text: texts.get(message.content),
         }))
     }
 
-    /// The payload's members, or `None` for a null payload.
-    fn read_value(&mut self, record: &str) -> Result<Option<(Frame, Located)>, DecodeError> {
+    /// Whether the source is one of documents instead of rows.
+    fn is_document(&self, record: &str, frame: &Frame) -> bool {
+        let texts = Texts { record, unescaped: &self.unescaped };
+        matches!(frame.source, Some(Ok(source)) if source.resolve(texts).connector == "mongodb")
+    }
+
+    fn document<'d>(&'d self, record: &'d str, frame: Frame) -> Result<Message<'d>, DecodeError> {
+        let source = frame.source.ok_or_else(missing_source)??;
+        let OpField::Row(op) = frame.op else { return Err(DecodeError::UnknownOperation {}) };
+        let source = source.resolve(Texts { record, unescaped: &self.unescaped });
+        let payload = record.get(frame.payload).unwrap_or_default();
+        Ok(Message::Document(Document { op, source, ts_ms: frame.ts_ms, payload }))
+    }
+
+    fn read_value(
+        &mut self,
+        record: &str,
+        known: Option<Arc<CompiledSchema>>,
+    ) -> Result<Payload, DecodeError> {
         self.unescaped.clear();
         let limits = self.limits;
         let json = |error| DecodeError::json(Side::Value, &limits, error);
         let mut reader = Reader::new(record, &limits);
-        let located = frame::locate(&mut reader, &mut self.values, Side::Value, &limits)?;
-        let kind = reader.kind().map_err(json)?;
-        let frame = if kind == JsonKind::Object {
-            Some(self.read_frame(&mut reader, located.schema.as_deref())?)
-        } else {
-            reader.skip_value().map_err(json)?;
-            None
+        let located = match known {
+            Some(schema) => Located::behind(schema),
+            None => frame::locate(&mut reader, &mut self.values, Side::Value, &limits)?,
+        };
+        let schema = located.schema.as_deref();
+        let is_row = || schema.is_none_or(|schema| !schema.is_control && schema.row.is_some());
+        let payload = match reader.kind().map_err(json)? {
+            JsonKind::Object if self.flattened.is_some() && is_row() => {
+                self.read_flattened(&mut reader, schema)?;
+                Ok(None)
+            }
+            JsonKind::Object => Ok(Some(self.read_frame(&mut reader, schema)?)),
+            found @ (JsonKind::Null
+            | JsonKind::Boolean
+            | JsonKind::Number
+            | JsonKind::String
+            | JsonKind::Array) => {
+                reader.skip_value().map_err(json)?;
+                Err(found)
+            }
         };
         located.finish(&mut reader, Side::Value, &limits)?;
-        match (frame, kind) {
-            (Some(frame), _) => Ok(Some((frame, located))),
-            (None, JsonKind::Null) => Ok(None),
-            (None, found) => Err(DecodeError::NotAnObject { side: Side::Value, found }),
+        match payload {
+            Ok(Some(frame)) => Ok(Payload::Frame(frame, located)),
+            Ok(None) => Ok(Payload::Flattened(located.schema_block)),
+            Err(JsonKind::Null) => Ok(Payload::Null),
+            Err(found) => Err(DecodeError::NotAnObject { side: Side::Value, found }),
         }
-    }
-
-    /// Reads the payload's members, in whatever order they stand.
-    #[expect(
-        clippy::redundant_closure_for_method_calls,
-        reason = "a method's path fixes its lifetimes too early"
-    )]
-    fn read_frame(
-        &mut self,
-        reader: &mut Reader<'_>,
-        schema: Option<&CompiledSchema>,
-    ) -> Result<Frame, DecodeError> {
-        let limits = self.limits;
-        let json = |error| DecodeError::json(Side::Value, &limits, error);
-        let mut frame = Frame::new();
-        let start = reader.at();
-        reader.open_object().map_err(json)?;
-        let mut first = true;
-        while let Some(token) = reader.member(first).map_err(json)? {
-            first = false;
-            let name = reader.slice(token.range);
-            let kind = reader.kind().map_err(json)?;
-            let twice = match (name, kind) {
-                ("before" | "after", _) => {
-                    let image = self.read_image(reader, schema, name == "after")?;
-                    let place = if name == "after" { &mut frame.after } else { &mut frame.before };
-                    !matches!(std::mem::replace(place, image).state, ImageState::Missing)
-                }
-                ("op", JsonKind::String) => {
-                    let code = reader.string().map_err(json)?;
-                    let code = OpField::parse(reader.slice(code.range));
-                    std::mem::replace(&mut frame.op, code) != OpField::Missing
-                }
-                ("op", kind) if kind != JsonKind::Null => {
-                    reader.skip_value().map_err(json)?;
-                    std::mem::replace(&mut frame.op, OpField::NotText) != OpField::Missing
-                }
-                ("source", JsonKind::Object) => {
-                    let source = self.in_frame(reader, |frame| frame.source())?;
-                    frame.source.replace(source).is_some()
-                }
-                ("transaction", JsonKind::Object) => {
-                    frame.transaction = self.in_frame(reader, |frame| frame.transaction())??;
-                    false
-                }
-                ("ts_ms", JsonKind::Number) => {
-                    frame.ts_ms = self.in_frame(reader, |frame| frame.integer("ts_ms"))??;
-                    false
-                }
-                ("message", JsonKind::Object) => {
-                    frame.message = Some(reader.skip_value().map_err(json)?);
-                    false
-                }
-                _ => reader.skip_value().map(|_| false).map_err(json)?,
-            };
-            if twice {
-                return Err(DecodeError::DuplicateField { path: name.into() });
-            }
-        }
-        frame.payload = start..reader.at();
-        Ok(frame)
-    }
-
-    /// Reads a part of the frame; when its content is wrong, steps over it and keeps the error,
-    /// because the message may turn out to be one that has no such part.
-    fn in_frame<T>(
-        &mut self,
-        reader: &mut Reader<'_>,
-        read: impl FnOnce(&mut FrameReader<'_, '_>) -> Result<T, DecodeError>,
-    ) -> Result<Result<T, DecodeError>, DecodeError> {
-        let at = reader.at();
-        let mut frame =
-            FrameReader { reader, unescaped: &mut self.unescaped, limits: &self.limits };
-        let result = read(&mut frame);
-        if result.is_err() {
-            frame.reader.seek(at);
-            frame.skip()?;
-        }
-        Ok(result)
-    }
-
-    fn read_image(
-        &mut self,
-        reader: &mut Reader<'_>,
-        schema: Option<&CompiledSchema>,
-        is_after: bool,
-    ) -> Result<Image, DecodeError> {
-        let limits = self.limits;
-        let json = |error| DecodeError::json(Side::Value, &limits, error);
-        let at = reader.at();
-        let image = |state| Image { state, at };
-        if reader.eat_null() {
-            return Ok(image(ImageState::Null));
-        }
-        if reader.kind().map_err(json)? != JsonKind::Object {
-            reader.skip_value().map_err(json)?;
-            return Ok(image(ImageState::NotARow));
-        }
-        let (slot, mut context) = self.image_context(is_after);
-        let result = match schema {
-            Some(schema) => {
-                let plan = if is_after { &schema.after } else { &schema.before };
-                context.read_row(slot, plan.as_ref(), reader)
-            }
-            None if context.tables.has_guess() => {
-                context.read_observed(slot, RowRole::Image, reader)
-            }
-            None => {
-                reader.skip_value().map_err(json)?;
-                return Ok(image(ImageState::Pending));
-            }
-        };
-        match result {
-            Ok(()) => Ok(image(ImageState::Row)),
-            Err(error) => {
-                reader.seek(at);
-                reader.skip_value().map_err(json)?;
-                Ok(image(ImageState::Failed(error)))
-            }
-        }
-    }
-
-    fn image_context(&mut self, is_after: bool) -> (&mut RowSlot, Context<'_>) {
-        let slot = if is_after { &mut self.after } else { &mut self.before };
-        let context = Context {
-            scratch: &mut self.scratch,
-            tables: &mut self.tables,
-            declarations: &self.declarations,
-            limits: &self.limits,
-            side: Side::Value,
-        };
-        (slot, context)
     }
 
     /// Learns the table from the source block and makes both images rows of that table.
@@ -455,6 +325,7 @@ impl MessageDecoder {
             scratch: &mut self.scratch,
             tables: &mut self.tables,
             declarations: &self.declarations,
+            flattened: None,
             limits: &self.limits,
             side: Side::Key,
         };
@@ -471,12 +342,15 @@ impl MessageDecoder {
 }
 
 fn checked_text<'b>(bytes: &'b [u8], side: Side, limits: &Limits) -> Result<&'b str, DecodeError> {
-    let bytes_max = limits.record_bytes();
-    if bytes.len() > bytes_max {
-        return Err(DecodeError::RecordTooLarge { side, bytes: bytes.len(), bytes_max });
-    }
+    frame::refuse_large(bytes, side, limits)?;
     str::from_utf8(bytes)
         .map_err(|error| DecodeError::InvalidUtf8 { side, at: error.valid_up_to() })
+}
+
+/// The text of a key that may be a row.
+fn key_text<'b>(key: Option<&'b [u8]>, limits: &Limits) -> Result<Option<&'b str>, DecodeError> {
+    let key = key.filter(|key| looks_like_object(key));
+    key.map(|key| checked_text(key, Side::Key, limits)).transpose()
 }
 
 fn looks_like_object(bytes: &[u8]) -> bool {

@@ -288,13 +288,21 @@ impl DecodeError {
         }
     }
 
+    /// The same fault of a value of which this many bytes were known before it was read.
+    pub(crate) fn behind(mut self, before: usize) -> Self {
+        if let Self::MalformedJson { side: Side::Value, at, .. }
+        | Self::TooDeep { side: Side::Value, at, .. } = &mut self
+        {
+            *at = at.saturating_add(before);
+        }
+        self
+    }
+
     /// Names the side and the limits behind a reader's error.
     pub(crate) fn json(side: Side, limits: &Limits, error: JsonError) -> Self {
         match error {
             JsonError::Malformed { at, expected } => Self::MalformedJson { side, at, expected },
-            JsonError::TooDeep { at } => {
-                Self::TooDeep { side, at, depth_max: limits.depth_max.min(u128::BITS) }
-            }
+            JsonError::TooDeep { at } => Self::TooDeep { side, at, depth_max: limits.depth() },
             JsonError::TooManyTokens => Self::TooManyTokens { side, tokens_max: limits.tokens_max },
         }
     }

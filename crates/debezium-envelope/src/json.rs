@@ -8,10 +8,12 @@
 //!
 //! The grammar is RFC 8259 without extensions. A differential test holds it against `serde_json`.
 
+mod guess;
 mod string;
 
 use std::ops::Range;
 
+pub(crate) use self::guess::MemberGuess;
 use crate::limits::Limits;
 
 /// Why a text is not acceptable JSON.
@@ -106,8 +108,13 @@ impl Nesting {
 
 impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str, limits: &Limits) -> Self {
-        let depth_max = limits.depth_max.min(u128::BITS);
-        Self { text, at: 0, tokens_left: limits.tokens_max, depth_max }
+        Self { text, at: 0, tokens_left: limits.tokens_max, depth_max: limits.depth() }
+    }
+
+    /// A reader from here on that allows two levels more, for stepping over a payload with its rows:
+    /// the limit counts from the columns.
+    pub(crate) fn over_rows(&self) -> Self {
+        Self { depth_max: self.depth_max.saturating_add(2), ..self.clone() }
     }
 
     pub(crate) fn text(&self) -> &'t str {

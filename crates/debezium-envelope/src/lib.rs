@@ -69,6 +69,7 @@ mod declarations;
 mod decoder;
 mod encode;
 mod error;
+mod flattened;
 mod json;
 mod limits;
 mod lsn;
@@ -84,13 +85,14 @@ pub use declarations::Declarations;
 pub use decoder::MessageDecoder;
 pub use encode::{EncodeError, EnvelopeEncoder};
 pub use error::{DecodeError, Side};
+pub use flattened::{Flattened, FlattenedRow, FlattenedState};
 pub use json::JsonKind;
 pub use limits::Limits;
 pub use lsn::{Lsn, ParseLsnError, Sequence};
 pub use message::{
-    Envelope, Heartbeat, LogicalMessage, Message, Op, Other, SchemaBlock, SchemaChange,
-    SnapshotMarker, SourceInfo, Tombstone, TransactionBlock, TransactionBoundary,
-    TransactionMarker,
+    CollectionCount, Document, Envelope, Heartbeat, LogicalMessage, Message, Op, Other,
+    SchemaBlock, SchemaChange, SnapshotMarker, SourceInfo, Tombstone, TransactionBlock,
+    TransactionBoundary, TransactionMarker,
 };
 pub use row::{
     Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,

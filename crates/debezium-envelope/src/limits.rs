@@ -16,7 +16,7 @@ pub struct Limits {
     /// because cells address their text with 32 bits.
     pub record_bytes_max: usize,
     /// Deepest nesting of arrays and objects inside one column, schema block or unknown member.
-    /// Default 64; values above 128 count as 128.
+    /// Default 64; values above 126 count as 126.
     pub depth_max: u32,
     /// Most JSON values in one key or one value. Default one million.
     pub tokens_max: u32,
@@ -42,5 +42,11 @@ impl Limits {
     /// The largest accepted record after the clamp that 32-bit spans need.
     pub(crate) fn record_bytes(&self) -> usize {
         self.record_bytes_max.min(1 << 30)
+    }
+
+    /// The deepest accepted nesting, after the clamp that the reader's stack of 128 bits needs: two of
+    /// them are for the payload and the row around a column.
+    pub(crate) fn depth(&self) -> u32 {
+        self.depth_max.min(126)
     }
 }

@@ -2,8 +2,14 @@
 
 use std::fmt;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE};
+use serde::Deserialize;
+
+use crate::error::DecodeError;
+use crate::flattened::FlattenedRow;
 use crate::lsn::{Lsn, Sequence};
-use crate::row::Row;
+use crate::row::{BinaryMode, Row};
 
 /// One decoded record. It borrows from the record's bytes and from the decoder.
 #[derive(Debug, Clone)]
@@ -21,7 +27,13 @@ pub enum Message<'d> {
     Heartbeat(Heartbeat),
     /// A schema change, as the connectors of databases other than PostgreSQL announce it.
     SchemaChange(SchemaChange<'d>),
-    /// An object that is none of these, such as a flattened row or a notification.
+    /// A change whose rows are documents, as the connector of `MongoDB` sends them.
+    Document(Document<'d>),
+    /// A row that `ExtractNewRecordState` has taken out of its envelope; only from a decoder that was
+    /// told to expect such rows.
+    Flattened(FlattenedRow<'d>),
+    /// An object that is none of these, such as a notification or, unless it is expected, a flattened
+    /// row.
     Other(Other<'d>),
 }
 
@@ -42,6 +54,8 @@ pub struct Envelope<'d> {
     pub key: Option<Row<'d>>,
     /// Where the change comes from.
     pub source: SourceInfo<'d>,
+    /// The `source` block as JSON text, for members that only other connectors have.
+    pub source_json: &'d str,
     /// When the connector made the message, in milliseconds since 1970.
     pub ts_ms: Option<i64>,
     /// The place in its transaction, when the connector provides it.
@@ -108,7 +122,7 @@ impl fmt::Display for Op {
 /// The `source` block: the part that all connectors share, and PostgreSQL's own.
 ///
 /// Members that a message lacks or sets to null are empty text or `None`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct SourceInfo<'d> {
     /// The connector's version, such as `2.4.2.Final`.
     pub version: &'d str,
@@ -120,24 +134,33 @@ pub struct SourceInfo<'d> {
     pub db: &'d str,
     /// The schema; empty for databases without schemas.
     pub schema: &'d str,
-    /// The table; empty for messages that belong to none.
+    /// The table, or the collection of `MongoDB`; empty for messages that belong to none.
     pub table: &'d str,
     /// Whether and where in a snapshot the row was read.
     pub snapshot: SnapshotMarker,
     /// Commit time of the transaction, or read time of a snapshot row, in milliseconds since 1970.
     pub ts_ms: Option<i64>,
+    /// The same in microseconds; since version 2.6.
+    pub ts_us: Option<i64>,
+    /// The same in nanoseconds; since version 2.6.
+    pub ts_ns: Option<i64>,
     /// PostgreSQL's transaction number, 32 bits that wrap around.
     pub tx_id: Option<i64>,
     /// Position of the event in the WAL.
     pub lsn: Option<Lsn>,
     /// Position of the last commit and of the event.
     pub sequence: Option<Sequence>,
+    /// The replication origin of a change that the source has itself from elsewhere; since 3.5.
+    pub origin: &'d str,
+    /// Position of the change at its origin.
+    pub origin_lsn: Option<Lsn>,
 }
 
 /// Where in a snapshot a row was read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub enum SnapshotMarker {
     /// Not at all: the event was streamed.
+    #[default]
     False,
     /// Somewhere inside a snapshot.
     True,
@@ -213,12 +236,50 @@ pub struct Tombstone<'d> {
 /// A logical decoding message.
 #[derive(Debug, Clone, Copy)]
 pub struct LogicalMessage<'d> {
-    /// Where it comes from; its table is empty.
+    /// Where it comes from; its table is empty. Without a transaction number the message was written
+    /// outside of its transaction, and is there even if that was rolled back.
     pub source: SourceInfo<'d>,
     /// When the connector made the message, in milliseconds since 1970.
     pub ts_ms: Option<i64>,
-    /// The `message` object as JSON text: `prefix`, and `content` in the connector's binary mode.
-    pub message: &'d str,
+    /// The place in its transaction, when the connector provides it; since 3.x.
+    pub transaction: Option<TransactionBlock<'d>>,
+    /// What the application named it by.
+    pub prefix: &'d str,
+    /// What the application wrote, in the text form of the connector's binary mode.
+    pub content_text: &'d str,
+}
+
+impl LogicalMessage<'_> {
+    /// Whether the message belongs to a transaction.
+    pub fn is_transactional(&self) -> bool {
+        self.source.tx_id.is_some()
+    }
+
+    /// What the application wrote, as sent under the connector's `binary.handling.mode`.
+    ///
+    /// # Errors
+    ///
+    /// [`DecodeError::InvalidField`] when the content is not in that form.
+    pub fn content(&self, mode: BinaryMode) -> Result<Vec<u8>, DecodeError> {
+        let (content, expected) = match mode {
+            BinaryMode::Bytes | BinaryMode::Base64 => {
+                (STANDARD.decode(self.content_text).ok(), "standard padded base64")
+            }
+            BinaryMode::Base64UrlSafe => {
+                (URL_SAFE.decode(self.content_text).ok(), "padded base64 in the URL alphabet")
+            }
+            BinaryMode::Hex => (unhex(self.content_text), "pairs of hexadecimal digits"),
+        };
+        content.ok_or(DecodeError::InvalidField { path: "message.content", expected })
+    }
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+    let (pairs, rest) = text.as_bytes().as_chunks::<2>();
+    let bytes: Option<Vec<u8>> =
+        pairs.iter().map(|[high, low]| Some(digit(*high)? << 4 | digit(*low)?)).collect();
+    bytes.filter(|_| rest.is_empty())
 }
 
 /// The begin or end of a source transaction.
@@ -226,12 +287,32 @@ pub struct LogicalMessage<'d> {
 pub struct TransactionMarker {
     /// Which of both.
     pub boundary: TransactionBoundary,
-    /// `txId:lsn`; begin and end of one transaction share only the part before the colon.
+    /// `txId:lsn`, or `txId` alone in 1.x.
     pub id: String,
     /// Captured events of the whole transaction, known at its end.
     pub event_count: Option<i64>,
+    /// The same by table, in no order; known at the end.
+    pub data_collections: Option<Vec<CollectionCount>>,
     /// Commit time or connector time in milliseconds since 1970.
     pub ts_ms: Option<i64>,
+}
+
+impl TransactionMarker {
+    /// What the begin, the end and the changes of one transaction share. The rest of their ids, a
+    /// position in the log, differs.
+    pub fn transaction(&self) -> &str {
+        self.id.split_once(':').map_or(self.id.as_str(), |(transaction, _)| transaction)
+    }
+}
+
+/// How many events of a table a transaction has.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct CollectionCount {
+    /// The table, as `schema.table` for PostgreSQL.
+    #[serde(rename = "data_collection")]
+    pub collection: String,
+    /// Its captured events. A key change counts twice, a tombstone not at all.
+    pub event_count: i64,
 }
 
 /// Which end of a transaction a marker stands for.
@@ -251,9 +332,30 @@ pub struct Heartbeat {
 }
 
 /// A schema change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SchemaChange<'d> {
+    /// The database, when it is named.
+    pub database: Option<String>,
+    /// The schema, when it is named.
+    pub schema: Option<String>,
+    /// The statement, when the connector knows it.
+    pub ddl: Option<String>,
+    /// When the connector made the message, in milliseconds since 1970.
+    pub ts_ms: Option<i64>,
     /// The payload as JSON text.
+    pub payload: &'d str,
+}
+
+/// A change of a document.
+#[derive(Debug, Clone, Copy)]
+pub struct Document<'d> {
+    /// What happened.
+    pub op: Op,
+    /// Where it comes from; its table is the collection.
+    pub source: SourceInfo<'d>,
+    /// When the connector made the message, in milliseconds since 1970.
+    pub ts_ms: Option<i64>,
+    /// The payload as JSON text, with the documents as text in `before` and `after`.
     pub payload: &'d str,
 }
 

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::declarations::Declarations;
 use crate::error::{DecodeError, Side};
+use crate::flattened::Flattened;
 use crate::plan::RowPlan;
 use crate::row::{Column, RowShape};
 use crate::semantic;
@@ -54,6 +55,8 @@ impl ConnectSchema {
 /// What a schema block says about the rows of its messages.
 #[derive(Debug)]
 pub(crate) struct CompiledSchema {
+    /// Whether it is one of Debezium's own, of messages that are not about a row.
+    pub(crate) is_control: bool,
     /// The struct itself: a key, or a flattened row.
     pub(crate) row: Option<Arc<RowPlan>>,
     pub(crate) before: Option<Arc<RowPlan>>,
@@ -64,7 +67,7 @@ impl CompiledSchema {
     fn compile(
         text: &str,
         side: Side,
-        declarations: &Declarations,
+        types: &Types,
         last: Option<&Self>,
     ) -> Result<Self, DecodeError> {
         let invalid =
@@ -82,12 +85,12 @@ impl CompiledSchema {
             .flatten()
             .collect();
         let plan = |schema: &ConnectSchema, others: &[&Arc<RowPlan>]| {
-            compile_struct(schema, declarations, others).map_err(invalid)
+            compile_struct(schema, types, others).map_err(invalid)
         };
         let is_envelope = schema.member("source").is_some() && schema.member("op").is_some();
         if !is_envelope {
             let row = (schema.kind == "struct").then(|| plan(&schema, &known)).transpose()?;
-            return Ok(Self { row, before: None, after: None });
+            return Ok(Self { is_control: is_control(&schema), row, before: None, after: None });
         }
         let is_struct = |schema: &&ConnectSchema| schema.kind == "struct";
         let after = schema.member("after").filter(is_struct);
@@ -95,17 +98,35 @@ impl CompiledSchema {
         let with_after: Vec<_> = after.iter().chain(known).collect();
         let before = schema.member("before").filter(is_struct);
         let before = before.map(|before| plan(before, &with_after)).transpose()?;
-        Ok(Self { row: None, before, after })
+        Ok(Self { is_control: false, row: None, before, after })
     }
+}
+
+/// Names of the schemas of heartbeats, transaction markers and the like.
+fn is_control(schema: &ConnectSchema) -> bool {
+    schema.name.as_deref().is_some_and(|name| name.starts_with("io.debezium.connector."))
+}
+
+/// What is known of columns besides the schema.
+#[derive(Debug)]
+struct Types {
+    declarations: Declarations,
+    /// Which members of rows are no columns; they come behind the columns.
+    flattened: Option<Arc<Flattened>>,
 }
 
 /// The plan of a struct schema; an equal plan or shape among `others` is shared.
 fn compile_struct(
     schema: &ConnectSchema,
-    declarations: &Declarations,
+    types: &Types,
     others: &[&Arc<RowPlan>],
 ) -> Result<Arc<RowPlan>, String> {
-    let fields = schema.fields.as_deref().unwrap_or_default();
+    let mut fields: Vec<_> = schema.fields.iter().flatten().collect();
+    if let Some(flattened) = &types.flattened {
+        fields.sort_by_key(|field| {
+            field.field.as_deref().is_some_and(|name| flattened.meaning(name).is_some())
+        });
+    }
     let mut columns = Vec::with_capacity(fields.len());
     let mut optional = Vec::with_capacity(fields.len());
     for field in fields {
@@ -113,7 +134,7 @@ fn compile_struct(
         let kind = semantic::from_connect(field)
             .map_err(|problem| format!("the column {name}: {problem}"))?;
         let row = schema.name.as_deref().unwrap_or_default();
-        let kind = match declarations.of_schema(row, name) {
+        let kind = match types.declarations.of_schema(row, name) {
             Some(declared) => kind.refined_by(declared),
             None => kind,
         };
@@ -135,7 +156,7 @@ fn compile_struct(
 #[derive(Debug)]
 pub(crate) struct SchemaCache {
     side: Side,
-    declarations: Declarations,
+    types: Types,
     blocks: Vec<(Box<str>, Arc<CompiledSchema>)>,
     current: usize,
 }
@@ -143,7 +164,14 @@ pub(crate) struct SchemaCache {
 impl SchemaCache {
     /// An empty cache. The declarations tell what schemas leave open.
     pub(crate) fn new(side: Side, declarations: Declarations) -> Self {
-        Self { side, declarations, blocks: Vec::new(), current: 0 }
+        let types = Types { declarations, flattened: None };
+        Self { side, types, blocks: Vec::new(), current: 0 }
+    }
+
+    /// Forgets all blocks, and from now on takes rows for flattened ones.
+    pub(crate) fn expect_flattened(&mut self, flattened: &Arc<Flattened>) {
+        self.types.flattened = Some(Arc::clone(flattened));
+        self.blocks.clear();
     }
 
     /// When `text` starts with the last block, its length and meaning. The block is a complete JSON
@@ -159,8 +187,7 @@ impl SchemaCache {
             self.current = found;
         } else {
             let last = self.blocks.get(self.current).map(|(_, compiled)| &**compiled);
-            let compiled =
-                Arc::new(CompiledSchema::compile(block, self.side, &self.declarations, last)?);
+            let compiled = Arc::new(CompiledSchema::compile(block, self.side, &self.types, last)?);
             if self.blocks.len() >= BLOCKS_MAX {
                 self.blocks.remove(0);
             }

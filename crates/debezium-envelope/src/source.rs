@@ -1,7 +1,9 @@
 //! The `source` and `transaction` blocks, read into spans that are resolved when all is known.
 
+use std::ops::Range;
+
 use crate::error::{DecodeError, Side};
-use crate::json::{JsonError, JsonKind, Reader, StringToken};
+use crate::json::{JsonError, JsonKind, MemberGuess, Reader, StringToken};
 use crate::limits::Limits;
 use crate::lsn::{Lsn, Sequence};
 use crate::message::{SnapshotMarker, SourceInfo, TransactionBlock};
@@ -9,9 +11,27 @@ use crate::message::{SnapshotMarker, SourceInfo, TransactionBlock};
 /// Text without lifetime: a range of the record, or of the decoder's store of unescaped names.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct TextSpan {
-    start: usize,
-    end: usize,
-    unescaped: bool,
+    /// The highest bit says that it is the store: records are limited to far less than 2 GiB.
+    start: u32,
+    end: u32,
+}
+
+impl TextSpan {
+    const UNESCAPED: u32 = 1 << 31;
+
+    fn of_record(range: &Range<usize>) -> Self {
+        let place = |at: usize| u32::try_from(at).ok().filter(|at| *at < Self::UNESCAPED);
+        // A place beyond the limit of records cannot be; it would read as empty text.
+        Self {
+            start: place(range.start).unwrap_or_default(),
+            end: place(range.end).unwrap_or_default(),
+        }
+    }
+
+    fn of_unescaped(range: &Range<usize>) -> Self {
+        let span = Self::of_record(range);
+        Self { start: span.start | Self::UNESCAPED, ..span }
+    }
 }
 
 /// The two texts that spans point into.
@@ -23,12 +43,14 @@ pub(crate) struct Texts<'d> {
 
 impl<'d> Texts<'d> {
     pub(crate) fn get(self, span: TextSpan) -> &'d str {
-        let text = if span.unescaped { self.unescaped } else { self.record };
-        text.get(span.start..span.end).unwrap_or_default()
+        let text = if span.start & TextSpan::UNESCAPED == 0 { self.record } else { self.unescaped };
+        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
+        let (start, end) = (place(span.start & !TextSpan::UNESCAPED), place(span.end));
+        text.get(start..end).unwrap_or_default()
     }
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct RawSource {
     version: TextSpan,
     connector: TextSpan,
@@ -38,9 +60,15 @@ pub(crate) struct RawSource {
     pub(crate) table: TextSpan,
     snapshot: SnapshotMarker,
     ts_ms: Option<i64>,
+    ts_us: Option<i64>,
+    ts_ns: Option<i64>,
     tx_id: Option<i64>,
     lsn: Option<i64>,
     sequence: Option<Sequence>,
+    origin: TextSpan,
+    origin_lsn: Option<i64>,
+    /// The whole block.
+    json: TextSpan,
 }
 
 impl RawSource {
@@ -54,10 +82,19 @@ impl RawSource {
             table: texts.get(self.table),
             snapshot: self.snapshot,
             ts_ms: self.ts_ms,
+            ts_us: self.ts_us,
+            ts_ns: self.ts_ns,
             tx_id: self.tx_id,
             lsn: self.lsn.map(Lsn::from_signed),
             sequence: self.sequence,
+            origin: texts.get(self.origin),
+            origin_lsn: self.origin_lsn.map(Lsn::from_signed),
         }
+    }
+
+    /// The block as it stands in the record.
+    pub(crate) fn json(self, texts: Texts<'_>) -> &str {
+        texts.get(self.json)
     }
 }
 
@@ -85,7 +122,15 @@ pub(crate) struct FrameReader<'c, 't> {
     pub(crate) limits: &'c Limits,
 }
 
-/// The source block's members in the order of version 2.4, the shared part of all later ones.
+/// The prefix and the content of a logical message.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct RawLogical {
+    pub(crate) prefix: TextSpan,
+    pub(crate) content: TextSpan,
+}
+
+/// The source block's members in the order of all versions since 1.9; the two finer times came with
+/// 2.6 and the origin with 3.5.
 const SOURCE_MEMBERS: &[&str] = &[
     ",\"version\":",
     ",\"connector\":",
@@ -94,25 +139,29 @@ const SOURCE_MEMBERS: &[&str] = &[
     ",\"snapshot\":",
     ",\"db\":",
     ",\"sequence\":",
+    ",\"ts_us\":",
+    ",\"ts_ns\":",
     ",\"schema\":",
     ",\"table\":",
     ",\"txId\":",
     ",\"lsn\":",
     ",\"xmin\":",
+    ",\"origin\":",
+    ",\"origin_lsn\":",
 ];
 
-impl<'t> FrameReader<'_, 't> {
+impl FrameReader<'_, '_> {
     pub(crate) fn json(&self, error: JsonError) -> DecodeError {
         DecodeError::json(Side::Value, self.limits, error)
     }
 
     fn span(&mut self, token: &StringToken) -> TextSpan {
         if !token.escaped {
-            return TextSpan { start: token.range.start, end: token.range.end, unescaped: false };
+            return TextSpan::of_record(&token.range);
         }
         let start = self.unescaped.len();
         self.reader.unescape_into(token, self.unescaped);
-        TextSpan { start, end: self.unescaped.len(), unescaped: true }
+        TextSpan::of_unescaped(&(start..self.unescaped.len()))
     }
 
     fn kind(&mut self) -> Result<JsonKind, DecodeError> {
@@ -153,69 +202,67 @@ impl<'t> FrameReader<'_, 't> {
 
     /// The `source` object at the cursor.
     pub(crate) fn source(&mut self) -> Result<RawSource, DecodeError> {
-        let mut source = RawSource {
-            version: TextSpan::default(),
-            connector: TextSpan::default(),
-            name: TextSpan::default(),
-            db: TextSpan::default(),
-            schema: TextSpan::default(),
-            table: TextSpan::default(),
-            snapshot: SnapshotMarker::False,
-            ts_ms: None,
-            tx_id: None,
-            lsn: None,
-            sequence: None,
-        };
+        let mut source = RawSource::default();
+        let start = self.reader.at();
         self.reader.open_object().map_err(|error| self.json(error))?;
         let mut first = true;
-        let mut predicted = SOURCE_MEMBERS.iter();
-        while let Some(name) = self.source_member(first, &mut predicted)? {
+        let mut guess = MemberGuess::new(SOURCE_MEMBERS);
+        let mut last_snapshot_record = false;
+        loop {
+            let member = self.reader.guessed_member(first, &mut guess);
+            let Some(member) = member.map_err(|error| self.json(error))? else { break };
             first = false;
-            match name {
+            if member.again {
+                let path = format!("source.{}", member.name).into();
+                return Err(DecodeError::DuplicateField { path });
+            }
+            match member.name {
                 "version" => source.version = self.text("source.version")?,
                 "connector" => source.connector = self.text("source.connector")?,
                 "name" => source.name = self.text("source.name")?,
                 "ts_ms" => source.ts_ms = self.integer("source.ts_ms")?,
+                "ts_us" => source.ts_us = self.integer("source.ts_us")?,
+                "ts_ns" => source.ts_ns = self.integer("source.ts_ns")?,
                 "snapshot" => source.snapshot = self.snapshot()?,
+                // The layout of before 1.0, which 1.x could still be told to write.
+                "last_snapshot_record" => {
+                    last_snapshot_record = self.reader.rest().starts_with(b"true");
+                    self.skip()?;
+                }
                 "db" => source.db = self.text("source.db")?,
                 "sequence" => source.sequence = self.sequence(source.connector)?,
                 "schema" => source.schema = self.text("source.schema")?,
-                "table" => source.table = self.text("source.table")?,
-                // A transaction number is text in Oracle's source block.
-                "txId" if self.kind()? != JsonKind::String => {
-                    source.tx_id = self.integer("source.txId")?;
-                }
-                "lsn" => source.lsn = self.integer("source.lsn")?,
+                // MongoDB's collections are what tables are elsewhere.
+                "table" | "collection" => source.table = self.text("source.table")?,
+                "txId" => source.tx_id = self.number_of(source.connector, "source.txId")?,
+                "lsn" => source.lsn = self.number_of(source.connector, "source.lsn")?,
+                "origin" => source.origin = self.text("source.origin")?,
+                "origin_lsn" => source.origin_lsn = self.integer("source.origin_lsn")?,
                 _ => self.skip()?,
             }
         }
+        if last_snapshot_record && source.snapshot == SnapshotMarker::True {
+            source.snapshot = SnapshotMarker::Last;
+        }
+        source.json = TextSpan::of_record(&(start..self.reader.at()));
         Ok(source)
     }
 
-    /// The next member's name, tried first as the one that PostgreSQL's connector writes there. Names
-    /// with escapes are none of ours.
-    fn source_member(
+    /// A number of PostgreSQL's, which other connectors' blocks may have under the same name in a form
+    /// of their own: a transaction is text in Oracle's.
+    fn number_of(
         &mut self,
-        first: bool,
-        predicted: &mut std::slice::Iter<'_, &'static str>,
-    ) -> Result<Option<&'t str>, DecodeError> {
-        if let Some(key) = predicted.as_slice().first()
-            && self.reader.eat_member(first, key.as_bytes())
-        {
-            predicted.next();
-            let name = key.strip_prefix(",\"").and_then(|key| key.strip_suffix("\":"));
-            return Ok(Some(name.unwrap_or_default()));
+        connector: TextSpan,
+        path: &'static str,
+    ) -> Result<Option<i64>, DecodeError> {
+        if matches!(self.kind()?, JsonKind::Number | JsonKind::Null) {
+            return self.integer(path);
         }
-        let token = self.reader.member(first).map_err(|error| self.json(error))?;
-        let name = token.map(|token| self.reader.slice(token.range));
-        let place = predicted.as_slice().iter().position(|key| {
-            key.strip_prefix(",\"").and_then(|key| key.strip_suffix("\":")) == name
-        });
-        if let Some(place) = place {
-            // From here on the prediction is right again.
-            predicted.nth(place);
+        let texts = Texts { record: self.reader.text(), unescaped: self.unescaped };
+        if texts.get(connector) == "postgresql" {
+            return Err(DecodeError::InvalidField { path, expected: "a 64-bit integer or null" });
         }
-        Ok(name)
+        self.skip().map(|()| None)
     }
 
     /// Text in all known versions; documentation shows booleans too, and null means the default.
@@ -280,6 +327,22 @@ impl<'t> FrameReader<'_, 't> {
         }
         let lsn = half(self.reader)?;
         self.reader.eat(b"]\"").then_some(Sequence { last_commit, lsn })
+    }
+
+    /// The `message` object at the cursor.
+    pub(crate) fn logical(&mut self) -> Result<RawLogical, DecodeError> {
+        let mut message = RawLogical::default();
+        self.reader.open_object().map_err(|error| self.json(error))?;
+        let mut first = true;
+        while let Some(token) = self.reader.member(first).map_err(|error| self.json(error))? {
+            first = false;
+            match self.reader.slice(token.range) {
+                "prefix" => message.prefix = self.text("message.prefix")?,
+                "content" => message.content = self.text("message.content")?,
+                _ => self.skip()?,
+            }
+        }
+        Ok(message)
     }
 
     /// The `transaction` block at the cursor, or `None` for null.

@@ -60,26 +60,31 @@ pub(super) fn missing_source() -> DecodeError {
 /// nanoseconds, so it takes the connector's name to tell; keys do not say it, and a table with a
 /// timestamp for its key has the same column in its rows.
 pub(super) fn refuse_wrapped(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
-    let rows = [envelope.before, envelope.after];
-    for row in rows.into_iter().flatten().filter(Row::has_suspect_nanos) {
-        if envelope.source.connector != "postgresql" {
-            return Ok(());
-        }
-        let is_wrapped = |value| {
-            let alone = |value| matches!(value, Value::Timestamp(at) if at.is_wrapped());
-            if let Value::Array(array) = value { array.leaves().any(alone) } else { alone(value) }
-        };
-        let mut columns = row.shape().columns().iter().zip(row.values());
-        if let Some((column, _)) = columns.find(|(_, value)| is_wrapped(*value)) {
-            return Err(DecodeError::WrappedTimestamp { column: (&*column.name).into() });
-        }
+    if envelope.source.connector != "postgresql" {
+        return Ok(());
     }
-    Ok(())
+    [envelope.before, envelope.after].into_iter().flatten().try_for_each(refuse_wrapped_in)
+}
+
+/// The same for one row of a source that is PostgreSQL as far as anyone knows.
+pub(super) fn refuse_wrapped_in(row: Row<'_>) -> Result<(), DecodeError> {
+    if !row.has_suspect_nanos() {
+        return Ok(());
+    }
+    let is_wrapped = |value| {
+        let alone = |value| matches!(value, Value::Timestamp(at) if at.is_wrapped());
+        if let Value::Array(array) = value { array.leaves().any(alone) } else { alone(value) }
+    };
+    let mut columns = row.shape().columns().iter().zip(row.values());
+    match columns.find(|(_, value)| is_wrapped(*value)) {
+        Some((column, _)) => Err(DecodeError::WrappedTimestamp { column: (&*column.name).into() }),
+        None => Ok(()),
+    }
 }
 
 /// Checks that the operation has the rows it needs.
 pub(super) fn check(
-    frame: &Frame,
+    frame: &mut Frame,
     source: RawSource,
     key: SlotState,
     schema_block: SchemaBlock,
@@ -107,6 +112,6 @@ pub(super) fn check(
         }
         Op::Create | Op::Read | Op::Update | Op::Delete => {}
     }
-    let (ts_ms, transaction) = (frame.ts_ms, frame.transaction);
+    let (ts_ms, transaction) = (frame.ts_ms, frame.transaction.take().transpose()?);
     Ok(Change { op, before, after, key, source, ts_ms, transaction, schema_block })
 }

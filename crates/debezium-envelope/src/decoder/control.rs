@@ -6,19 +6,48 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::message::{
-    Heartbeat, Message, Other, SchemaChange, TransactionBoundary, TransactionMarker,
+    CollectionCount, Heartbeat, Message, Other, SchemaChange, TransactionBoundary,
+    TransactionMarker,
 };
 
-/// The members by which the kinds are told apart.
+/// A transaction marker has these members and no others; the counts may be null, but they are there.
 #[derive(Deserialize)]
-struct Members {
-    status: Option<String>,
-    id: Option<String>,
+#[serde(deny_unknown_fields)]
+struct Marker {
+    status: Boundary,
+    id: String,
+    #[serde(deserialize_with = "Option::deserialize")]
     event_count: Option<i64>,
+    #[serde(default)]
+    data_collections: Option<Vec<CollectionCount>>,
+    #[serde(default)]
     ts_ms: Option<i64>,
-    ddl: Option<IgnoredAny>,
-    #[serde(rename = "tableChanges")]
+}
+
+#[derive(Deserialize)]
+enum Boundary {
+    #[serde(rename = "BEGIN")]
+    Begin,
+    #[serde(rename = "END")]
+    End,
+}
+
+/// A schema change has a source, and a statement or a description of tables. A row that merely has a
+/// column of such a name is none.
+#[derive(Deserialize)]
+struct Change {
+    #[serde(rename = "source")]
+    _source: serde_json::Map<String, serde_json::Value>,
+    #[serde(rename = "databaseName", default)]
+    database: Option<String>,
+    #[serde(rename = "schemaName", default)]
+    schema: Option<String>,
+    #[serde(default)]
+    ddl: Option<String>,
+    #[serde(rename = "tableChanges", default)]
     table_changes: Option<IgnoredAny>,
+    #[serde(default)]
+    ts_ms: Option<i64>,
 }
 
 /// A heartbeat says the time and nothing else.
@@ -32,31 +61,30 @@ struct OnlyTimes {
     _ts_ns: Option<i64>,
 }
 
-/// What the object in this range of the text is.
+/// What the object in this range of the text is. A member of an unexpected type only means that it is
+/// none of the known kinds.
 pub(super) fn classify(text: &str, range: Range<usize>) -> Message<'_> {
     let payload = text.get(range).unwrap_or_default();
-    // A member of an unexpected type only means that this is none of the known kinds.
-    let Ok(members) = serde_json::from_str::<Members>(payload) else {
-        return Message::Other(Other { payload });
-    };
-    if members.ddl.is_some() || members.table_changes.is_some() {
-        return Message::SchemaChange(SchemaChange { payload });
+    if let Ok(times) = serde_json::from_str::<OnlyTimes>(payload) {
+        return Message::Heartbeat(Heartbeat { ts_ms: times.ts_ms });
     }
-    let boundary = match members.status.as_deref() {
-        Some("BEGIN") => Some(TransactionBoundary::Begin),
-        Some("END") => Some(TransactionBoundary::End),
-        Some(_) | None => None,
-    };
-    if let (Some(boundary), Some(id)) = (boundary, &members.id) {
+    if let Ok(marker) = serde_json::from_str::<Marker>(payload) {
         return Message::Transaction(TransactionMarker {
-            boundary,
-            id: id.clone(),
-            event_count: members.event_count,
-            ts_ms: members.ts_ms,
+            boundary: match marker.status {
+                Boundary::Begin => TransactionBoundary::Begin,
+                Boundary::End => TransactionBoundary::End,
+            },
+            id: marker.id,
+            event_count: marker.event_count,
+            data_collections: marker.data_collections,
+            ts_ms: marker.ts_ms,
         });
     }
-    match serde_json::from_str::<OnlyTimes>(payload) {
-        Ok(times) => Message::Heartbeat(Heartbeat { ts_ms: times.ts_ms }),
-        Err(_) => Message::Other(Other { payload }),
+    match serde_json::from_str::<Change>(payload) {
+        Ok(change) if change.ddl.is_some() || change.table_changes.is_some() => {
+            let Change { database, schema, ddl, ts_ms, .. } = change;
+            Message::SchemaChange(SchemaChange { database, schema, ddl, ts_ms, payload })
+        }
+        Ok(_) | Err(_) => Message::Other(Other { payload }),
     }
 }

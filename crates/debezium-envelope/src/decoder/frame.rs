@@ -9,7 +9,7 @@ use crate::json::{JsonError, JsonKind, Reader};
 use crate::limits::Limits;
 use crate::message::{Op, SchemaBlock};
 use crate::schema::{CompiledSchema, SchemaCache};
-use crate::source::{RawSource, RawTransaction};
+use crate::source::{RawLogical, RawSource, RawTransaction};
 
 /// What stands at the cursor after the wrapper, if any, was opened.
 pub(super) struct Located {
@@ -34,6 +34,12 @@ impl Located {
         Self { schema: None, schema_block: SchemaBlock::Absent, tail: Tail::End }
     }
 
+    /// At the payload of a wrapper whose schema has been read.
+    pub(super) fn behind(schema: Arc<CompiledSchema>) -> Self {
+        let schema_block = SchemaBlock::Present;
+        Self { schema: Some(schema), schema_block, tail: Tail::Wrapper }
+    }
+
     /// Checks what follows the payload.
     pub(super) fn finish(
         &self,
@@ -55,6 +61,61 @@ impl Located {
     }
 }
 
+/// A value as text, behind what is known of it already.
+pub(super) struct Opened<'r> {
+    /// The text to read: all of it, or what begins with the payload.
+    pub(super) text: &'r str,
+    /// How many bytes stand before the text.
+    pub(super) before: usize,
+    /// The schema that stood there.
+    pub(super) schema: Option<Arc<CompiledSchema>>,
+}
+
+/// Checks that a value is short enough and text. A wrapper that begins with the schema of the record
+/// before is known to be text that far, so that only its payload is looked at.
+pub(super) fn open<'r>(
+    value: &'r [u8],
+    cache: &SchemaCache,
+    limits: &Limits,
+) -> Result<Opened<'r>, DecodeError> {
+    refuse_large(value, Side::Value, limits)?;
+    let (payload, schema) = match behind_known_schema(value, cache) {
+        Some((payload, schema)) => (payload, Some(schema)),
+        None => (value, None),
+    };
+    let before = value.len().saturating_sub(payload.len());
+    match str::from_utf8(payload) {
+        Ok(text) => Ok(Opened { text, before, schema }),
+        Err(error) => Err(DecodeError::InvalidUtf8 {
+            side: Side::Value,
+            at: before.saturating_add(error.valid_up_to()),
+        }),
+    }
+}
+
+/// The payload of a wrapper, and what its schema means, when it is the schema of the record before.
+fn behind_known_schema<'r>(
+    value: &'r [u8],
+    cache: &SchemaCache,
+) -> Option<(&'r [u8], Arc<CompiledSchema>)> {
+    let block = value.strip_prefix(SCHEMA)?;
+    let (length, schema) = cache.predicted(block)?;
+    let payload = block.get(length..)?.strip_prefix(PAYLOAD)?;
+    Some((payload, schema))
+}
+
+pub(super) fn refuse_large(bytes: &[u8], side: Side, limits: &Limits) -> Result<(), DecodeError> {
+    let bytes_max = limits.record_bytes();
+    if bytes.len() > bytes_max {
+        return Err(DecodeError::RecordTooLarge { side, bytes: bytes.len(), bytes_max });
+    }
+    Ok(())
+}
+
+/// How the usual wrapper begins, and what stands between its members.
+const SCHEMA: &[u8] = b"{\"schema\":";
+const PAYLOAD: &[u8] = b",\"payload\":";
+
 /// Moves the cursor to the payload and says which schema describes it.
 ///
 /// The usual wrapper is `{"schema":…,"payload":…}` with the schema of the record before; it costs
@@ -66,7 +127,6 @@ pub(super) fn locate(
     side: Side,
     limits: &Limits,
 ) -> Result<Located, DecodeError> {
-    const SCHEMA: &[u8] = b"{\"schema\":";
     let json = |error| DecodeError::json(side, limits, error);
     let found = reader.kind().map_err(json)?;
     if found != JsonKind::Object {
@@ -77,16 +137,12 @@ pub(super) fn locate(
         && let Some((length, compiled)) = cache.predicted(reader.rest())
     {
         reader.seek(reader.at().saturating_add(length));
-        if reader.eat(b",\"payload\":") {
-            return Ok(Located {
-                schema: Some(compiled),
-                schema_block: SchemaBlock::Present,
-                tail: Tail::Wrapper,
-            });
+        if reader.eat(PAYLOAD) {
+            return Ok(Located::behind(compiled));
         }
     }
     reader.seek(start);
-    let mut scan = reader.clone();
+    let mut scan = reader.over_rows();
     let Some(Wrapper { schema, payload }) = wrapper(&mut scan).map_err(json)? else {
         return Ok(Located::bare());
     };
@@ -200,9 +256,9 @@ pub(super) struct Frame {
     pub(super) op: OpField,
     pub(super) ts_ms: Option<i64>,
     pub(super) source: Option<Result<RawSource, DecodeError>>,
-    pub(super) transaction: Option<RawTransaction>,
+    pub(super) transaction: Option<Result<RawTransaction, DecodeError>>,
     /// The `message` member of a logical message.
-    pub(super) message: Option<Range<usize>>,
+    pub(super) message: Option<Result<RawLogical, DecodeError>>,
     /// The whole payload.
     pub(super) payload: Range<usize>,
 }

@@ -78,6 +78,14 @@ impl TablePlans {
         self.select_declared(name, declarations.only_table().unwrap_or_default().to_owned());
     }
 
+    /// Chooses a table by the name under which its columns are declared.
+    pub(super) fn select_named(&mut self, declared_as: &str) {
+        let name = TableName { db: "", schema: "", table: declared_as };
+        if !self.entries.get(self.current).is_some_and(|entry| name.is(entry)) {
+            self.select_declared(name, declared_as.to_owned());
+        }
+    }
+
     fn select_declared(&mut self, name: TableName<'_>, declared_as: String) {
         if let Some(found) = self.entries.iter().position(|entry| name.is(entry)) {
             self.current = found;

@@ -132,7 +132,9 @@ proptest! {
                 version: "2.4.2.Final", connector: "postgresql", name: "p", db: "d", schema, table,
                 snapshot: SnapshotMarker::Incremental, ts_ms: Some(ts_ms), tx_id, lsn,
                 sequence: sequence.map(|last| Sequence { last_commit: last.map(Lsn), lsn }),
+                ..SourceInfo::default()
             },
+            source_json: "",
             ts_ms: Some(ts_ms),
             transaction: Some(TransactionBlock { id: table, total_order: 1, data_collection_order: ts_ms }),
             schema_block: block,

@@ -5,6 +5,8 @@ mod allocation;
 #[cfg(test)]
 mod catalogue;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod envelopes;
@@ -12,6 +14,10 @@ mod envelopes;
 mod fixtures;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod messages;
+#[cfg(test)]
+mod mutation;
 #[cfg(test)]
 mod owned;
 #[cfg(test)]
