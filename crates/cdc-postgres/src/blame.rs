@@ -69,6 +69,12 @@ struct Place<'c> {
     column: Option<&'c str>,
 }
 
+/// The name before what the server shows of the value, when rows travel as text.
+fn name(column: &str) -> &str {
+    let end = column.find(": \"").or_else(|| column.rfind(": null input"));
+    end.and_then(|end| column.get(..end)).unwrap_or(column)
+}
+
 fn line<'c>(context: &'c str, relation: &str) -> Option<Place<'c>> {
     context.lines().rev().find_map(|text| {
         let (_, rest) = text.split_once(relation)?;
@@ -77,7 +83,7 @@ fn line<'c>(context: &'c str, relation: &str) -> Option<Place<'c>> {
         let end = rest.find(|c: char| !c.is_ascii_digit()).unwrap_or(rest.len());
         let (digits, rest) = rest.split_at_checked(end)?;
         let row = digits.parse::<usize>().ok()?.checked_sub(1)?;
-        Some(Place { row, column: rest.strip_prefix(", column ") })
+        Some(Place { row, column: rest.strip_prefix(", column ").map(name) })
     })
 }
 
@@ -90,6 +96,8 @@ mod tests {
         let cases = [
             ("COPY orders_fact, line 3", Some((2, None))),
             ("COPY orders_fact, line 3, column amount", Some((2, Some("amount")))),
+            ("COPY orders_fact, line 3, column q: \"a: \"b", Some((2, Some("q")))),
+            ("COPY orders_fact, line 3, column q: null input", Some((2, Some("q")))),
             ("COPY orders_fact, Zeile 12, Spalte amount", Some((11, None))),
             ("テーブルorders_factのCOPY、行 7", Some((6, None))),
             ("PL/pgSQL function f() line 9 at RAISE\nCOPY orders_fact, line 4", Some((3, None))),

@@ -97,6 +97,25 @@ pub(crate) struct TargetColumn {
     pub(crate) generated: bool,
     /// The labels of an enum type, in its order; `None` for any other type.
     pub(crate) labels: Option<Vec<String>>,
+    /// What the elements of an array are. Modifier, labels and extension are then those of the
+    /// elements.
+    pub(crate) element: Option<ElementType>,
+    /// The extension that brought the type and the type's name, such as `postgis.geometry`; numbers of
+    /// such types differ from database to database.
+    pub(crate) extension: Option<String>,
+    /// The server's version as a number, such as 150018.
+    pub(crate) server_version: i32,
+}
+
+/// The type of an array's elements.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ElementType {
+    /// Its own number, which every array value names.
+    pub(crate) oid: u32,
+    /// The type whose binary form the elements have, like a column's.
+    pub(crate) base_oid: u32,
+    /// The character between elements in text, an ASCII one.
+    pub(crate) delimiter: u8,
 }
 
 const RELATION: &str = "
@@ -116,40 +135,66 @@ SELECT c.oid::int8 AS oid, c.relkind::text AS kind, c.relpersistence::text AS pe
  WHERE n.nspname = $1 AND c.relname = $2";
 
 /// A domain is followed down to its base type: each step adds its NOT NULL and its default, the
-/// last one before the base type has the modifier. A type whose binary input is the server's own
-/// `textrecv`, under whatever name, reads what `text` reads.
+/// last one before the base type has the modifier. An array is followed to its element, once. A type
+/// whose binary input is the server's own `textrecv`, under whatever name, reads what `text` reads.
+/// The modifier of `money`, which has none of its own, is its digits after the point by `lc_monetary`.
 const COLUMNS: &str = "
 SELECT a.attname::text AS name, base.oid::int8 AS type_oid, base.type_mod,
        pg_catalog.format_type(a.atttypid, a.atttypmod) AS type_name,
        NOT (a.attnotnull OR base.not_null) AS nullable,
        (a.atthasdef OR a.attidentity <> '' OR base.has_default) AS has_default,
        (a.attgenerated <> '' OR a.attidentity = 'a') AS generated,
-       base.labels
+       base.labels, base.element_oid::int8 AS element_oid, base.array_oid::int8 AS array_oid,
+       base.extension, base.delimiter,
+       pg_catalog.current_setting('server_version_num')::int4 AS server_version
   FROM pg_catalog.pg_attribute a
  CROSS JOIN LATERAL (
        WITH RECURSIVE step AS (
-            SELECT t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typreceive,
+            SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typelem, t.typtypmod, t.typreceive,
                    a.atttypmod AS type_mod, t.typnotnull AS not_null,
-                   t.typdefault IS NOT NULL AS has_default
+                   t.typdefault IS NOT NULL AS has_default,
+                   NULL::pg_catalog.oid AS element_oid, NULL::pg_catalog.oid AS array_oid,
+                   0 AS level
               FROM pg_catalog.pg_type t WHERE t.oid = a.atttypid
              UNION ALL
-            SELECT t.oid, t.typtype, t.typbasetype, t.typtypmod, t.typreceive,
-                   step.typtypmod, step.not_null OR t.typnotnull,
-                   step.has_default OR t.typdefault IS NOT NULL
-              FROM step JOIN pg_catalog.pg_type t ON t.oid = step.typbasetype
-             WHERE step.typtype = 'd')
+            SELECT t.oid, t.typname, t.typtype, t.typbasetype, t.typelem, t.typtypmod, t.typreceive,
+                   CASE WHEN step.typtype = 'd' THEN step.typtypmod ELSE step.type_mod END,
+                   step.not_null OR (t.typnotnull AND step.element_oid IS NULL
+                                     AND step.typtype = 'd'),
+                   step.has_default OR (t.typdefault IS NOT NULL AND step.element_oid IS NULL
+                                        AND step.typtype = 'd'),
+                   CASE WHEN step.typtype = 'd' THEN step.element_oid ELSE step.typelem END,
+                   CASE WHEN step.typtype = 'd' THEN step.array_oid ELSE step.oid END,
+                   step.level + 1
+              FROM step
+              JOIN pg_catalog.pg_type t
+                ON t.oid = CASE WHEN step.typtype = 'd' THEN step.typbasetype ELSE step.typelem END
+             WHERE step.typtype = 'd'
+                OR (step.element_oid IS NULL
+                    AND step.typreceive = 'pg_catalog.array_recv'::pg_catalog.regproc))
        SELECT CASE WHEN (SELECT p.prosrc = 'textrecv' AND l.lanname = 'internal'
                            FROM pg_catalog.pg_proc p
                            JOIN pg_catalog.pg_language l ON l.oid = p.prolang
                           WHERE p.oid = step.typreceive)
                    THEN 'pg_catalog.text'::pg_catalog.regtype::pg_catalog.oid
                    ELSE step.oid END AS oid,
-              step.type_mod, step.not_null, step.has_default,
+              CASE WHEN step.oid = 'pg_catalog.money'::pg_catalog.regtype
+                   THEN pg_catalog.scale(1::pg_catalog.money::pg_catalog.numeric)
+                   ELSE step.type_mod END AS type_mod,
+              step.not_null, step.has_default, step.element_oid, step.array_oid,
+              (SELECT e.typdelim::text FROM pg_catalog.pg_type e WHERE e.oid = step.element_oid)
+                AS delimiter,
+              (SELECT e.extname::text || '.' || step.typname::text
+                 FROM pg_catalog.pg_depend d
+                 JOIN pg_catalog.pg_extension e ON e.oid = d.refobjid
+                WHERE d.classid = 'pg_catalog.pg_type'::pg_catalog.regclass AND d.objid = step.oid
+                  AND d.refclassid = 'pg_catalog.pg_extension'::pg_catalog.regclass
+                  AND d.deptype = 'e') AS extension,
               CASE WHEN step.typtype = 'e'
                    THEN ARRAY(SELECT e.enumlabel::text FROM pg_catalog.pg_enum e
                                WHERE e.enumtypid = step.oid ORDER BY e.enumsortorder)
                    END AS labels
-         FROM step WHERE step.typtype <> 'd') base
+         FROM step ORDER BY step.level DESC LIMIT 1) base
  WHERE a.attrelid = $1::int8::pg_catalog.oid AND a.attnum > 0 AND NOT a.attisdropped
  ORDER BY a.attnum";
 
@@ -243,16 +288,24 @@ fn foreign_keys(relation: &PgRow) -> Result<Vec<ForeignKey>, sqlx::Error> {
 }
 
 fn column(row: &PgRow) -> Result<TargetColumn, sqlx::Error> {
-    let oid: i64 = row.try_get("type_oid")?;
+    let number = |oid: i64| u32::try_from(oid).map_err(|error| sqlx::Error::Decode(error.into()));
+    let base = number(row.try_get("type_oid")?)?;
+    let array = row.try_get::<Option<i64>, _>("array_oid")?.map(number).transpose()?;
+    let element = row.try_get::<Option<i64>, _>("element_oid")?.map(number).transpose()?;
+    let delimiter = row.try_get::<Option<String>, _>("delimiter")?;
+    let delimiter = delimiter.and_then(|text| text.bytes().next()).unwrap_or(b',');
     Ok(TargetColumn {
         name: row.try_get("name")?,
-        type_oid: u32::try_from(oid).map_err(|error| sqlx::Error::Decode(error.into()))?,
+        type_oid: array.unwrap_or(base),
         type_mod: row.try_get("type_mod")?,
         type_name: row.try_get("type_name")?,
         nullable: row.try_get("nullable")?,
         has_default: row.try_get("has_default")?,
         generated: row.try_get("generated")?,
         labels: row.try_get("labels")?,
+        element: element.map(|oid| ElementType { oid, base_oid: base, delimiter }),
+        extension: row.try_get("extension")?,
+        server_version: row.try_get("server_version")?,
     })
 }
 

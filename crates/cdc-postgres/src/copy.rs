@@ -9,15 +9,29 @@
 //! numbers, so conversions and overflow are spelled out; tests compute as they like.
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+mod address;
+mod array;
+mod bits;
 mod cell;
+mod clock;
 mod error;
+mod geometric;
+mod hstore;
 mod numeric;
+mod range;
+mod span;
+mod system;
 mod temporal;
+mod text;
+mod tsvector;
+mod vector;
+mod wkb;
 
 use cdc_core::{Timestamp, Value};
 
-use crate::pair::CellEncoder;
+use crate::pair::ColumnEncoder;
 pub(crate) use error::ValueError;
+pub(crate) use text::TextRows;
 
 /// What stands before the first row: the signature, no flags, no header extension.
 pub(crate) const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
@@ -90,9 +104,24 @@ impl CopyBuffer {
     /// [`ValueError`] when the column cannot hold the value exactly, and for an unavailable value,
     /// which only the caller can decide about. Nothing has been put then: the caller puts something
     /// else for the field or takes the row back.
-    pub(crate) fn put(&mut self, encoder: CellEncoder, value: Value<'_>) -> Result<(), ValueError> {
+    pub(crate) fn put(
+        &mut self,
+        encoder: impl Into<ColumnEncoder>,
+        value: Value<'_>,
+    ) -> Result<(), ValueError> {
         let start = self.bytes.len();
-        let result = cell::put(&mut self.bytes, encoder, value);
+        let result = match encoder.into() {
+            ColumnEncoder::One(encoder) => cell::put(&mut self.bytes, encoder, value),
+            ColumnEncoder::Array { element, element_oid } => {
+                array::put(&mut self.bytes, element_oid, value, |out, leaf| {
+                    cell::put(out, element, leaf)
+                })
+            }
+            ColumnEncoder::TextOne(encoder) => text::put(&mut self.bytes, encoder, value),
+            ColumnEncoder::TextArray { element, .. } => {
+                array::put(&mut self.bytes, 0, value, |out, leaf| text::put(out, element, leaf))
+            }
+        };
         if result.is_err() {
             self.bytes.truncate(start);
         } else {

@@ -35,6 +35,10 @@
 //! sessions: while one merges and commits a batch, the rows of the next are sent over the other. Start
 //! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
 //!
+//! Which meaning goes into which column type is data: [`type_pairs`]. A type without a binary form that
+//! could be written exactly is written by its text form, and then so are all rows of its table: they
+//! are kept in binary form and rewritten on their way to the server.
+//!
 //! Limits: a writer never ends the session of a frozen predecessor; until the server notices that it
 //! is gone, its locks on keys of a mirror are waited for. A target whose column types change under a
 //! running pipeline halts the pipeline, which plans anew when it starts again. Between several
@@ -72,6 +76,7 @@ pub use body::PostgresBody;
 pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
+pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,

@@ -12,7 +12,7 @@ use crate::fold::{Fold, Rows, unavailable};
 use crate::plan::MirrorPlan;
 use crate::session::Session;
 use crate::settings::{Deletes, Mode, TableSettings};
-use crate::sql::{MirrorStatements, Staging, truncate};
+use crate::sql::{Copy, MirrorStatements, Staging, truncate};
 
 /// Below this many rows a merge costs no more than the savepoint around a direct COPY.
 const DIRECT_ROWS_MIN: usize = 256;
@@ -253,7 +253,7 @@ impl Work<'_> {
     async fn copy<'f>(
         self,
         session: &mut Session,
-        statement: &str,
+        statement: &Copy,
         images: impl Iterator<Item = (RecordRef, &'f [u8])> + Send,
     ) -> Result<(), sqlx::Error> {
         let mut stream = session.copy_rows(statement).await?;

@@ -5,6 +5,9 @@
 //! written, with both types named. A pair that is in the table may still meet a value that does not
 //! fit: the encoder refuses that one value and never rounds, cuts or shifts it.
 
+mod encoder;
+mod explain;
+mod fitting;
 mod hint;
 mod rules;
 mod target;
@@ -14,7 +17,10 @@ use std::fmt;
 use cdc_core::SemanticType;
 
 use crate::catalog::TargetColumn;
-use rules::{Source, allows};
+pub(crate) use encoder::{CellEncoder, ColumnEncoder, RangeBound};
+pub use explain::{TypePair, type_pairs};
+pub(crate) use fitting::fitting;
+use rules::allows;
 use target::TargetType;
 
 /// The limits of a `numeric(precision, scale)`.
@@ -31,54 +37,6 @@ impl NumericBound {
     pub(crate) fn integer_digits(self) -> i64 {
         i64::from(self.precision).saturating_sub(i64::from(self.scale))
     }
-}
-
-/// How the cells of one column become bytes. It follows from the target's type; the value's own
-/// kind is checked cell by cell.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum CellEncoder {
-    /// `boolean`.
-    Bool,
-    /// `smallint`.
-    Int2,
-    /// `integer`.
-    Int4,
-    /// `bigint`.
-    Int8,
-    /// `real`.
-    Float4,
-    /// `double precision`.
-    Float8,
-    /// `numeric`, from decimals, integers and decimal text.
-    Numeric(Option<NumericBound>),
-    /// Every type whose binary form is its text: `text`, `varchar`, `char`, `json`, enum labels.
-    Text {
-        /// Most characters.
-        chars_max: Option<u32>,
-    },
-    /// `jsonb`: text behind a version byte.
-    Jsonb,
-    /// `uuid`, from a UUID or its text form.
-    Uuid,
-    /// `bytea`.
-    Bytea,
-    /// `date`.
-    Date,
-    /// `time`.
-    Time {
-        /// Values are whole multiples of this many microseconds.
-        step: u32,
-    },
-    /// `timestamp`.
-    Timestamp {
-        /// Values are whole multiples of this many microseconds.
-        step: u32,
-    },
-    /// `timestamptz`.
-    Timestamptz {
-        /// Values are whole multiples of this many microseconds.
-        step: u32,
-    },
 }
 
 /// A pair of types that cannot be exact. `Display` writes the message and the hint.
@@ -107,15 +65,33 @@ impl std::error::Error for PairRefusal {}
 pub(crate) fn pair(
     semantic: &SemanticType,
     target: &TargetColumn,
-) -> Result<CellEncoder, PairRefusal> {
+) -> Result<ColumnEncoder, PairRefusal> {
     if target.generated {
         return Err(hint::generated(target));
     }
-    let source = Source::of(semantic);
-    match TargetType::of(target) {
-        Some(kind) if allows(source, kind) => Ok(kind.encoder()),
-        kind => Err(hint::refusal(semantic, source, target, kind)),
-    }
+    let kind = TargetType::of(target);
+    let written = |source: &SemanticType| {
+        kind.filter(|kind| allows(source, *kind)).map(|kind| kind.encoder_for(source))
+    };
+    let encoder = match (semantic, target.element) {
+        (SemanticType::Array { element }, Some(of)) => {
+            let element = written(element);
+            element.map(|element| ColumnEncoder::Array { element, element_oid: of.oid })
+        }
+        (SemanticType::Array { .. }, None) | (_, Some(_)) => None,
+        (_, None) => written(semantic).map(ColumnEncoder::from),
+    };
+    encoder.ok_or_else(|| hint::refusal(semantic, target, kind))
+}
+
+/// The names of a pair in the table.
+#[cfg(test)]
+pub(crate) fn pair_names(
+    semantic: &SemanticType,
+    target: &TargetColumn,
+) -> (&'static str, &'static str) {
+    let kind = TargetType::of(target).expect("a type that is written").kind;
+    (rules::Source::of(semantic).name(), kind.name())
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use cdc_core::RowShape;
 use crate::catalog::{TableKind, TargetColumn, TargetTable};
 use crate::error::{PostgresError, Refusal};
 use crate::ident::Identifier;
-use crate::pair::{CellEncoder, pair};
+use crate::pair::{CellEncoder, ColumnEncoder, pair};
 use crate::settings::{Mode, TableSettings};
 use crate::sql;
 
@@ -40,7 +40,7 @@ pub(crate) struct Cell {
     /// Its name in both.
     pub(crate) name: Arc<str>,
     /// How its values become bytes.
-    pub(crate) encoder: CellEncoder,
+    pub(crate) encoder: ColumnEncoder,
     /// The type of the target's column as the table declares it.
     pub(crate) declared: Arc<str>,
 }
@@ -167,7 +167,38 @@ fn cells(
             }
         }
     }
+    if cells.iter().any(|cell| cell.encoder.cell() == CellEncoder::TextForm) {
+        as_text(table, &mut cells, refusals);
+    }
     cells
+}
+
+/// COPY takes a row either in binary form or as text: one column that has only a text form has all
+/// others written as text, too.
+fn as_text(table: &TargetTable, cells: &mut [Cell], refusals: &mut Vec<Refusal>) {
+    for cell in cells {
+        let target = table.column(&cell.name);
+        let element = target.and_then(|column| column.element);
+        cell.encoder = cell.encoder.in_text(element.map_or(b',', |element| element.delimiter));
+        if matches!(cell.encoder.cell(), CellEncoder::Money { .. }) {
+            let (table, name) = (table.name.plain(), &cell.name);
+            refusals.push(Refusal {
+                message: format!(
+                    "{table}.{name} is money, whose text form depends on the server's language, \
+                     and another column has all rows travel as text"
+                ),
+                fix: format!("change the type of {name} to numeric"),
+            });
+        }
+    }
+}
+
+/// Whether rows of these cells travel as text.
+fn travels_as_text(cells: &[Cell]) -> bool {
+    let is_text = |cell: &Cell| {
+        matches!(cell.encoder, ColumnEncoder::TextOne(_) | ColumnEncoder::TextArray { .. })
+    };
+    cells.iter().any(is_text)
 }
 
 /// Columns that must have a value which nobody gives.

@@ -9,10 +9,10 @@ use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
 use sqlx::{ConnectOptions as _, Executor as _};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::copy::{HEADER, TRAILER};
+use crate::copy::{HEADER, TRAILER, TextRows};
 use crate::error::{PostgresError, from_driver};
 use crate::settings::PostgresSettings;
-use crate::sql::{self, Staging, millis};
+use crate::sql::{self, Copy, Staging, millis};
 
 /// The first pause between two attempts to connect; it doubles up to [`PAUSE_MAX`].
 const PAUSE_MIN: Duration = Duration::from_millis(50);
@@ -115,10 +115,17 @@ impl Session {
     /// Sends rows that stand together in a sealed or unsealed buffer.
     pub(crate) async fn copy_buffer(
         &mut self,
-        statement: &str,
+        statement: &Copy,
         buffer: &crate::copy::CopyBuffer,
     ) -> Result<(), sqlx::Error> {
-        let mut copy = self.connection.copy_in_raw(statement).await?;
+        if statement.text.is_some() {
+            let mut rows = self.copy_rows(statement).await?;
+            for piece in buffer.bytes().chunks(CHUNK_BYTES) {
+                rows.push(piece).await?;
+            }
+            return rows.finish().await;
+        }
+        let mut copy = self.connection.copy_in_raw(&statement.sql).await?;
         for chunk in buffer.bytes().chunks(CHUNK_BYTES) {
             copy.send(chunk).await?;
         }
@@ -129,12 +136,15 @@ impl Session {
     /// Begins to send rows one by one.
     pub(crate) async fn copy_rows(
         &mut self,
-        statement: &str,
+        statement: &Copy,
     ) -> Result<RowStream<'_>, sqlx::Error> {
-        let copy = self.connection.copy_in_raw(statement).await?;
+        let copy = self.connection.copy_in_raw(&statement.sql).await?;
+        let text = statement.text.clone().map(TextRows::new);
         let mut chunk = Vec::with_capacity(CHUNK_BYTES + CHUNK_BYTES / 4);
-        chunk.extend_from_slice(HEADER);
-        Ok(RowStream { copy, chunk })
+        if text.is_none() {
+            chunk.extend_from_slice(HEADER);
+        }
+        Ok(RowStream { copy, chunk, text })
     }
 
     /// The driver's connection, for statements with parameters.
@@ -158,12 +168,20 @@ impl Session {
 pub(crate) struct RowStream<'s> {
     copy: PgCopyIn<&'s mut PgConnection>,
     chunk: Vec<u8>,
+    /// Rewrites the rows, when they travel as text.
+    text: Option<TextRows>,
 }
 
 impl RowStream<'_> {
     /// Appends bytes of a row and sends a full chunk.
     pub(crate) async fn push(&mut self, bytes: &[u8]) -> Result<(), sqlx::Error> {
-        self.chunk.extend_from_slice(bytes);
+        match &mut self.text {
+            None => self.chunk.extend_from_slice(bytes),
+            Some(text) => {
+                let written = text.push(bytes, &mut self.chunk);
+                written.map_err(|error| sqlx::Error::Encode(error.into()))?;
+            }
+        }
         if self.chunk.len() >= CHUNK_BYTES {
             self.copy.send(self.chunk.as_slice()).await?;
             self.chunk.clear();
@@ -173,7 +191,9 @@ impl RowStream<'_> {
 
     /// Sends what is left and waits for the server's answer.
     pub(crate) async fn finish(mut self) -> Result<(), sqlx::Error> {
-        self.chunk.extend_from_slice(TRAILER);
+        if self.text.is_none() {
+            self.chunk.extend_from_slice(TRAILER);
+        }
         self.copy.send(self.chunk.as_slice()).await?;
         self.copy.finish().await.map(|_| ())
     }

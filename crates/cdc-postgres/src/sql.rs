@@ -3,10 +3,12 @@
 //! Names arrive quoted, by [`ident`](crate::ident); literals are made here, by one function. Values
 //! of rows never become SQL text.
 
-use std::time::Duration;
-
 mod mirror;
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::pair::ColumnEncoder;
 pub(crate) use mirror::{
     DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, Staging, truncate,
 };
@@ -34,9 +36,23 @@ pub(crate) fn millis(duration: Duration) -> String {
     i32::try_from(duration.as_millis()).unwrap_or(i32::MAX).to_string()
 }
 
-/// Rows in binary form into some columns of a table.
-pub(crate) fn copy(target: &str, columns: &[String]) -> String {
-    format!("COPY {target} ({}) FROM STDIN (FORMAT binary)", columns.join(", "))
+/// A COPY, and the form in which it takes rows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Copy {
+    /// The statement.
+    pub(crate) sql: String,
+    /// What the fields are when rows travel as text; `None` when they travel as they are.
+    pub(crate) text: Option<Arc<[ColumnEncoder]>>,
+}
+
+/// Rows into some columns of a table: in binary form, or as text when the fields are given.
+pub(crate) fn copy(target: &str, columns: &[String], text: Option<Vec<ColumnEncoder>>) -> Copy {
+    let columns = columns.join(", ");
+    let form = if text.is_some() { "text" } else { "binary" };
+    Copy {
+        sql: format!("COPY {target} ({columns}) FROM STDIN (FORMAT {form})"),
+        text: text.map(Arc::from),
+    }
 }
 
 /// Raises unless the columns of a target still have the types that a plan was made for.

@@ -71,6 +71,16 @@ pub(super) fn nul_character() -> ValueError {
     )
 }
 
+/// The value is not what its kind can be in this column.
+#[cold]
+pub(super) fn invalid_form(expected: &'static str) -> ValueError {
+    error(
+        "invalid_form",
+        format!("expected {expected}"),
+        "correct the value in the source, or change the target column's type to text",
+    )
+}
+
 /// The text is not a UUID.
 #[cold]
 pub(super) fn invalid_uuid() -> ValueError {

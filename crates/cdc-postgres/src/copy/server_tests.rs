@@ -1,7 +1,10 @@
 //! A real server as the oracle: what it shows for a copied cell is exactly the value's text, and a
 //! value is refused exactly when the server itself would have to change it.
 
+mod compound;
 mod numeric;
+mod pairs;
+mod rare;
 mod temporal;
 
 use bigdecimal::num_bigint::BigInt;
@@ -16,7 +19,7 @@ use tokio::runtime::Runtime;
 use super::*;
 use crate::catalog;
 use crate::ident::QualifiedName;
-use crate::pair::pair;
+use crate::pair::{CellEncoder, pair};
 
 /// A database of its own with one session.
 struct Database {
@@ -54,6 +57,15 @@ impl Database {
         })
     }
 
+    fn copy_text(&mut self, table: &str, lines: &[u8]) -> Result<u64, sqlx::Error> {
+        let statement = format!("COPY {table} FROM STDIN (FORMAT text)");
+        self.runtime.block_on(async {
+            let mut copy = self.connection.copy_in_raw(&statement).await?;
+            copy.send(lines).await?;
+            copy.finish().await
+        })
+    }
+
     fn texts(&mut self, sql: &str) -> Vec<Option<String>> {
         let query = sqlx::query_scalar(sql);
         self.runtime.block_on(query.fetch_all(&mut self.connection)).unwrap()
@@ -78,6 +90,58 @@ impl Database {
         self.run("TRUNCATE t");
         assert_eq!(self.copy("t", &buffer).unwrap(), values.len() as u64);
         Ok(self.texts("SELECT v::text FROM t ORDER BY i"))
+    }
+}
+
+/// A column of `t`, what its source means, and values with what the server shows for them.
+type Column<'c> = (&'c str, &'c str, &'c [(Value<'c>, &'c str)]);
+
+impl Database {
+    fn table(&mut self) -> catalog::TargetTable {
+        let name = QualifiedName::parse("t").unwrap();
+        let load = catalog::load(&mut self.connection, &name);
+        self.runtime.block_on(load).unwrap().unwrap()
+    }
+
+    /// Copies the values into the columns of `t`, which are in this order, behind a first column `i`.
+    fn shows(&mut self, columns: &[Column<'_>]) {
+        let table = self.table();
+        let rows = columns.iter().map(|(_, _, values)| values.len()).max().unwrap();
+        let mut buffer = CopyBuffer::new();
+        for row in 0..rows {
+            buffer.begin_row(i16::try_from(columns.len() + 1).unwrap());
+            buffer.put_i32(i32::try_from(row).unwrap());
+            for (name, semantic, values) in columns {
+                let encoder =
+                    pair(&SemanticType::parse(semantic).unwrap(), table.column(name).unwrap());
+                let value = values.get(row).map_or(Value::Null, |(value, _)| *value);
+                let put = buffer.put(encoder.unwrap(), value);
+                put.unwrap_or_else(|error| panic!("{name} {value:?}: {error}"));
+            }
+        }
+        assert_eq!(self.copy("t", &buffer).unwrap(), rows as u64);
+        for (name, _, values) in columns {
+            let shown = self.texts(&format!("SELECT {name}::text FROM t ORDER BY i"));
+            let expected: Vec<_> = (0..rows)
+                .map(|row| values.get(row).map(|(_, shown)| (*shown).to_owned()))
+                .collect();
+            assert_eq!(shown, expected, "{name}");
+        }
+    }
+
+    /// Asserts the reason for which a column of `t` does not take a value.
+    fn refuses(&mut self, cases: &[(&str, &str, Value<'_>, &str)]) {
+        let table = self.table();
+        for (name, semantic, value, reason) in cases {
+            let encoder =
+                pair(&SemanticType::parse(semantic).unwrap(), table.column(name).unwrap());
+            let mut buffer = CopyBuffer::new();
+            buffer.begin_row(1);
+            let before = buffer.len();
+            let error = buffer.put(encoder.unwrap(), *value).expect_err("must be refused");
+            assert_eq!(error.reason, *reason, "{name} {value:?}: {error}");
+            assert_eq!(buffer.len(), before);
+        }
     }
 }
 

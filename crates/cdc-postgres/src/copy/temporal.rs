@@ -10,6 +10,9 @@ const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970-01-01 to 2000-01-01.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// 2000-01-01 in days since day 0 of the Julian calendar.
+pub(super) const JULIAN_EPOCH: i64 = 2_451_545;
+
 /// 4714-11-24 BC, day 0 of the Julian calendar, counted from 2000-01-01.
 const DAY_MIN: i32 = -2_451_545;
 
@@ -55,15 +58,24 @@ pub(super) fn timestamp(timestamp: Timestamp, step: u32) -> Result<i64, ValueErr
         Timestamp::Micros(micros) => micros,
         Timestamp::Nanos(_) => timestamp.micros().ok_or_else(|| rounded(step))?,
     };
-    let since_epoch = micros
-        .checked_sub(EPOCH_MICROS)
-        .filter(|micros| (MICROS_MIN..=MICROS_MAX).contains(micros))
-        .ok_or_else(beyond)?;
     // Both epochs are midnights, so the fraction of a second is the same in either.
-    whole(since_epoch, step)
+    whole(within(micros.checked_sub(EPOCH_MICROS))?, step)
 }
 
-fn whole(micros: i64, step: u32) -> Result<i64, ValueError> {
+/// Microseconds since 2000-01-01, from days since 1970-01-01 and microseconds of the day. The last years
+/// have no number of 64 bits that counts from 1970.
+pub(super) fn parts(days: i64, micros: i64) -> Result<i64, ValueError> {
+    let days = days.checked_sub(EPOCH_DAYS.into());
+    within(days.and_then(|days| days.checked_mul(DAY_MICROS)?.checked_add(micros)))
+}
+
+/// The same number, when PostgreSQL knows the timestamp.
+fn within(micros: Option<i64>) -> Result<i64, ValueError> {
+    micros.filter(|micros| (MICROS_MIN..=MICROS_MAX).contains(micros)).ok_or_else(beyond)
+}
+
+/// The same number, when it is a multiple of `step`.
+pub(super) fn whole(micros: i64, step: u32) -> Result<i64, ValueError> {
     match micros.checked_rem(i64::from(step)) {
         Some(0) => Ok(micros),
         _ => Err(rounded(step)),

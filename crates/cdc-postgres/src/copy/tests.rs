@@ -1,8 +1,11 @@
 //! Bytes of each encoder against PostgreSQL's documented formats, and what is refused.
 
+mod extensions;
+
 use cdc_core::{Date, Decimal, Time, Timestamp, Value};
 
 use super::*;
+use crate::pair::CellEncoder;
 use crate::pair::NumericBound;
 
 /// The bytes of one field behind its length word, which is checked.

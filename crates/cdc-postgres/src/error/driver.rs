@@ -74,9 +74,18 @@ fn lacks_partition(answer: &PgDatabaseError) -> bool {
     answer.code() == "23514" && answer.constraint().is_none()
 }
 
+/// Input functions of some types call a text that they cannot read a syntax error, as the server calls
+/// wrong SQL; that is found by another routine, or at no place in particular.
+fn is_refused_text(answer: &PgDatabaseError) -> bool {
+    answer.code() == "42601"
+        && answer.r#where().is_some()
+        && answer.routine() != Some("scanner_yyerror")
+}
+
 /// Whether the server refused a row, rather than a statement or anything around it.
 pub(crate) fn row_is_at_fault(answer: &PgDatabaseError) -> bool {
-    classify(answer.code()).1 == StateClass::Data && !lacks_partition(answer)
+    (classify(answer.code()).1 == StateClass::Data || is_refused_text(answer))
+        && !lacks_partition(answer)
 }
 
 fn from_answer(doing: String, answer: PgDatabaseError) -> PostgresError {
@@ -112,7 +121,7 @@ fn from_answer(doing: String, answer: PgDatabaseError) -> PostgresError {
 
 /// What is known about a refused row, without its values.
 pub(crate) fn rejection(answer: &PgDatabaseError, doing: &str) -> Rejection {
-    let (reason, _) = classify(answer.code());
+    let reason = if is_refused_text(answer) { "invalid_text" } else { classify(answer.code()).0 };
     let message = match answer.constraint() {
         Some(constraint) => format!("{doing}: the row breaks the constraint {constraint}"),
         None => format!("{doing}: the server refused the row ({reason})"),

@@ -4,9 +4,9 @@ use std::fmt::Write as _;
 
 use cdc_core::SemanticType;
 
-use super::PairRefusal;
-use super::rules::{IntegerWidth, Source};
-use super::target::TargetType;
+use super::rules::Source;
+use super::target::{TargetKind, TargetType};
+use super::{CellEncoder, PairRefusal, fitting};
 use crate::catalog::TargetColumn;
 
 /// The refusal of a column that the server alone fills.
@@ -23,68 +23,112 @@ pub(super) fn generated(target: &TargetColumn) -> PairRefusal {
 /// The refusal of a pair that is not in the table.
 pub(super) fn refusal(
     semantic: &SemanticType,
-    source: Source,
     target: &TargetColumn,
     kind: Option<TargetType>,
 ) -> PairRefusal {
     let TargetColumn { name, type_name, .. } = target;
+    let source = Source::of(semantic);
     let message = if source == Source::SelfEvident {
         format!("column {name}: undeclared values cannot be written exactly to {type_name}")
     } else {
         format!("column {name}: {semantic} cannot be written exactly to {type_name}")
     };
-    let hint = match (source, kind) {
-        (Source::Unsupported, _) => {
-            "leave the column out of the rows with a rule, or convert it in the source".to_owned()
+    PairRefusal { message, hint: hint(semantic, target, kind) }
+}
+
+fn hint(semantic: &SemanticType, target: &TargetColumn, kind: Option<TargetType>) -> String {
+    let source = Source::of(semantic);
+    let is_float = matches!(source, Source::Float32 | Source::Float64);
+    match kind {
+        _ if source != Source::SelfEvident => {}
+        Some(kind) => return declaration(target, kind),
+        None => {
+            return "declare what it holds, and change the target column to a type that can hold it"
+                .to_owned();
         }
-        (Source::SelfEvident, Some(kind)) => declaration(name, kind),
-        (Source::SelfEvident, None) => {
-            "declare what it holds, and change the target column to a type that can hold it"
-                .to_owned()
-        }
-        (Source::Float32 | Source::Float64, Some(TargetType::Numeric(_))) => {
-            "set decimal.handling.mode of the connector to precise or string, since a binary \
-             float cannot hold every decimal; for a column that is a float in the source change \
-             the target column's type to double precision"
-                .to_owned()
-        }
-        (_, _) => {
-            let mut hint = format!("change the target column's type to {}", fitting(source));
-            if let Some(reason) = reason(source, kind) {
-                write!(hint, ", since {reason}").expect("writing to a String cannot fail");
-            }
-            hint
-        }
+    }
+    if is_float && kind.is_some_and(|kind| kind.kind == TargetKind::Numeric) {
+        return "set decimal.handling.mode of the connector to precise or string, since a binary \
+                float cannot hold every decimal; for a column that is a float in the source change \
+                the target column's type to double precision"
+            .to_owned();
+    }
+    let Some(fitting) = fitting(semantic) else {
+        return "leave the column out of the rows with a rule, or convert it in the source"
+            .to_owned();
     };
-    PairRefusal { message, hint }
+    let mut hint = format!("change the target column's type to {fitting}");
+    if let Some(reason) = reason(source, kind) {
+        write!(hint, ", since {reason}").expect("writing to a String cannot fail");
+    }
+    hint
 }
 
 /// A declaration to paste into the table's configuration.
-fn declaration(column: &str, kind: TargetType) -> String {
-    let (declared, explanation) = match (kind,) {
-        (TargetType::Numeric(Some(bound)),) if bound.scale >= 0 => (
+fn declaration(target: &TargetColumn, kind: TargetType) -> String {
+    let (mut declared, explanation) = match (kind.kind, kind.encoder) {
+        (TargetKind::Numeric, CellEncoder::Numeric(Some(bound))) if bound.scale >= 0 => (
             format!("decimal({},{})", bound.precision, bound.scale),
             ", with the precision and scale of the source column",
         ),
-        (TargetType::Numeric(_),) => {
+        (TargetKind::Numeric, _) => {
             ("decimal".to_owned(), ", or decimal(precision,scale) when the source column has them")
         }
-        (TargetType::Float4,) => ("float32".to_owned(), ""),
-        (TargetType::Date,) => ("date".to_owned(), ""),
-        (TargetType::Time { .. },) => (
+        (TargetKind::Money, CellEncoder::Money { digits }) => {
+            (format!("decimal(*,{digits})"), ", with money.fraction.digits of the connector")
+        }
+        (TargetKind::Float4, _) => ("float32".to_owned(), ""),
+        (TargetKind::Date, _) => ("date".to_owned(), ""),
+        (TargetKind::Time, _) => (
             "time(micros)".to_owned(),
             ", or time(millis) when the source column keeps at most 3 digits of a second",
         ),
-        (TargetType::Timestamp { .. },) => (
+        (TargetKind::Timestamp, _) => (
             "timestamp(micros)".to_owned(),
             ", or timestamp(millis) when the source column keeps at most 3 digits of a second",
         ),
-        (TargetType::Timestamptz { .. },) => ("timestamptz".to_owned(), ""),
-        (TargetType::Bytea,) => ("bytes".to_owned(), ""),
-        (_,) => ("text".to_owned(), ""),
+        (TargetKind::Interval, _) => {
+            ("interval".to_owned(), ", or interval(iso) with interval.handling.mode=string")
+        }
+        (TargetKind::Hstore, _) => ("json".to_owned(), ", or map with hstore.handling.mode=map"),
+        (TargetKind::Bit, CellEncoder::Bit { length: 1 }) => ("boolean".to_owned(), ""),
+        (TargetKind::Bit, CellEncoder::Bit { length }) => (format!("bits({length})"), ""),
+        (TargetKind::Varbit, _) => ("varbits".to_owned(), ""),
+        (TargetKind::Bytea, _) => ("bytes".to_owned(), ""),
+        (TargetKind::TextForm, _) => (
+            "bytes".to_owned(),
+            ", or bytes(hex) or bytes(base64url) by binary.handling.mode of the connector, which sends \
+             such types with include.unknown.datatypes=true",
+        ),
+        (TargetKind::Box | TargetKind::Segment | TargetKind::Path, _) => {
+            ("geometry".to_owned(), "")
+        }
+        (kind, _) if SAME_NAME.contains(&kind) => (kind.name().to_owned(), ""),
+        (_, _) => ("text".to_owned(), ""),
     };
-    format!("declare what it holds: columns = {{ {} = \"{declared}\" }}{explanation}", key(column))
+    if target.element.is_some() {
+        declared = format!("array({declared})");
+    }
+    let column = key(&target.name);
+    format!("declare what it holds: columns = {{ {column} = \"{declared}\" }}{explanation}")
 }
+
+/// Types whose meaning has the same name.
+const SAME_NAME: &[TargetKind] = &[
+    TargetKind::Timestamptz,
+    TargetKind::Timetz,
+    TargetKind::Point,
+    TargetKind::Circle,
+    TargetKind::Line,
+    TargetKind::Xml,
+    TargetKind::Ltree,
+    TargetKind::Tsvector,
+    TargetKind::Geometry,
+    TargetKind::Geography,
+    TargetKind::Vector,
+    TargetKind::HalfVector,
+    TargetKind::SparseVector,
+];
 
 /// A TOML key: bare where TOML allows it.
 fn key(name: &str) -> String {
@@ -106,42 +150,24 @@ fn key(name: &str) -> String {
     quoted
 }
 
-/// The column type that holds every value of the source.
-fn fitting(source: Source) -> String {
-    let name = match source {
-        Source::Boolean => "boolean",
-        Source::Integer(IntegerWidth::Two) => "smallint",
-        Source::Integer(IntegerWidth::Four) => "integer",
-        Source::Integer(IntegerWidth::Eight) => "bigint",
-        Source::Float32 => "real",
-        Source::Float64 => "double precision",
-        Source::Bytes => "bytea",
-        Source::Decimal { precision: Some(precision), scale: scale @ 0.. } => {
-            return format!("numeric({},{scale})", precision.max(scale.unsigned_abs()));
-        }
-        Source::Decimal { .. } | Source::VariableDecimal => "numeric",
-        Source::Date => "date",
-        Source::Time => "time",
-        Source::Timestamp => "timestamp",
-        Source::ZonedTimestamp => "timestamptz",
-        Source::Uuid => "uuid",
-        Source::Json => "jsonb",
-        Source::Text | Source::Enum | Source::SelfEvident | Source::Unsupported => "text",
-    };
-    name.to_owned()
-}
-
 /// Why a pair that looks close is refused.
 fn reason(source: Source, kind: Option<TargetType>) -> Option<&'static str> {
-    match (source, kind?) {
-        (Source::Timestamp, TargetType::Timestamptz { .. }) => {
+    use TargetKind as T;
+    match (source, kind?.kind) {
+        (Source::Timestamp, T::Timestamptz) => {
             Some("the values have no time zone and none may be guessed")
         }
-        (Source::ZonedTimestamp, TargetType::Timestamp { .. }) => {
+        (Source::ZonedTimestamp, T::Timestamp) => {
             Some("the values are instants and would lose their time zone")
         }
-        (Source::Integer(_), TargetType::Int2 | TargetType::Int4 | TargetType::Numeric(_))
-        | (Source::Decimal { .. }, TargetType::Numeric(_)) => {
+        (_, T::TextForm) => Some(
+            "types without an exact binary form take only the bytes that a connector sends with \
+                  include.unknown.datatypes=true",
+        ),
+        (Source::ZonedTime, T::Time) => Some("the values would lose their offset"),
+        (Source::Int16 | Source::Int32 | Source::Int64, T::Int2 | T::Int4 | T::Numeric)
+        | (Source::Decimal, T::Numeric)
+        | (Source::Bits | Source::VarBits, T::Bit | T::Varbit) => {
             Some("some values would not fit the present one")
         }
         (_, _) => None,

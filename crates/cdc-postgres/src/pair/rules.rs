@@ -1,174 +1,269 @@
-//! The table of exact pairs.
+//! The table of exact pairs: what a source column must mean, what the target column must be, and what
+//! must hold beside.
 
-use cdc_core::SemanticType;
+mod table;
 
-use super::target::TargetType;
+use cdc_core::{SemanticType, StructuredType};
 
-/// A [`SemanticType`] without what only messages need.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Source {
-    Boolean,
-    Integer(IntegerWidth),
-    Float32,
-    Float64,
-    Text,
-    Bytes,
-    Decimal { precision: Option<u32>, scale: i32 },
-    VariableDecimal,
-    Date,
-    Time,
-    Timestamp,
-    ZonedTimestamp,
-    Uuid,
-    Json,
-    Enum,
-    SelfEvident,
-    Unsupported,
-}
+use super::encoder::CellEncoder;
+use super::target::{TargetKind, TargetType};
+use table::TABLE;
 
-/// How wide an integer is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum IntegerWidth {
-    Two,
-    Four,
-    Eight,
-}
-
-impl IntegerWidth {
-    /// Decimal digits of the largest value.
-    fn digits(self) -> i64 {
-        match self {
-            Self::Two => 5,
-            Self::Four => 10,
-            Self::Eight => 19,
+/// A [`SemanticType`] without its parameters; types that differ only in their wire form are one.
+macro_rules! sources {
+    ($($variant:ident $name:literal;)+) => {
+        /// What a source column means, without parameters.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Source {
+            $(#[doc = concat!("`", $name, "`")] $variant,)+
         }
-    }
+
+        impl Source {
+            /// Its name in the language of declarations.
+            pub(super) fn name(self) -> &'static str {
+                match self { $(Self::$variant => $name,)+ }
+            }
+        }
+    };
+}
+
+sources! {
+    Boolean "boolean";
+    Int16 "int16";
+    Int32 "int32";
+    Int64 "int64";
+    Float32 "float32";
+    Float64 "float64";
+    Decimal "decimal(p,s)";
+    VariableDecimal "decimal";
+    Text "text";
+    Json "json";
+    Xml "xml";
+    Ltree "ltree";
+    Tsvector "tsvector";
+    Enum "enum";
+    EnumSet "enumset";
+    Uuid "uuid";
+    Bytes "bytes";
+    Bits "bits(n)";
+    VarBits "varbits";
+    Date "date";
+    Time "time";
+    ZonedTime "timetz";
+    Timestamp "timestamp";
+    ZonedTimestamp "timestamptz";
+    Interval "interval";
+    Map "map";
+    Point "point";
+    Geometry "geometry";
+    Geography "geography";
+    Circle "circle";
+    Line "line";
+    Vector "vector";
+    HalfVector "halfvec";
+    SparseVector "sparsevec";
+    SelfEvident "undeclared";
+    Array "array";
+    Unsupported "unsupported";
 }
 
 impl Source {
     pub(super) fn of(semantic: &SemanticType) -> Self {
         match semantic {
             SemanticType::Boolean => Self::Boolean,
-            SemanticType::Int16 => Self::Integer(IntegerWidth::Two),
-            SemanticType::Int32 => Self::Integer(IntegerWidth::Four),
-            SemanticType::Int64 => Self::Integer(IntegerWidth::Eight),
+            SemanticType::Int16 => Self::Int16,
+            SemanticType::Int32 | SemanticType::Year => Self::Int32,
+            SemanticType::Int64 => Self::Int64,
             SemanticType::Float32 => Self::Float32,
             SemanticType::Float64 => Self::Float64,
             SemanticType::Text => Self::Text,
-            SemanticType::Bytes => Self::Bytes,
-            SemanticType::Decimal { precision, scale } => {
-                Self::Decimal { precision: *precision, scale: *scale }
-            }
+            SemanticType::Bytes | SemanticType::EncodedBytes(_) => Self::Bytes,
+            SemanticType::Bits { .. } => Self::Bits,
+            SemanticType::VarBits { .. } => Self::VarBits,
+            SemanticType::Decimal { .. } => Self::Decimal,
             SemanticType::VariableDecimal => Self::VariableDecimal,
-            SemanticType::Date => Self::Date,
-            SemanticType::Time(_) => Self::Time,
-            SemanticType::Timestamp(_) => Self::Timestamp,
-            SemanticType::ZonedTimestamp => Self::ZonedTimestamp,
+            SemanticType::Date
+            | SemanticType::IsoDate
+            | SemanticType::Structured(StructuredType::Date) => Self::Date,
+            SemanticType::Time(_)
+            | SemanticType::IsoTime
+            | SemanticType::Structured(StructuredType::Time) => Self::Time,
+            SemanticType::ZonedTime | SemanticType::Structured(StructuredType::ZonedTime) => {
+                Self::ZonedTime
+            }
+            SemanticType::Timestamp(_)
+            | SemanticType::IsoTimestamp
+            | SemanticType::Structured(StructuredType::Timestamp) => Self::Timestamp,
+            SemanticType::ZonedTimestamp
+            | SemanticType::Structured(StructuredType::ZonedTimestamp) => Self::ZonedTimestamp,
+            SemanticType::Interval(_) | SemanticType::Structured(StructuredType::Interval) => {
+                Self::Interval
+            }
             SemanticType::Uuid => Self::Uuid,
             SemanticType::Json => Self::Json,
+            SemanticType::Xml => Self::Xml,
+            SemanticType::Ltree => Self::Ltree,
+            SemanticType::Tsvector => Self::Tsvector,
             SemanticType::Enum { .. } => Self::Enum,
+            SemanticType::EnumSet { .. } => Self::EnumSet,
+            SemanticType::Array { .. } => Self::Array,
+            SemanticType::Map { .. } => Self::Map,
+            SemanticType::Vector => Self::Vector,
+            SemanticType::HalfVector => Self::HalfVector,
+            SemanticType::SparseVector => Self::SparseVector,
+            SemanticType::Point => Self::Point,
+            SemanticType::Geometry => Self::Geometry,
+            SemanticType::Geography => Self::Geography,
+            SemanticType::Circle => Self::Circle,
+            SemanticType::Line => Self::Line,
             SemanticType::SelfEvident => Self::SelfEvident,
-            // The binary form of these types is not written yet.
-            SemanticType::Unsupported { .. }
-            | SemanticType::EncodedBytes(_)
-            | SemanticType::Bits { .. }
-            | SemanticType::VarBits { .. }
-            | SemanticType::IsoDate
-            | SemanticType::IsoTime
-            | SemanticType::ZonedTime
-            | SemanticType::IsoTimestamp
-            | SemanticType::Interval(_)
-            | SemanticType::Structured(_)
-            | SemanticType::Year
-            | SemanticType::Xml
-            | SemanticType::Ltree
-            | SemanticType::Tsvector
-            | SemanticType::EnumSet { .. }
-            | SemanticType::Array { .. }
-            | SemanticType::Map { .. }
-            | SemanticType::Vector
-            | SemanticType::HalfVector
-            | SemanticType::SparseVector
-            | SemanticType::Point
-            | SemanticType::Geometry
-            | SemanticType::Geography
-            | SemanticType::Circle
-            | SemanticType::Line => Self::Unsupported,
+            SemanticType::Unsupported { .. } => Self::Unsupported,
         }
     }
+
+    /// Decimal digits of the largest value of an integer type.
+    fn integer_digits(self) -> i64 {
+        match (self,) {
+            (Self::Int16,) => 5,
+            (Self::Int32,) => 10,
+            (_,) => 19,
+        }
+    }
+}
+
+/// A row of the table.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rule {
+    pub(super) source: Source,
+    pub(super) target: TargetKind,
+    pub(super) condition: Condition,
+    /// Why the pair is exact, or how far.
+    pub(super) why: &'static str,
+}
+
+/// What must hold beside the two types.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Condition {
+    /// Nothing: every value fits.
+    Always,
+    /// Nothing, but a value that does not fit is refused on its own.
+    EachValue,
+    /// A `numeric` has room for all digits of the integer type.
+    IntegerDigits,
+    /// A `numeric` has the decimal's digits on both sides of the point.
+    DecimalDigits,
+    /// A text column has room for 36 characters.
+    UuidChars,
+    /// Both have the same number of bits.
+    SameBits,
+    /// The target has room for as many bits.
+    EnoughBits,
+    /// The target holds exactly one bit.
+    OneBit,
+    /// Keys and values of the map are text.
+    TextMap,
 }
 
 /// Characters of a UUID as text.
 const UUID_CHARS: u32 = 36;
 
+impl Condition {
+    /// The condition in words.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::Always => "",
+            Self::EachValue => "each value is checked",
+            Self::IntegerDigits => "all digits of the integer type before the point",
+            Self::DecimalDigits => "as many digits on both sides of the point",
+            Self::UuidChars => "36 characters or more",
+            Self::SameBits => "the same number of bits",
+            Self::EnoughBits => "as many bits or more",
+            Self::OneBit => "bit(1)",
+            Self::TextMap => "keys and values are text",
+        }
+    }
+
+    fn holds(self, semantic: &SemanticType, target: TargetType) -> bool {
+        match self {
+            Self::Always | Self::EachValue => true,
+            Self::IntegerDigits => holds_integer(target, Source::of(semantic).integer_digits()),
+            Self::DecimalDigits => holds_decimal(target, semantic),
+            Self::UuidChars => match (target.encoder,) {
+                (CellEncoder::Text { chars_max },) => chars_max.is_none_or(|max| max >= UUID_CHARS),
+                (_,) => false,
+            },
+            Self::SameBits => match (semantic, target.encoder) {
+                (SemanticType::Bits { length }, CellEncoder::Bit { length: held }) => {
+                    *length == held
+                }
+                (_, _) => false,
+            },
+            Self::EnoughBits => holds_bits(target, semantic),
+            Self::OneBit => target.encoder == CellEncoder::Bit { length: 1 },
+            Self::TextMap => *semantic == SemanticType::text_map(),
+        }
+    }
+}
+
+impl TargetType {
+    /// How values of this source are written: what comes as the bytes of a text form, as text.
+    pub(super) fn encoder_for(self, semantic: &SemanticType) -> CellEncoder {
+        if is_text_form(Source::of(semantic), self.kind) {
+            return CellEncoder::TextForm;
+        }
+        self.encoder
+    }
+}
+
+/// Whether bytes are the text form of a value of another type: so a connector sends the types that it
+/// does not know.
+pub(super) fn is_text_form(source: Source, target: TargetKind) -> bool {
+    source == Source::Bytes && target != TargetKind::Bytea
+}
+
+/// All rows of the table.
+pub(super) fn rules() -> &'static [Rule] {
+    TABLE
+}
+
 /// Whether the target can hold every value of the source, or refuses exactly those that it cannot.
-///
-/// One arm per source; whatever is not named is refused.
-pub(super) fn allows(source: Source, target: TargetType) -> bool {
-    use TargetType as T;
-    let is_text = matches!(target, T::Text | T::Varchar { .. });
-    let is_padded = matches!(target, T::Char { .. });
-    match source {
-        Source::Boolean => matches!(target, T::Bool),
-        Source::Integer(width) => holds_integer(target, width),
-        Source::Float32 => matches!(target, T::Float4 | T::Float8),
-        Source::Float64 => matches!(target, T::Float8),
-        // Connectors can be told to write decimals as text.
-        Source::Text => is_text || is_padded || matches!(target, T::Numeric(_)),
-        Source::Bytes => matches!(target, T::Bytea),
-        Source::Decimal { precision, scale } => holds_decimal(target, precision, scale),
-        Source::VariableDecimal => matches!(target, T::Numeric(_)),
-        Source::Date => matches!(target, T::Date),
-        Source::Time => matches!(target, T::Time { .. }),
-        Source::Timestamp => matches!(target, T::Timestamp { .. }),
-        Source::ZonedTimestamp => matches!(target, T::Timestamptz { .. }),
-        Source::Uuid => matches!(target, T::Uuid) || holds_uuid_text(target),
-        // Padding would change a document that ends in a blank; other text has blanks to spare.
-        Source::Json => is_text || matches!(target, T::Json | T::Jsonb),
-        Source::Enum => is_text || is_padded || matches!(target, T::Enum),
-        Source::SelfEvident => is_text || is_padded || speaks_for_itself(target),
-        Source::Unsupported => false,
-    }
+/// Whatever is not in the table is refused.
+pub(super) fn allows(semantic: &SemanticType, target: TargetType) -> bool {
+    let source = Source::of(semantic);
+    let rule = TABLE.iter().find(|rule| rule.source == source && rule.target == target.kind);
+    rule.is_some_and(|rule| rule.condition.holds(semantic, target))
 }
 
-fn holds_integer(target: TargetType, width: IntegerWidth) -> bool {
-    match (target, width) {
-        (TargetType::Int2, IntegerWidth::Two)
-        | (TargetType::Int4, IntegerWidth::Two | IntegerWidth::Four)
-        | (TargetType::Int8 | TargetType::Numeric(None), _) => true,
-        (TargetType::Numeric(Some(bound)), _) => {
-            bound.scale >= 0 && bound.integer_digits() >= width.digits()
+fn holds_integer(target: TargetType, digits: i64) -> bool {
+    match (target.encoder,) {
+        (CellEncoder::Numeric(Some(bound)),) => {
+            bound.scale >= 0 && bound.integer_digits() >= digits
         }
-        (_, _) => false,
-    }
-}
-
-/// Without a known precision the digits before the point are checked value by value.
-fn holds_decimal(target: TargetType, precision: Option<u32>, scale: i32) -> bool {
-    let TargetType::Numeric(bound) = target else { return false };
-    let scale = i64::from(scale);
-    let integer_digits = precision.map(|digits| i64::from(digits).saturating_sub(scale));
-    bound.is_none_or(|bound| {
-        i64::from(bound.scale) >= scale
-            && integer_digits.is_none_or(|digits| bound.integer_digits() >= digits)
-    })
-}
-
-fn holds_uuid_text(target: TargetType) -> bool {
-    match (target,) {
-        (TargetType::Text,) => true,
-        (TargetType::Varchar { chars_max } | TargetType::Char { chars_max },) => {
-            chars_max.is_none_or(|max| max >= UUID_CHARS)
-        }
+        (CellEncoder::Numeric(None) | CellEncoder::FiniteNumeric,) => true,
         (_,) => false,
     }
 }
 
-/// Where the JSON token says all there is to know, and each value is checked against the target.
-fn speaks_for_itself(target: TargetType) -> bool {
-    use TargetType as T;
-    matches!(
-        target,
-        T::Bool | T::Int2 | T::Int4 | T::Int8 | T::Float8 | T::Enum | T::Json | T::Jsonb | T::Uuid
-    )
+/// Without a known precision the digits before the point are checked value by value.
+fn holds_decimal(target: TargetType, semantic: &SemanticType) -> bool {
+    let SemanticType::Decimal { precision, scale } = semantic else { return false };
+    let CellEncoder::Numeric(Some(bound)) = target.encoder else { return true };
+    let scale = i64::from(*scale);
+    let integer_digits = precision.map(|digits| i64::from(digits).saturating_sub(scale));
+    i64::from(bound.scale) >= scale
+        && integer_digits.is_none_or(|digits| bound.integer_digits() >= digits)
+}
+
+/// Without a known bound the bits are counted value by value.
+fn holds_bits(target: TargetType, semantic: &SemanticType) -> bool {
+    let CellEncoder::Varbit { length_max } = target.encoder else { return false };
+    let length = match (semantic,) {
+        (SemanticType::Bits { length },) => Some(*length),
+        (SemanticType::VarBits { length },) => *length,
+        (_,) => None,
+    };
+    match (length, length_max) {
+        (Some(length), Some(max)) => length <= max,
+        (_, _) => true,
+    }
 }

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use cdc_core::{SemanticType, TimeUnit};
 
 use super::*;
+use crate::catalog::ElementType;
 
 /// A column of a built-in type.
 fn column(oid: u32, modifier: i32, type_name: &str) -> TargetColumn {
@@ -17,12 +18,29 @@ fn column(oid: u32, modifier: i32, type_name: &str) -> TargetColumn {
         has_default: false,
         generated: false,
         labels: None,
+        element: None,
+        extension: None,
+        server_version: 150_000,
     }
 }
 
 fn numeric(precision: i32, scale: i32) -> TargetColumn {
     let modifier = ((precision << 16) | (scale & 0x7ff)) + 4;
     column(1700, modifier, &format!("numeric({precision},{scale})"))
+}
+
+/// The same as the elements of an array.
+fn array(element: TargetColumn, oid: u32, element_oid: u32) -> TargetColumn {
+    TargetColumn {
+        type_oid: oid,
+        type_name: format!("{}[]", element.type_name),
+        element: Some(ElementType { oid: element_oid, base_oid: element_oid, delimiter: b',' }),
+        ..element
+    }
+}
+
+fn of_extension(name: &str) -> TargetColumn {
+    TargetColumn { extension: Some(name.into()), ..column(70_000, -1, name) }
 }
 
 fn targets() -> Vec<TargetColumn> {
@@ -57,15 +75,80 @@ fn targets() -> Vec<TargetColumn> {
         column(1114, 3, "timestamp(3)"),
         column(1184, -1, "timestamptz"),
         column(1266, -1, "timetz"),
-        column(790, -1, "money"),
+        column(790, 2, "money"),
         column(1186, -1, "interval"),
-        column(1009, -1, "text[]"),
+        column(1186, (0x7fff << 16) | 3, "interval(3)"),
+        column(1186, (4 << 16) | 0xffff, "interval year"),
+        array(column(25, -1, "text"), 1009, 25),
+        array(column(23, -1, "integer"), 1007, 23),
+        array(numeric(10, 2), 1231, 1700),
         column(18, -1, "\"char\""),
+        column(19, -1, "name"),
+        column(26, -1, "oid"),
+        column(1560, 1, "bit(1)"),
+        column(1560, 12, "bit(12)"),
+        column(1562, -1, "bit varying"),
+        column(1562, 12, "bit varying(12)"),
+        column(869, -1, "inet"),
+        column(650, -1, "cidr"),
+        column(829, -1, "macaddr"),
+        column(774, -1, "macaddr8"),
+        column(3220, -1, "pg_lsn"),
+        column(3904, -1, "int4range"),
+        column(3910, -1, "tstzrange"),
+        column(600, -1, "point"),
+        column(603, -1, "box"),
+        column(604, -1, "polygon"),
+        column(718, -1, "circle"),
+        column(628, -1, "line"),
+        column(142, -1, "xml"),
+        column(3614, -1, "tsvector"),
+        column(3615, -1, "tsquery"),
+        of_extension("ltree.ltree"),
+        of_extension("hstore.hstore"),
+        of_extension("vector.vector"),
+        of_extension("vector.halfvec"),
+        of_extension("vector.sparsevec"),
+        of_extension("postgis.geometry"),
+        of_extension("somebody.vector"),
     ]
 }
 
+/// Further sources as they are declared.
+const DECLARED: &[&str] = &[
+    "year",
+    "bytes(hex)",
+    "bits(12)",
+    "bits(13)",
+    "varbits",
+    "varbits(12)",
+    "date(iso)",
+    "timetz",
+    "timestamp(structured)",
+    "interval",
+    "interval(structured)",
+    "xml",
+    "ltree",
+    "tsvector",
+    "enumset",
+    "map",
+    "map(text,int32)",
+    "point",
+    "geometry",
+    "geography",
+    "circle",
+    "line",
+    "vector",
+    "halfvec",
+    "sparsevec",
+    "array(text)",
+    "array(int16)",
+    "array(int64)",
+    "array(decimal(10,2))",
+];
+
 fn sources() -> Vec<SemanticType> {
-    vec![
+    let mut sources = vec![
         SemanticType::Boolean,
         SemanticType::Int16,
         SemanticType::Int32,
@@ -88,7 +171,9 @@ fn sources() -> Vec<SemanticType> {
         SemanticType::Enum { allowed: vec!["sad".into()] },
         SemanticType::SelfEvident,
         SemanticType::Unsupported { name: "io.debezium.time.Interval".into() },
-    ]
+    ];
+    sources.extend(DECLARED.iter().map(|text| SemanticType::parse(text).unwrap()));
+    sources
 }
 
 #[test]
@@ -110,7 +195,7 @@ fn the_table_of_exact_pairs() {
 fn the_encoder_of_each_target() {
     let mut table = String::new();
     for target in targets() {
-        let encoder = TargetType::of(&target).map(TargetType::encoder);
+        let encoder = TargetType::of(&target).map(|target| target.encoder);
         let encoder = encoder.map_or("not written".to_owned(), |encoder| format!("{encoder:?}"));
         writeln!(table, "{}: {encoder}", target.type_name).unwrap();
     }
@@ -138,6 +223,12 @@ fn refusals_name_both_types_and_say_what_to_do() {
         (SemanticType::Uuid, column(1043, 39, "character varying(35)")),
         (SemanticType::Json, column(1042, 12, "character(8)")),
         (unsupported, column(25, -1, "text")),
+        (SemanticType::parse("bits(4)").unwrap(), column(1560, 12, "bit(12)")),
+        (SemanticType::parse("timetz").unwrap(), column(1083, -1, "time")),
+        (SemanticType::parse("interval(iso)").unwrap(), column(25, -1, "text")),
+        (SemanticType::parse("array(int64)").unwrap(), column(25, -1, "text")),
+        (SemanticType::Int64, array(column(20, -1, "bigint"), 1016, 20)),
+        (SemanticType::parse("map(text,int32)").unwrap(), column(3802, -1, "jsonb")),
     ];
     pairs.extend(targets().into_iter().map(|target| (SemanticType::SelfEvident, target)));
     let mut table = String::new();
@@ -184,7 +275,7 @@ fn an_integer_goes_into_a_numeric_that_has_all_its_digits() {
 
 #[test]
 fn modifiers_are_read_as_the_server_packs_them() {
-    let encoder = |target: &TargetColumn| TargetType::of(target).unwrap().encoder();
+    let encoder = |target: &TargetColumn| TargetType::of(target).unwrap().encoder;
     for (precision, scale) in [(1, 0), (10, 2), (1000, 1000), (1000, -1000), (2, 4), (3, -2)] {
         let bound = NumericBound {
             precision: u16::try_from(precision).unwrap(),
@@ -229,5 +320,35 @@ fn a_declaration_to_paste_is_valid_for_any_column_name() {
 
 #[test]
 fn an_encoder_is_small_enough_to_be_copied() {
-    assert!(size_of::<CellEncoder>() <= 12);
+    assert!(size_of::<ColumnEncoder>() <= 20);
+}
+
+#[test]
+fn infinities_go_only_where_the_server_has_them() {
+    let old = TargetColumn { server_version: 130_022, ..column(1700, -1, "numeric") };
+    let encoder = pair(&SemanticType::VariableDecimal, &old);
+    assert_eq!(encoder, Ok(CellEncoder::FiniteNumeric.into()));
+}
+
+#[test]
+fn no_pair_stands_twice_in_the_table() {
+    let mut pairs: Vec<_> = type_pairs().map(|pair| (pair.source, pair.target)).collect();
+    let all = pairs.len();
+    pairs.sort_unstable();
+    pairs.dedup();
+    assert_eq!(pairs.len(), all);
+    assert!(type_pairs().all(|pair| !pair.why.is_empty() && !pair.form.is_empty()));
+}
+
+#[test]
+fn a_column_created_as_proposed_takes_its_source() {
+    for source in sources() {
+        let Some(proposed) = fitting(&source) else { continue };
+        let plain = proposed.strip_suffix("[]").unwrap_or(&proposed);
+        let known = type_pairs().any(|pair| {
+            let name = plain.split('(').next().unwrap_or(plain);
+            pair.target == name || pair.target == plain
+        });
+        assert!(known, "{source}: {proposed}");
+    }
 }

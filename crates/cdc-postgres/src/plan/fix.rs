@@ -1,71 +1,19 @@
 //! Refusals with SQL that clears them.
 
-use cdc_core::{Column, RowShape, SemanticType, TimeUnit};
+use cdc_core::{Column, RowShape, SemanticType};
 
 use super::{SourceColumns, quoted};
 use crate::catalog::{TargetColumn, TargetTable};
 use crate::error::Refusal;
 use crate::ident::Identifier;
+use crate::pair::fitting;
 use crate::settings::{Deletes, Mode, TableSettings};
 use crate::sql::{DELETED, GENERATION, OFFSET};
-
-/// The type to create a column with so that every value of this meaning fits.
-fn type_for(semantic: &SemanticType) -> Option<String> {
-    let name = match semantic {
-        SemanticType::Boolean => "boolean",
-        SemanticType::Int16 => "smallint",
-        SemanticType::Int32 => "integer",
-        SemanticType::Int64 => "bigint",
-        SemanticType::Float32 => "real",
-        SemanticType::Float64 => "double precision",
-        SemanticType::Text | SemanticType::Enum { .. } => "text",
-        SemanticType::Bytes => "bytea",
-        SemanticType::Decimal { precision: Some(precision), scale } => {
-            return Some(format!("numeric({precision},{scale})"));
-        }
-        SemanticType::Decimal { precision: None, .. } | SemanticType::VariableDecimal => "numeric",
-        SemanticType::Date => "date",
-        SemanticType::Time(TimeUnit::Millis) => "time(3)",
-        SemanticType::Time(TimeUnit::Micros | TimeUnit::Nanos) => "time",
-        SemanticType::Timestamp(TimeUnit::Millis) => "timestamp(3)",
-        SemanticType::Timestamp(TimeUnit::Micros | TimeUnit::Nanos) => "timestamp",
-        SemanticType::ZonedTimestamp => "timestamptz",
-        SemanticType::Uuid => "uuid",
-        SemanticType::Json => "jsonb",
-        SemanticType::SelfEvident
-        | SemanticType::Unsupported { .. }
-        | SemanticType::EncodedBytes(_)
-        | SemanticType::Bits { .. }
-        | SemanticType::VarBits { .. }
-        | SemanticType::IsoDate
-        | SemanticType::IsoTime
-        | SemanticType::ZonedTime
-        | SemanticType::IsoTimestamp
-        | SemanticType::Interval(_)
-        | SemanticType::Structured(_)
-        | SemanticType::Year
-        | SemanticType::Xml
-        | SemanticType::Ltree
-        | SemanticType::Tsvector
-        | SemanticType::EnumSet { .. }
-        | SemanticType::Array { .. }
-        | SemanticType::Map { .. }
-        | SemanticType::Vector
-        | SemanticType::HalfVector
-        | SemanticType::SparseVector
-        | SemanticType::Point
-        | SemanticType::Geometry
-        | SemanticType::Geography
-        | SemanticType::Circle
-        | SemanticType::Line => return None,
-    };
-    Some(name.to_owned())
-}
 
 pub(super) fn column_missing(table: &TargetTable, column: &Column) -> Refusal {
     let Column { name, semantic } = column;
     let quoted = Identifier::parse(name).map(|name| name.quoted());
-    let fix = match (quoted, type_for(semantic)) {
+    let fix = match (quoted, fitting(semantic)) {
         (Ok(quoted), Some(kind)) => {
             format!("ALTER TABLE {} ADD COLUMN {quoted} {kind};", table.name)
         }
@@ -112,7 +60,7 @@ fn obstacle(mode: Mode, column: &Column) -> Option<Obstacle> {
     if column.semantic == SemanticType::SelfEvident {
         return Some(Obstacle::Undeclared);
     }
-    type_for(&column.semantic).is_none().then_some(Obstacle::Unsupported)
+    fitting(&column.semantic).is_none().then_some(Obstacle::Unsupported)
 }
 
 /// What has to be done about the source's columns before a table can be created for them.
@@ -173,8 +121,7 @@ fn creation(settings: &TableSettings, source: SourceColumns<'_>) -> String {
 fn statement(settings: &TableSettings, source: SourceColumns<'_>) -> String {
     let mut columns: Vec<String> = Vec::new();
     for column in source.shape.columns() {
-        if let (Ok(name), Some(kind)) =
-            (Identifier::parse(&column.name), type_for(&column.semantic))
+        if let (Ok(name), Some(kind)) = (Identifier::parse(&column.name), fitting(&column.semantic))
         {
             columns.push(format!("{} {kind}", name.quoted()));
         }

@@ -2,9 +2,10 @@
 
 use cdc_core::{RowShape, TableId};
 
-use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled};
+use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled, travels_as_text};
 use crate::catalog::{TargetColumn, TargetTable};
 use crate::error::Refusal;
+use crate::pair::{CellEncoder, ColumnEncoder};
 use crate::settings::TableSettings;
 use crate::sql;
 
@@ -29,6 +30,26 @@ pub(crate) enum Lineage {
     SourceTxId,
     /// Which columns the source did not send.
     Unavailable,
+}
+
+impl Lineage {
+    /// What its field is in a column of this type.
+    fn form(self, type_oid: Option<u32>) -> ColumnEncoder {
+        ColumnEncoder::One(match self {
+            Self::OperationType => CellEncoder::Text { chars_max: None },
+            Self::CdcTimestamp if type_oid == Some(TIMESTAMPTZ) => {
+                CellEncoder::Timestamptz { step: 1 }
+            }
+            Self::CdcTimestamp => CellEncoder::Timestamp { step: 1 },
+            Self::Generation | Self::Partition | Self::Ordinal => CellEncoder::Int4,
+            Self::Offset | Self::SourceTxId => CellEncoder::Int8,
+            Self::SourceLsn => CellEncoder::PgLsn,
+            Self::Unavailable => {
+                let element = CellEncoder::Text { chars_max: None };
+                return ColumnEncoder::Array { element, element_oid: TEXT };
+            }
+        })
+    }
 }
 
 /// Whether a history can do without a column.
@@ -88,7 +109,7 @@ pub(crate) struct HistoryPlan {
     /// How many fields a row has.
     pub(crate) fields: i16,
     /// The statement.
-    pub(crate) copy: String,
+    pub(crate) copy: sql::Copy,
     /// Raises when a column has changed its type since.
     pub(crate) guard: String,
     /// Unique indexes beside the primary key, and whether the server alone fills their columns.
@@ -122,10 +143,12 @@ pub(super) fn plan(
     let filled = |name: &str| is_own(name) || shape.index_of(name).is_some();
     refuse_unfilled(table, filled, refusals);
     let mut lineage = Vec::new();
+    let mut fields: Vec<ColumnEncoder> = cells.iter().map(|cell| cell.encoder).collect();
     let mut columns: Vec<String> = cells.iter().map(|cell| quoted(&cell.name)).collect();
     for (kind, name, types) in COLUMNS {
         if present(table, name, types, refusals) {
             lineage.push(*kind);
+            fields.push(kind.form(table.column(name).map(|column| column.type_oid)));
             columns.push(quoted(name));
         }
     }
@@ -139,7 +162,11 @@ pub(super) fn plan(
         target: settings.target.to_string(),
         relation: table.name.name.as_str().to_owned(),
         fields: field_count(columns.len()),
-        copy: sql::copy(&table.name.to_string(), &columns),
+        copy: sql::copy(
+            &table.name.to_string(),
+            &columns,
+            travels_as_text(&cells).then_some(fields),
+        ),
         guard: guard(table, &cells),
         cells,
         lineage,

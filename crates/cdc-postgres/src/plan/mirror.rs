@@ -2,7 +2,9 @@
 
 use cdc_core::TableId;
 
-use super::{Cell, SourceColumns, cells, field_count, fix, guard, quoted, refuse_unfilled};
+use super::{
+    Cell, SourceColumns, cells, field_count, fix, guard, quoted, refuse_unfilled, travels_as_text,
+};
 use crate::catalog::TargetTable;
 use crate::error::Refusal;
 use crate::settings::{Deletes, TableSettings};
@@ -117,6 +119,7 @@ impl Making<'_> {
         let unfilled = |name: &&str| !filled(name);
         let others = self.table.columns.iter().map(|column| &*column.name);
         let others: Vec<String> = others.filter(unfilled).map(quoted).collect();
+        let encoders: Vec<_> = keys.iter().chain(values).map(|cell| cell.encoder).collect();
         MirrorStatements::new(&MirrorNames {
             number: self.number,
             target: &self.table.name.to_string(),
@@ -124,6 +127,7 @@ impl Making<'_> {
             values: &names(values),
             others: &others,
             deletes: self.deletes,
+            text: travels_as_text(keys).then_some(&*encoders),
         })
     }
 }

@@ -21,6 +21,9 @@ fn column(name: &str, type_oid: u32, type_name: &str) -> TargetColumn {
         has_default: false,
         generated: false,
         labels: None,
+        element: None,
+        extension: None,
+        server_version: 150_000,
     }
 }
 

@@ -5,6 +5,8 @@
 //! have no position and count as older. Equality passes, because several changes of one record
 //! share a position; that a batch is applied once is the checkpoint's guarantee, not the guard's.
 
+use super::Copy;
+use crate::pair::{CellEncoder, ColumnEncoder};
 use crate::settings::Deletes;
 
 /// The columns that a mirror adds to those of the source.
@@ -13,6 +15,9 @@ pub(crate) const GENERATION: &str = "cdc_generation";
 pub(crate) const OFFSET: &str = "cdc_offset";
 /// Whether the row is deleted, with soft deletes.
 pub(crate) const DELETED: &str = "cdc_deleted";
+
+/// The fields of a position.
+const POSITION: [CellEncoder; 2] = [CellEncoder::Int4, CellEncoder::Int8];
 
 /// What the statements are made from. Names of tables and columns are quoted.
 #[derive(Debug)]
@@ -29,6 +34,8 @@ pub(crate) struct MirrorNames<'n> {
     pub(crate) others: &'n [String],
     /// What becomes of deleted rows.
     pub(crate) deletes: Deletes,
+    /// How keys and values are written, when rows travel as text.
+    pub(crate) text: Option<&'n [ColumnEncoder]>,
 }
 
 /// A temporary table that empties itself at the end of a transaction.
@@ -41,7 +48,7 @@ pub(crate) struct Staging {
     /// Empties it in the middle of a transaction.
     pub(crate) clear: String,
     /// Rows into it.
-    pub(crate) copy: String,
+    pub(crate) copy: Copy,
 }
 
 /// The statements of one mirror and one shape.
@@ -54,7 +61,7 @@ pub(crate) struct MirrorStatements {
     /// Takes rows with unavailable values.
     pub(crate) partials: Staging,
     /// Whole rows straight into the target.
-    pub(crate) copy_direct: String,
+    pub(crate) copy_direct: Copy,
     /// Deletes or flags the staged keys.
     pub(crate) delete: String,
     /// Merges the staged rows.
@@ -71,7 +78,7 @@ impl MirrorStatements {
         let (rows, deletes, partials) =
             (rows_table(names), deletes_table(names), partials_table(names));
         Self {
-            copy_direct: super::copy(names.target, &names.columns()),
+            copy_direct: super::copy(names.target, &names.columns(), names.row_fields(&[])),
             delete: delete(names, &deletes.table()),
             merge: merge(names, &rows.table()),
             missing: missing(names, &partials.table()),
@@ -84,9 +91,14 @@ impl MirrorStatements {
 }
 
 impl Staging {
-    fn new(name: String, create: String, columns: &[String]) -> Self {
+    fn new(
+        name: String,
+        create: String,
+        columns: &[String],
+        text: Option<Vec<ColumnEncoder>>,
+    ) -> Self {
         let table = format!("pg_temp.{name}");
-        let copy = super::copy(&table, columns);
+        let copy = super::copy(&table, columns, text);
         Self { name, create, clear: format!("TRUNCATE {table}"), copy }
     }
 
@@ -118,6 +130,19 @@ impl MirrorNames<'_> {
         columns
     }
 
+    /// The fields of a staged row and more behind them, when rows travel as text.
+    fn row_fields(&self, more: &[CellEncoder]) -> Option<Vec<ColumnEncoder>> {
+        let flag = (self.deletes == Deletes::Soft).then_some(CellEncoder::Bool);
+        let own = POSITION.iter().copied().chain(flag).chain(more.iter().copied());
+        self.text.map(|cells| cells.iter().copied().chain(own.map(ColumnEncoder::from)).collect())
+    }
+
+    /// The fields of a staged key, when rows travel as text.
+    fn key_fields(&self) -> Option<Vec<ColumnEncoder>> {
+        let own = POSITION.iter().copied().map(ColumnEncoder::from);
+        self.text.map(|cells| cells.iter().take(self.keys.len()).copied().chain(own).collect())
+    }
+
     fn same_key(&self) -> String {
         let pairs: Vec<String> = self.keys.iter().map(|key| format!("t.{key} = s.{key}")).collect();
         pairs.join(" AND ")
@@ -144,7 +169,7 @@ fn rows_table(names: &MirrorNames<'_>) -> Staging {
     if !drops.is_empty() {
         create = format!("{create}; ALTER TABLE pg_temp.{name} {}", drops.join(", "));
     }
-    Staging::new(name, create, &names.columns())
+    Staging::new(name, create, &names.columns(), names.row_fields(&[]))
 }
 
 fn deletes_table(names: &MirrorNames<'_>) -> Staging {
@@ -155,7 +180,7 @@ fn deletes_table(names: &MirrorNames<'_>) -> Staging {
         columns.join(", "),
         names.target
     );
-    Staging::new(name, create, &columns)
+    Staging::new(name, create, &columns, names.key_fields())
 }
 
 fn partials_table(names: &MirrorNames<'_>) -> Staging {
@@ -168,7 +193,7 @@ fn partials_table(names: &MirrorNames<'_>) -> Staging {
         names.target
     );
     columns.extend(["cdc_unavailable".to_owned(), "cdc_line".to_owned()]);
-    Staging::new(name, create, &columns)
+    Staging::new(name, create, &columns, names.row_fields(&[CellEncoder::Bytea, CellEncoder::Int4]))
 }
 
 fn delete(names: &MirrorNames<'_>, staging: &str) -> String {
@@ -251,12 +276,15 @@ mod tests {
             values: &[r#""amount""#.to_owned(), r#""note""#.to_owned()],
             others: &[r#""loaded_at""#.to_owned()],
             deletes,
+            text: None,
         });
         let MirrorStatements { rows, deletes, partials, copy_direct, .. } = statements.clone();
         let staging = [rows, deletes, partials]
-            .map(|staging| [staging.create, staging.clear, staging.copy].join(";\n"));
+            .map(|staging| [staging.create, staging.clear, staging.copy.sql].join(";\n"));
         let MirrorStatements { delete, merge, missing, update, .. } = statements;
-        [staging.to_vec(), vec![copy_direct, delete, merge, missing, update]].concat().join(";\n\n")
+        [staging.to_vec(), vec![copy_direct.sql, delete, merge, missing, update]]
+            .concat()
+            .join(";\n\n")
     }
 
     #[test]

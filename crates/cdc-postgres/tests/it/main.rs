@@ -24,5 +24,6 @@ mod overlap;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod text_rows;
 #[cfg(test)]
 mod views;

@@ -68,6 +68,7 @@ pub(crate) enum Cell {
     Text(String),
     Cents(i128),
     Micros(i64),
+    Bytes(Vec<u8>),
 }
 
 pub(crate) fn text(text: &str) -> Cell {
@@ -84,6 +85,7 @@ impl Cell {
             Self::Cents(unscaled) => {
                 Value::Decimal(Decimal::Small { unscaled: *unscaled, scale: 2 })
             }
+            Self::Bytes(bytes) => Value::Bytes(bytes),
             Self::Micros(micros) => Value::Timestamp(Timestamp::Micros(*micros)),
         }
     }

@@ -1,0 +1,138 @@
+//! The vectors of the extension `pgvector`.
+//!
+//! Elements are narrower in the database than on the way: the producer reads the shortest decimal text
+//! of a 32-bit float as a 64-bit one. Going back is exact when the narrow float has that very text.
+
+use cdc_core::Value;
+
+use super::cell;
+use super::error::{ValueError, not_exact, out_of_range, wrong_type};
+
+/// Most dimensions of a vector.
+const DIMENSIONS_MAX: usize = 16_000;
+
+/// Most elements of a sparse vector that are not zero.
+const SPARSE_MAX: usize = 16_000;
+
+/// Appends a `vector`: dimensions, a word that is zero, 32-bit floats.
+pub(super) fn put(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    put_dense(out, value, 4, |out, element| {
+        let Value::Float64(wide) = element else {
+            return Err(wrong_type("a 64-bit float as an element", element));
+        };
+        out.extend_from_slice(&narrow(wide)?.to_be_bytes());
+        Ok(())
+    })
+}
+
+/// Appends a `halfvec`: the same with 16-bit floats.
+pub(super) fn put_half(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    put_dense(out, value, 2, |out, element| {
+        let Value::Float32(wide) = element else {
+            return Err(wrong_type("a 32-bit float as an element", element));
+        };
+        let half = half(wide).ok_or_else(|| not_exact("expected 16-bit floats as elements"))?;
+        out.extend_from_slice(&half.to_be_bytes());
+        Ok(())
+    })
+}
+
+fn put_dense(
+    out: &mut Vec<u8>,
+    value: Value<'_>,
+    element_bytes: usize,
+    mut put_element: impl FnMut(&mut Vec<u8>, Value<'_>) -> Result<(), ValueError>,
+) -> Result<(), ValueError> {
+    let Value::Array(vector) = value else { return Err(wrong_type("a vector", value)) };
+    let dimensions = u16::try_from(vector.len()).ok();
+    let dimensions = dimensions.filter(|_| (1..=DIMENSIONS_MAX).contains(&vector.len()));
+    let dimensions = dimensions
+        .ok_or_else(|| out_of_range(format!("expected 1 to {DIMENSIONS_MAX} dimensions")))?;
+    cell::put_length(out, vector.len().saturating_mul(element_bytes).saturating_add(4))?;
+    out.extend_from_slice(&dimensions.to_be_bytes());
+    out.extend_from_slice(&[0, 0]);
+    for element in vector.iter() {
+        put_element(out, element)?;
+    }
+    Ok(())
+}
+
+/// Appends a `sparsevec`: dimensions, how many elements, a word that is zero, then all indices from 0
+/// on and in order, then all elements. Elements that are zero are not written.
+pub(super) fn put_sparse(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    let Value::SparseVector(vector) = value else {
+        return Err(wrong_type("a sparse vector", value));
+    };
+    let mut elements = Vec::new();
+    for (index, wide) in vector.iter() {
+        let index = index.checked_sub(1).filter(|index| *index < vector.dimensions());
+        let index = index.ok_or_else(|| out_of_range("expected indices within the dimensions"))?;
+        let element = narrow(wide)?;
+        if element != 0.0 {
+            elements.push((index, element));
+        }
+    }
+    elements.sort_by_key(|(index, _)| *index);
+    let is_twice = |pair: &[(u32, f32)]| pair.first().map(|p| p.0) == pair.get(1).map(|p| p.0);
+    if elements.len() > SPARSE_MAX || elements.windows(2).any(is_twice) {
+        return Err(out_of_range(format!("expected at most {SPARSE_MAX} different indices")));
+    }
+    let count = u32::try_from(elements.len()).unwrap_or(u32::MAX);
+    cell::put_length(out, elements.len().saturating_mul(8).saturating_add(12))?;
+    for word in [vector.dimensions(), count, 0] {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+    for (index, _) in &elements {
+        out.extend_from_slice(&index.to_be_bytes());
+    }
+    for (_, element) in &elements {
+        out.extend_from_slice(&element.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// The 32-bit float that a 64-bit one was before its text was read.
+fn narrow(wide: f64) -> Result<f32, ValueError> {
+    // The shortest text of the wide number is the text that the producer read, if that had at most
+    // fifteen digits, as every 32-bit float has.
+    let narrow = wide.to_string().parse::<f32>().ok().filter(|narrow| narrow.is_finite());
+    let is_same = |narrow: &f32| {
+        f64::from(*narrow).total_cmp(&wide).is_eq()
+            || narrow.to_string().parse::<f64>().is_ok_and(|back| back.total_cmp(&wide).is_eq())
+    };
+    narrow.filter(is_same).ok_or_else(|| not_exact("expected finite 32-bit floats as elements"))
+}
+
+/// The float that 16 bits stand for.
+pub(super) fn widened(half: u16) -> f32 {
+    let sign = if half >> 15 == 1 { -1.0 } else { 1.0 };
+    let (exponent, fraction) = (half >> 10 & 0x1f, f32::from(half & 0x3ff) / 1_024.0);
+    let (significand, power) =
+        if exponent == 0 { (fraction, 1) } else { (1.0 + fraction, exponent) };
+    sign * significand * 2.0_f32.powi(i32::from(power).saturating_sub(15))
+}
+
+/// The bits of a 16-bit float; `None` when it would be rounded, and for what is not finite.
+fn half(wide: f32) -> Option<u16> {
+    let bits = wide.to_bits();
+    let sign = u16::try_from(bits >> 31).ok()? << 15;
+    let exponent = i32::try_from(bits >> 23 & 0xff).ok()?.checked_sub(127)?;
+    let fraction = bits & 0x007f_ffff;
+    if wide == 0.0 {
+        return Some(sign);
+    }
+    if (-14..=15).contains(&exponent) {
+        let exponent = u16::try_from(exponent.checked_add(15)?).ok()? << 10;
+        let kept = u16::try_from(fraction >> 13).ok()?;
+        return (fraction.trailing_zeros() >= 13).then_some(sign | exponent | kept);
+    }
+    if !(-24..-14).contains(&exponent) {
+        return None;
+    }
+    // A multiple of 2^-24: the significand, whose last bit stands for 2^(exponent - 23).
+    let significand = fraction | 0x0080_0000;
+    let shift = u32::try_from(exponent.checked_add(1)?.checked_neg()?).ok()?;
+    let kept = significand.checked_shr(shift)?;
+    (kept.checked_shl(shift) == Some(significand)).then_some(())?;
+    Some(sign | u16::try_from(kept).ok()?)
+}
