@@ -26,6 +26,9 @@ On your own tables:
   3. cdc-pipeline check --config pipeline.toml   says what is missing, with fixes to paste
   4. cdc-pipeline run   --config pipeline.toml   runs until SIGTERM or Ctrl-C
 
+Which source type goes into which column type:
+  cdc-pipeline explain types
+
 Exit codes:
   0  stopped as asked, or nothing found wrong
   2  configuration: fix the file or the command line
@@ -46,6 +49,9 @@ pub(crate) enum Command {
     /// Look at everything a run needs and say what is missing, with a fix for each.
     #[command(after_long_help = CHECK_EXIT_CODES)]
     Check(CheckArgs),
+    /// Say what the pipeline knows, without a configuration and without a connection.
+    #[command(subcommand)]
+    Explain(ExplainTopic),
     /// Show the whole thing with nothing set up: starts what it needs, makes traffic, verifies.
     Demo(DemoArgs),
 }
@@ -57,9 +63,44 @@ impl Command {
             Self::Run(arguments) => Some(&arguments.common.config),
             Self::Init(arguments) => Some(&arguments.config),
             Self::Check(arguments) => Some(&arguments.common.config),
-            Self::Demo(_) => None,
+            Self::Demo(_) | Self::Explain(_) => None,
         }
     }
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum ExplainTopic {
+    /// Which type of a source goes into which type of a column, and what is checked.
+    #[command(after_long_help = EXPLAIN_TYPES)]
+    Types(TypesArgs),
+}
+
+const EXPLAIN_TYPES: &str = "\
+A value arrives exactly as it was in the source, or its record becomes a dead letter that names the
+column and the reason. Nothing is rounded, cut or shifted.
+
+Each line is a pair of types:
+  source     what a column of the source holds, as [table.columns] declares it; a schema block in
+             the messages says the same
+  column     the type of the target's column; an array of the source type goes into an array of it
+  condition  `always` when every value fits; otherwise what the columns must have in common, or
+             that each value is checked while a batch is written
+
+A pair that is not listed is refused by `check`, and by `run` before it writes anything, with the
+type to change the column to. So are timestamps without a zone in a timestamptz column and the
+reverse, since no zone may be guessed, floats in a numeric column, and text in date columns.
+
+A type that the connector does not know (tsquery, multiranges, composite types, extensions) arrives
+with include.unknown.datatypes=true as the bytes of its text form. Rows of such a table are written
+as text instead of binary form, which is decided when the table is planned; values are checked as
+strictly. If the connector's binary.handling.mode is not bytes, declare the column: as bytes with
+base64, as bytes(hex) with hex, as bytes(base64url) with base64-url-safe.";
+
+#[derive(Debug, Args)]
+pub(crate) struct TypesArgs {
+    /// Print JSON for machines, with the binary form and the reason of each pair.
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 const CHECK_EXIT_CODES: &str = "\
@@ -188,7 +229,7 @@ mod tests {
         let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
         let table = settings.tables.first().expect("a table");
         assert_eq!(table.declarations.columns().count(), 3);
-        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES] {
+        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES] {
             let long = help.lines().find(|line| line.len() > 99);
             assert_eq!(long, None, "clap wraps at 100 columns");
         }

@@ -7,6 +7,7 @@ mod cli;
 mod config;
 mod demo;
 mod exit;
+mod explain;
 mod failure;
 mod init;
 mod progress;
@@ -55,6 +56,7 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             telemetry::start(Quiet::No);
             runtime()?.block_on(check::check(settings, &arguments))
         }
+        Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {
             telemetry::start(Quiet::Yes);
             runtime()?.block_on(demo::demo(&arguments))
