@@ -8,9 +8,11 @@ use serde::Deserialize;
 use crate::declarations::Declarations;
 use crate::error::{DecodeError, Side};
 use crate::flattened::Flattened;
-use crate::plan::RowPlan;
-use crate::row::{Column, RowShape};
-use crate::semantic;
+use crate::json::Reader;
+use crate::limits::Limits;
+use crate::plan::{RowPlan, RowRead, RowTarget};
+use crate::row::{Column, RowBuffer, RowShape};
+use crate::semantic::{self, Scratch};
 
 /// How many schema blocks a decoder remembers. One is the rule; a few more serve topics whose
 /// partitions pass a schema change at different times, or that carry several tables.
@@ -40,6 +42,8 @@ pub(crate) struct ConnectSchema {
     field: Option<String>,
     #[serde(default)]
     optional: bool,
+    #[serde(default)]
+    default: Option<serde_json::Value>,
 }
 
 impl ConnectSchema {
@@ -129,7 +133,7 @@ fn compile_struct(
     }
     let mut columns = Vec::with_capacity(fields.len());
     let mut optional = Vec::with_capacity(fields.len());
-    for field in fields {
+    for field in &fields {
         let name = field.field.as_deref().ok_or("a struct member has no field name")?;
         let kind = semantic::from_connect(field)
             .map_err(|problem| format!("the column {name}: {problem}"))?;
@@ -146,10 +150,48 @@ fn compile_struct(
     if names.windows(2).any(|pair| pair.first() == pair.last()) {
         return Err("a struct has two members of one name".to_owned());
     }
-    let shape = RowShape::new(columns);
-    let same = others.iter().find(|plan| **plan.shape() == shape);
+    let defaults = defaults(&fields, &columns);
+    let mut shape = RowShape::new(columns);
+    if let Some(defaults) = defaults {
+        shape = shape.with_defaults(defaults);
+    }
+    let is_same = |known: &RowShape| *known == shape && known.has_defaults_of(&shape);
+    let same = others.iter().find(|plan| is_same(plan.shape()));
     let shape = same.map_or_else(|| Arc::new(shape), |plan| Arc::clone(plan.shape()));
     Ok(Arc::new(RowPlan::described(shape, optional)))
+}
+
+/// The columns' defaults, read as values of these columns. One that cannot be read is left out: only
+/// the recognition of defaults among values is lost with it.
+fn defaults(fields: &[&ConnectSchema], columns: &[Column]) -> Option<RowBuffer> {
+    fields.iter().find(|field| field.default.is_some())?;
+    let (limits, mut scratch) = (Limits::default(), Scratch::default());
+    let mut defaults = RowBuffer::new();
+    let mut buffer = RowBuffer::new();
+    for (field, column) in fields.iter().zip(columns) {
+        let shape = Arc::new(RowShape::new(vec![column.clone()]));
+        let plan = RowPlan::described(Arc::clone(&shape), vec![true]);
+        let row = field
+            .default
+            .as_ref()
+            .map(|default| serde_json::json!({ (&*column.name): default }).to_string());
+        let mut target = RowTarget {
+            buffer: &mut buffer,
+            scratch: &mut scratch,
+            limits: &limits,
+            side: Side::Value,
+        };
+        let read = row.as_deref().map(|row| plan.read(&mut Reader::new(row, &limits), &mut target));
+        match (read, &row) {
+            (Some(Ok(RowRead::Done)), Some(row)) => {
+                defaults.push(buffer.row(&shape, row).get(0));
+            }
+            _ => {
+                defaults.push_null();
+            }
+        }
+    }
+    Some(defaults)
 }
 
 /// The schema blocks seen lately, the last one first in line.

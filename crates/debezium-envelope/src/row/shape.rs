@@ -1,9 +1,12 @@
 //! Column names and types of rows that look alike.
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use super::buffer::RowBuffer;
 use super::semantic_type::SemanticType;
+use super::value::Value;
 
 /// One column of a shape.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -25,7 +28,7 @@ impl Column {
 ///
 /// Shapes are compared by value: two messages with equal columns have equal shapes, whichever
 /// decoder made them. They are shared through [`Arc`], so that the usual comparison is one of
-/// pointers.
+/// pointers. The defaults of the columns are no part of it: what a row means does not depend on them.
 ///
 /// ```
 /// use debezium_envelope::{Column, RowShape, SemanticType};
@@ -37,15 +40,39 @@ impl Column {
 /// assert_eq!(shape.index_of("amount"), Some(1));
 /// assert_eq!(shape.to_string(), "(order_id int32, amount decimal(10,2))");
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone)]
 pub struct RowShape {
     columns: Vec<Column>,
+    /// A cell for each column, NULL without default; `None` when no column has one.
+    defaults: Option<Arc<RowBuffer>>,
 }
 
 impl RowShape {
     /// A shape with these columns, in this order.
     pub fn new(columns: Vec<Column>) -> Self {
-        Self { columns }
+        Self { columns, defaults: None }
+    }
+
+    /// The shape with these defaults, a cell for each column.
+    pub(crate) fn with_defaults(self, defaults: RowBuffer) -> Self {
+        Self { defaults: Some(Arc::new(defaults)), ..self }
+    }
+
+    /// What the schema block gives as the default of the column at `index`; `None` without a schema
+    /// block, without a default, and for one that is no value of the column's type.
+    ///
+    /// A connector writes it into an old row for a column that the source did not log, and Connect's
+    /// JSON converter for every NULL. It is not always the source's own default: that of a function
+    /// is described as a zero.
+    pub fn default_of(&self, index: usize) -> Option<Value<'_>> {
+        let value = self.defaults.as_ref()?.own(index);
+        (!value.is_null()).then_some(value)
+    }
+
+    /// Whether every column has the same default in both shapes, or none in both.
+    pub(crate) fn has_defaults_of(&self, other: &Self) -> bool {
+        (0..self.len().max(other.len()))
+            .all(|index| self.default_of(index) == other.default_of(index))
     }
 
     /// The columns in message order.
@@ -66,6 +93,20 @@ impl RowShape {
     /// The position of the column with exactly this name.
     pub fn index_of(&self, name: &str) -> Option<usize> {
         self.columns.iter().position(|column| &*column.name == name)
+    }
+}
+
+impl PartialEq for RowShape {
+    fn eq(&self, other: &Self) -> bool {
+        self.columns == other.columns
+    }
+}
+
+impl Eq for RowShape {}
+
+impl Hash for RowShape {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.columns.hash(state);
     }
 }
 

@@ -7,6 +7,8 @@ mod catalogue;
 #[cfg(test)]
 mod corpus;
 #[cfg(test)]
+mod defaults;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod envelopes;
