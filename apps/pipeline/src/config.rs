@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cdc_config::{Document, ProcessEnvironment, Section};
 use cdc_core::{Classify, SourceTable, TableId};
-use cdc_debezium::TableDeclarations;
+use cdc_debezium::{BeforeImages, TableDeclarations};
 use cdc_engine::EngineSettings;
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{PipelineName, PostgresSettings, TableSettings, read_settings, read_table};
@@ -22,6 +22,10 @@ const MEMORY_DEFAULT: u64 = 32 << 20;
 
 /// The smallest memory that lets a batch hold more than a few records.
 const MEMORY_MIN: u64 = 1 << 20;
+
+/// How the rows before deletes are taken, by the word in a `[[table]]`.
+const BEFORE: &[(&str, BeforeImages)] =
+    &[("auto", BeforeImages::Auto), ("full", BeforeImages::Full), ("key", BeforeImages::Key)];
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -106,6 +110,7 @@ fn read_one_table(section: &Section<'_>, index: u32) -> Option<Table> {
     // The types are looked at even when the table's name is wrong: all mistakes at once.
     let named = source.clone().unwrap_or_else(|| SourceTable::new("unnamed", "unnamed"));
     let mut declarations = TableDeclarations::new(named);
+    declarations.take_before(section.one_of("before", BEFORE, BeforeImages::default()));
     for entry in &columns {
         if let Err(error) = declarations.declare(entry.key(), entry.value()) {
             let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);

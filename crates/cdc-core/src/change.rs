@@ -131,8 +131,8 @@ pub enum Change<'e> {
     },
     /// A removed row.
     Delete {
-        /// The row before; without full replica identity only its key columns are real, the
-        /// others are NULL.
+        /// The row before; without full replica identity only its key columns are real, and the
+        /// others are unavailable or NULL.
         before: Row<'e>,
     },
     /// All rows removed.

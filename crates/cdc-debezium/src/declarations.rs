@@ -1,11 +1,12 @@
-//! Column types from configuration, for messages that do not carry them.
+//! What configuration says about tables because their messages do not: column types, and whether old
+//! rows are whole.
 
 use cdc_core::{SemanticType, SourceTable};
 use debezium_envelope::Declarations;
 
-use crate::AdapterError;
+use crate::{AdapterError, BeforeImages};
 
-/// What the columns of one source table mean, as configuration says it.
+/// What the columns of one source table mean and how its old rows are taken, as configuration says it.
 ///
 /// The same JSON number may be a count, a date or microseconds, so types are declared and never
 /// guessed. A message with a schema block overrules its declarations, except
@@ -14,12 +15,20 @@ use crate::AdapterError;
 pub struct TableDeclarations {
     table: SourceTable,
     columns: Vec<(String, SemanticType)>,
+    before: BeforeImages,
 }
 
 impl TableDeclarations {
     /// A table without declared columns.
     pub fn new(table: SourceTable) -> Self {
-        Self { table, columns: Vec::new() }
+        Self { table, columns: Vec::new(), before: BeforeImages::default() }
+    }
+
+    /// Says how the rows before deletes are taken; [`BeforeImages::Auto`] when nobody does. Of
+    /// several declarations of one table the last one counts.
+    pub fn take_before(&mut self, images: BeforeImages) -> &mut Self {
+        self.before = images;
+        self
     }
 
     /// Declares a column by the text of its type, such as `decimal(10,2)` or `timestamp(micros)`.
@@ -56,6 +65,11 @@ impl TableDeclarations {
         &self.table
     }
 
+    /// How the rows before deletes are taken.
+    pub fn before(&self) -> BeforeImages {
+        self.before
+    }
+
     /// The declared columns in the order of their declaration.
     pub fn columns(&self) -> impl Iterator<Item = (&str, &SemanticType)> {
         self.columns.iter().map(|(column, semantic)| (column.as_str(), semantic))
@@ -65,7 +79,7 @@ impl TableDeclarations {
 /// All tables' declarations under the names that the envelope decoder looks for.
 pub(crate) fn merged(tables: impl IntoIterator<Item = TableDeclarations>) -> Declarations {
     let mut declarations = Declarations::none();
-    for TableDeclarations { table, columns } in tables {
+    for TableDeclarations { table, columns, .. } in tables {
         let table = table.to_string();
         for (column, semantic) in columns {
             declarations.declare(&table, &column, semantic);

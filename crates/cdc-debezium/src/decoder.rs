@@ -1,11 +1,15 @@
 //! The adapter itself: one message decoder per topic, and the way from a message to an event.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use cdc_core::{
-    Change, ChangeEvent, Decoded, Decoder, Origin, Record, Rejection, SkipReason, TableId,
-    TopicName,
+    Change, ChangeEvent, Decoded, Decoder, Origin, Record, Rejection, RowBuffer, SkipReason,
+    TableId, TopicName,
 };
 use debezium_envelope::{Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op};
 
+use crate::before::BeforeImages;
 use crate::declarations::merged;
 use crate::rejection::{
     document, not_a_message, schema_of, undecodable, unknown_message, unknown_table,
@@ -29,12 +33,16 @@ use crate::{TableDeclarations, TableMap};
 pub struct DebeziumDecoder {
     tables: TableMap,
     declarations: Declarations,
+    /// How the rows before deletes are taken, of declared tables.
+    befores: Arc<BTreeMap<TableId, BeforeImages>>,
     limits: Limits,
     topics: Vec<TopicDecoder>,
     /// Where in the list the last record's topic stands.
     current: usize,
     /// The bytes of the last value whose beginning its batch shares.
     joined: Vec<u8>,
+    /// The cells of the last old row of which the key alone was real.
+    image: RowBuffer,
 }
 
 #[derive(Debug)]
@@ -55,8 +63,31 @@ impl DebeziumDecoder {
         declarations: impl IntoIterator<Item = TableDeclarations>,
         limits: Limits,
     ) -> Self {
-        let declarations = merged(declarations);
-        Self { tables, declarations, limits, topics: Vec::new(), current: 0, joined: Vec::new() }
+        let declared: Vec<_> = declarations.into_iter().collect();
+        let befores = declared.iter().filter_map(|table| {
+            let name = table.table();
+            Some((tables.get(name.schema(), name.name())?, table.before()))
+        });
+        let befores = Arc::new(befores.collect());
+        Self::with(tables, merged(declared), befores, limits)
+    }
+
+    fn with(
+        tables: TableMap,
+        declarations: Declarations,
+        befores: Arc<BTreeMap<TableId, BeforeImages>>,
+        limits: Limits,
+    ) -> Self {
+        Self {
+            tables,
+            declarations,
+            befores,
+            limits,
+            topics: Vec::new(),
+            current: 0,
+            joined: Vec::new(),
+            image: RowBuffer::new(),
+        }
     }
 
     /// Makes the topic the current one, with a decoder of its own when it is new.
@@ -79,14 +110,8 @@ impl DebeziumDecoder {
 
 impl Clone for DebeziumDecoder {
     fn clone(&self) -> Self {
-        Self {
-            tables: self.tables.clone(),
-            declarations: self.declarations.clone(),
-            limits: self.limits,
-            topics: Vec::new(),
-            current: 0,
-            joined: Vec::new(),
-        }
+        let (tables, declarations) = (self.tables.clone(), self.declarations.clone());
+        Self::with(tables, declarations, Arc::clone(&self.befores), self.limits)
     }
 }
 
@@ -120,7 +145,11 @@ impl Decoder for DebeziumDecoder {
             .tables
             .get_near(schema_of(source), source.table, last_table)
             .ok_or_else(|| unknown_table(source))?;
-        let change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
+        let mut change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
+        if let Change::Delete { before } = &mut change {
+            let images = self.befores.get(&table).copied().unwrap_or_default();
+            *before = images.taken(*before, envelope.key, &mut self.image);
+        }
         let origin = origin_of(&envelope);
         Ok(Decoded::Change(ChangeEvent { table, change, origin, ordinal: 0, record }))
     }

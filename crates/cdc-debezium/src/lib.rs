@@ -7,6 +7,8 @@
 //!   configured and an object that is no Debezium message are rejections.
 //! - A rejected record leaves no trace: the records around it decode as if it had not been there.
 //! - Decoding a row allocates nothing once a few rows of its topic have been seen.
+//! - What Debezium invents for the columns of an old row that the source did not log is not taken for
+//!   data, as far as the record tells; see [`BeforeImages`].
 //! - Rejections name tables, columns and types, never values.
 //!
 //! # Example
@@ -51,6 +53,8 @@
 //! - **Table map**: which configured table the name in a message's `source` block stands for.
 //! - **Declaration**: what a column means when the message does not say it. Messages with a schema
 //!   block need none.
+//! - **Key image**: the row before a delete when the source logged its key alone, as PostgreSQL does
+//!   unless the table has full replica identity.
 //!
 //! # Limits
 //!
@@ -59,15 +63,20 @@
 //!   before compaction removes deletes, when that matters.
 //! - A delete that carries no row before it is taken with its key as that row, so its shape holds
 //!   the key columns alone.
+//! - Without schema block and with column defaults, or with a replica identity over other columns than
+//!   the record's key, a key image cannot be told from a whole row: [`BeforeImages::Key`] says it.
 //! - An update that changes a key arrives as a delete and an insert, as Debezium sends it.
 //! - Flattened messages are rejected, because they do not say what happened to the row.
 
+mod before;
 mod declarations;
 mod decoder;
 mod error;
+mod filler;
 mod rejection;
 mod tables;
 
+pub use before::BeforeImages;
 pub use declarations::TableDeclarations;
 pub use decoder::DebeziumDecoder;
 pub use error::AdapterError;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod deletes;
+#[cfg(test)]
 mod garbage;
 #[cfg(test)]
 mod groups;

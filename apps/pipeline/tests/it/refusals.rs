@@ -122,13 +122,15 @@ fn a_mirror_that_follows_truncates_over_several_partitions() {
 fn every_mistake_of_the_configuration_at_once() {
     let mut deployment = ready("misspelt", Mode::History);
     deployment.kafka = "retry_four = \"1s\"\n".to_owned();
-    deployment.table.push_str("\ntarjet = \"x\"");
+    deployment.table.push_str("\ntarjet = \"x\"\nbefore = \"ful\"");
     refused(&deployment, CONFIGURATION).expect_words(&[
         "pipeline.toml:",
         "retry_four",
         "retry_for",
         "tarjet",
         "target",
+        "one of \"auto\", \"full\", \"key\"",
+        "did you mean \"full\"?",
     ]);
 }
 

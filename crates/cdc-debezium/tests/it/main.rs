@@ -1,6 +1,8 @@
 //! The adapter from outside: record bytes in, events, skips and rejections out.
 
 #[cfg(test)]
+mod before;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod control;

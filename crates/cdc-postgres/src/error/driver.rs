@@ -135,7 +135,10 @@ pub(crate) fn rejection(answer: &PgDatabaseError, doing: &str) -> Rejection {
 
 fn row_hint(reason: &str) -> Option<&'static str> {
     match reason {
-        "not_null" => Some("allow NULL in the target column, or correct the row in the source"),
+        "not_null" => Some(
+            "allow NULL in the target column, or correct the row in the source; of a deleted row the \
+             source may have sent its key alone",
+        ),
         "check" | "constraint" | "exclusion" => {
             Some("relax the target's constraint, or correct the row in the source")
         }
