@@ -3,6 +3,9 @@
 //! Elements are read behind the row's cells and then moved together, so that an array costs no
 //! allocation once its buffer has grown. An array that the source did not send has the placeholder
 //! for its only element, or is, for integers and days, the placeholder's bytes as numbers.
+//!
+//! Debezium writes no second dimension: texts arrive as the names of Java objects, which are refused,
+//! numbers as NULL, which cannot be told from what it says.
 
 use super::text::PLACEHOLDER;
 use super::{CellInput, Role};
@@ -13,6 +16,7 @@ use crate::schema::ConnectSchema;
 
 const EXPECTED: &str = "an array";
 const TOO_DEEP: &str = "an array of at most six dimensions";
+const NOT_JAVA: &str = "elements, instead of names of Java objects for the inner arrays";
 const IRREGULAR: &str = "an array whose dimensions are the same everywhere";
 
 pub(super) fn from_connect(schema: &ConnectSchema) -> Result<Option<SemanticType>, &'static str> {
@@ -82,6 +86,9 @@ fn read_dimension(
         cell.reader.seek(end);
     }
     let mut elements = first_index..first_index.saturating_add(count);
+    if elements.clone().any(|index| is_java_array(cell.buffer.own(index))) {
+        return Err(CellError::InvalidText { expected: NOT_JAVA });
+    }
     if !elements.all(|index| alike(cell.buffer.own(first_index), cell.buffer.own(index))) {
         return Err(CellError::InvalidText { expected: IRREGULAR });
     }
@@ -101,6 +108,15 @@ fn read_element(
     } else {
         super::decode(element, cell)
     }
+}
+
+/// Whether a text is how Java names an array, such as `[Ljava.lang.String;@526e8149`.
+fn is_java_array(value: Value<'_>) -> bool {
+    let Value::Text(text) = value else { return false };
+    let hash = text.strip_prefix("[Ljava.lang.String;@");
+    hash.is_some_and(|hash| {
+        (1..=8).contains(&hash.len()) && hash.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
 }
 
 /// Whether two elements may stand beside each other: no array beside something else, and arrays only

@@ -104,9 +104,20 @@ impl<'t> Fields<'t> {
     }
 }
 
+/// The days on which Java's least and greatest date fall, each in one of two time zones. Elements of
+/// arrays read them for PostgreSQL's infinities, the least one without its era.
+const NEG_INFINITY: [i64; 2] = [106_748_361_128, 106_748_361_129];
+const INFINITY: [i64; 2] = [106_751_991_166, 106_751_991_167];
+
 /// The point in time of a day, a time of that day and an offset in seconds: in microseconds when that
-/// is exact, else in nanoseconds.
+/// is exact, else in nanoseconds. Days that only an infinity can be are taken for it.
 pub(super) fn timestamp(days: i64, nanos_of_day: i64, offset: i64) -> Option<Timestamp> {
+    if NEG_INFINITY.contains(&days) {
+        return Some(Timestamp::NegInfinity);
+    }
+    if INFINITY.contains(&days) {
+        return Some(Timestamp::Infinity);
+    }
     let seconds = days
         .checked_mul(86_400)?
         .checked_add(nanos_of_day / NANOS_PER_SECOND)?

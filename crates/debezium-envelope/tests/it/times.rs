@@ -122,6 +122,28 @@ fn iso_text_has_a_decorative_zone_and_expanded_years() {
 }
 
 #[test]
+fn infinities_that_elements_of_arrays_read_as_the_ends_of_java_dates_are_infinities() {
+    for (schema, json, wanted) in [
+        ("ZonedTimestamp", "\"+292269055-12-02T23:00:00.000000Z\"", Timestamp::NegInfinity),
+        ("ZonedTimestamp", "\"+292278994-08-16T23:00:00.000000Z\"", Timestamp::Infinity),
+        ("IsoTimestamp", "\"+292269055-12-03T00:00:00Z\"", Timestamp::NegInfinity),
+    ] {
+        let value = match schema {
+            "ZonedTimestamp" => Value::Instant(wanted),
+            _ => Value::Timestamp(wanted),
+        };
+        check(&named("string", &format!("io.debezium.time.{schema}")), &[(json, Ok(value))]);
+    }
+}
+
+#[test]
+fn inner_arrays_that_arrive_as_names_of_java_objects_are_refused() {
+    let name = "[\"[Ljava.lang.String;@526e8149\"]";
+    declared("array(text)", name, |value| assert_eq!(value, TEXT));
+    declared("array(text)", "[\"[Ljava.lang.String;@\"]", |value| assert!(value.is_ok()));
+}
+
+#[test]
 fn structured_times_are_put_together_from_their_parts() {
     let kind = |name: &str| named("struct", &format!("io.debezium.time.Structured{name}"));
     let special = r#"{"year":null,"month":null,"day":null,"specialValue":"NEGATIVE_INFINITY"}"#;
