@@ -92,3 +92,7 @@ bench-e2e *ARGS:
 # Capture Debezium's messages anew as fixtures, e.g. `just capture-fixtures 2.4.2`
 capture-fixtures *RELEASES:
     cargo run --package fixture-capture --bin capture-fixtures -- "$@"
+
+# Write the table of types in the docs of debezium-envelope as the captures show them
+type-report:
+    WRITE_TYPE_REPORT=1 cargo test --package fixture-capture --test it matrix

@@ -63,6 +63,9 @@
 //!   by the only declared table, or by the declarations for every table (`*`).
 #![cfg_attr(not(test), warn(clippy::arithmetic_side_effects, clippy::as_conversions))]
 
+#[doc = include_str!("../docs/types.md")]
+pub mod types {}
+
 mod calendar;
 mod decimal;
 mod declarations;

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod complete;
+#[cfg(test)]
+mod matrix;
