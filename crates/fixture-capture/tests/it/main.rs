@@ -3,4 +3,6 @@
 #[cfg(test)]
 mod complete;
 #[cfg(test)]
+mod flattened;
+#[cfg(test)]
 mod matrix;
