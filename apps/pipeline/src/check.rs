@@ -21,6 +21,7 @@ use crate::cli::CheckArgs;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 
 /// Records of each topic that are looked at: enough to meet an insert or an update in a log that
 /// ends in deletes.
@@ -33,16 +34,16 @@ pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<E
     let findings = findings(&settings).await?;
     if arguments.common.json {
         let items: Vec<_> = findings.iter().map(|finding| as_json(finding, config)).collect();
-        println!("{}", json!({ "findings": items }));
+        output::line(json!({ "findings": items }));
     } else {
         for finding in &findings {
-            println!("{}", describe(finding, config));
+            output::line(describe(finding, config));
         }
     }
     verdict(&findings)?;
     if !arguments.common.json {
         let ready = "ready: nothing stands in the way of `cdc-pipeline run`";
-        println!("{}", advice::with_config(ready, config));
+        output::line(advice::with_config(ready, config));
     }
     Ok(Exit::Done)
 }

@@ -190,8 +190,9 @@ pub(crate) struct InitArgs {
     #[arg(long)]
     pub(crate) print_sql: bool,
     /// Move an `orders_fact` of the system that this one replaces aside as `orders_fact_seed`; the
-    /// new one is filled again from the topic.
-    #[arg(long)]
+    /// new one is filled again from the topic. What has to move depends on what is there, so this
+    /// cannot be printed.
+    #[arg(long, conflicts_with = "print_sql")]
     pub(crate) adopt: bool,
 }
 

@@ -21,7 +21,7 @@ use self::verify::Verdict;
 use crate::cli::DemoArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{progress, run, signals};
+use crate::{output, progress, run, signals};
 
 /// How often arriving rows are shown.
 const SHOW_EVERY: Duration = Duration::from_millis(500);
@@ -146,17 +146,14 @@ fn report(arguments: &DemoArgs, verdict: &Verdict, meter: &Meter, seconds: f64) 
     let messages = progress::per_second(reading.records, Duration::from_secs_f64(seconds));
     if arguments.json {
         let latency = |permille| meter.latency_ms(Latency::SinceCommit, permille);
-        println!(
-            "{}",
-            json!({
-                "changes": verdict.changes,
-                "rows": verdict.orders,
-                "differences": verdict.differences,
-                "seconds": seconds,
-                "messages_per_second": messages,
-                "latency_ms": { "p50": latency(500), "p99": latency(990) },
-            })
-        );
+        output::line(json!({
+            "changes": verdict.changes,
+            "rows": verdict.orders,
+            "differences": verdict.differences,
+            "seconds": seconds,
+            "messages_per_second": messages,
+            "latency_ms": { "p50": latency(500), "p99": latency(990) },
+        }));
     }
 }
 

@@ -1,20 +1,19 @@
 //! What the program knows by itself, printed for people or machines.
 
 use std::fmt::Write as _;
-use std::io::{self, Write as _};
 
 use cdc_postgres::{TypePair, type_pairs};
 use serde_json::json;
 
 use crate::cli::ExplainTopic;
 use crate::exit::Exit;
+use crate::output;
 
 /// Prints what was asked for.
 pub(crate) fn explain(topic: &ExplainTopic) -> Exit {
     let ExplainTopic::Types(arguments) = topic;
     let text = if arguments.json { types_json() } else { types_table() };
-    // Whoever reads only the beginning, with `head`, has got what he wanted.
-    writeln!(io::stdout(), "{text}").ok();
+    output::line(text);
     Exit::Done
 }
 

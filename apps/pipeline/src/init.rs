@@ -4,22 +4,23 @@ use crate::cli::InitArgs;
 use crate::config::Settings;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 
 use cdc_postgres::{Adopt, InitReport, TableSettings};
 
 /// Creates what is missing, or prints the SQL that would.
 pub(crate) async fn init(settings: &Settings, arguments: &InitArgs) -> Result<Exit, Failure> {
     if arguments.print_sql {
-        println!("{}", cdc_postgres::plan_init(&targets(settings)));
+        output::line(cdc_postgres::plan_init(&targets(settings)));
         return Ok(Exit::Done);
     }
     let adopt = if arguments.adopt { Adopt::Yes } else { Adopt::No };
     let report = create_with(settings, adopt).await?;
     for step in &report.steps {
-        println!("{step}");
+        output::line(step);
     }
     if report.steps.is_empty() {
-        println!("nothing to do: everything is there");
+        output::line("nothing to do: everything is there");
     }
     Ok(Exit::Done)
 }

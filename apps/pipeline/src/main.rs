@@ -1,5 +1,5 @@
 //! `cdc-pipeline`: arguments, configuration, telemetry, ends, run, exit code. Nothing else.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+#![expect(clippy::print_stderr, reason = "a program speaks to its user")]
 
 mod advice;
 mod check;
@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod failure;
 mod init;
+mod output;
 mod progress;
 mod run;
 mod signals;
@@ -44,7 +45,7 @@ fn execute(command: Command) -> Result<Exit, Failure> {
         Command::Run(arguments) => {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
-            runtime()?.block_on(run::run(settings, &arguments))
+            patient(run::run(settings, &arguments))
         }
         Command::Init(arguments) => {
             let settings = Settings::load(&arguments.config)?;
@@ -54,7 +55,7 @@ fn execute(command: Command) -> Result<Exit, Failure> {
         Command::Check(arguments) => {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
-            runtime()?.block_on(check::check(settings, &arguments))
+            patient(check::check(settings, &arguments))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {
@@ -62,6 +63,15 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             runtime()?.block_on(demo::demo(&arguments))
         }
     }
+}
+
+/// Runs what may look for a broker. The library that does so cannot be interrupted, and a program
+/// that is asked to end does not wait for it.
+fn patient(work: impl Future<Output = Result<Exit, Failure>>) -> Result<Exit, Failure> {
+    let runtime = runtime()?;
+    let ended = runtime.block_on(work);
+    runtime.shutdown_background();
+    ended
 }
 
 /// Two workers are plenty: the hot path runs on threads of its own.

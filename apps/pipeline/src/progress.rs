@@ -9,6 +9,8 @@ use cdc_engine::{Latency, Meter, Reading};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde_json::{Value, json};
 
+use crate::output;
+
 /// On a terminal a person watches.
 const LIVE_INTERVAL: Duration = Duration::from_millis(500);
 
@@ -36,7 +38,7 @@ pub(crate) async fn show(meter: Arc<Meter>, style: Style) {
         ticks.tick().await;
         let moment = pace.step(&meter);
         match style {
-            Style::Json => println!("{}", moment.json()),
+            Style::Json => output::line(moment.json()),
             Style::Human if live => bar.set_message(moment.line()),
             Style::Human => moment.log(),
         }

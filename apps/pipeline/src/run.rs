@@ -16,20 +16,27 @@ use crate::cli::RunArgs;
 use crate::config::{Settings, Table};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::output;
 use crate::progress::{self, Style};
 use crate::signals;
 
 /// Runs until asked to stop, or until caught up.
 pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit, Failure> {
     let style = if arguments.common.json { Style::Json } else { Style::Human };
-    let (stop, shutdown) = Shutdown::channel();
+    let (stop, mut shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
-    check::refuse(&settings, &arguments.common.config).await?;
+    let meter = Meter::shared();
+    let started = Instant::now();
+    tokio::select! {
+        refused = check::refuse(&settings, &arguments.common.config) => refused?,
+        () = shutdown.asked() => {
+            summarize("stopped", &meter, started, style);
+            return Ok(Exit::Done);
+        }
+    }
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
-    let meter = Meter::shared();
     let shown = tokio::spawn(progress::show(Arc::clone(&meter), style));
-    let started = Instant::now();
     let ended = pipeline(settings, stop_when, Arc::clone(&meter), shutdown).await;
     shown.abort();
     let word = match &ended {
@@ -83,7 +90,7 @@ fn summarize(ended: &str, meter: &Meter, started: Instant, style: Style) {
                 object.insert("seconds".to_owned(), json!(elapsed.as_secs_f64()));
                 object.insert("records_per_second".to_owned(), json!(rate));
             }
-            println!("{value}");
+            output::line(value);
         }
         Style::Human => eprintln!(
             "{ended}: {} records, {} rows, {} skipped, {} dead letters in {:.1} s ({rate} records/s)\

@@ -33,7 +33,7 @@ impl Shutdown {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
-    pub(crate) async fn asked(&mut self) {
+    pub async fn asked(&mut self) {
         if self.receiver.wait_for(|asked| *asked).await.is_err() {
             std::future::pending::<()>().await;
         }

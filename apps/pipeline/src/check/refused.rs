@@ -1,7 +1,8 @@
 //! Records that a run would keep as dead letters, counted by what is wrong with them.
 //!
 //! One bad record stops nothing, so it is a warning. When every record looked at is refused for one
-//! reason, that is no accident of the data: a declaration, a rule or a target column is wrong.
+//! reason, that is no accident of the data: a declaration, a rule or a target column is wrong. Nor is
+//! it one when a topic has changes of tables, and none of them is configured.
 
 use cdc_core::{Halt, Record, Rejection, TopicName};
 use cdc_postgres::{Finding, Severity};
@@ -19,6 +20,8 @@ pub(super) struct Refused<'s> {
     groups: Vec<Group>,
     /// Changes that were looked at, those that were refused included.
     looked_at: usize,
+    /// Those among them that would be written.
+    passed: usize,
 }
 
 /// Records with the same fault; the first of them is the newest.
@@ -31,11 +34,12 @@ struct Group {
 
 impl<'s> Refused<'s> {
     pub(super) fn new(topic: &'s TopicName, tables: &'s [Table]) -> Self {
-        Self { topic, tables, groups: Vec::new(), looked_at: 0 }
+        Self { topic, tables, groups: Vec::new(), looked_at: 0, passed: 0 }
     }
 
     /// A record that would be written.
     pub(super) fn passed(&mut self) {
+        self.passed = self.passed.saturating_add(1);
         self.looked_at = self.looked_at.saturating_add(1);
     }
 
@@ -56,15 +60,14 @@ impl<'s> Refused<'s> {
     }
 
     pub(super) fn findings(self) -> Vec<Finding> {
-        let is_foreign = |group: &Group| group.newest.reason == "unknown_table";
-        let all_foreign = self.groups.iter().filter(|group| is_foreign(group));
-        let all_foreign = self.looked_at > 0
-            && all_foreign.map(|group| group.count).sum::<usize>() == self.looked_at;
-        self.groups.iter().map(|group| self.finding(group, all_foreign)).collect()
+        let is_unwanted =
+            self.passed == 0 && self.groups.iter().all(|group| group.newest.table.is_none());
+        self.groups.iter().map(|group| self.finding(group, is_unwanted)).collect()
     }
 
-    fn finding(&self, group: &Group, all_foreign: bool) -> Finding {
+    fn finding(&self, group: &Group, is_unwanted: bool) -> Finding {
         let Group { newest, place, count } = group;
+        let all_foreign = is_unwanted && newest.reason == "unknown_table";
         let systematic = *count == self.looked_at && *count >= SYSTEMATIC_MIN;
         let (id, severity) = match (all_foreign, systematic) {
             // Nothing of what the topic holds is wanted: it was named by mistake.

@@ -255,7 +255,11 @@ mod tests {
     }
 
     fn look(records: Vec<SampleRecord>) -> Seen {
-        let settings = Settings::parse("t", CONFIGURATION, Path::new(".")).unwrap();
+        look_with(CONFIGURATION, records)
+    }
+
+    fn look_with(configuration: &str, records: Vec<SampleRecord>) -> Seen {
+        let settings = Settings::parse("t", configuration, Path::new(".")).unwrap();
         let records = [records];
         Samples::new(&settings.tables, settings.kafka.topics(), &records).look().unwrap()
     }
@@ -285,6 +289,20 @@ mod tests {
         }
         let all = of(&look((0..12).map(|n| record(n, "true")).collect()));
         assert_eq!(all.severity, Severity::Error(Halt::Data));
+    }
+
+    #[test]
+    fn a_misspelt_source_is_an_error_also_beside_garbage() {
+        let misspelt = CONFIGURATION
+            .replace("public.orders\"\n        target", "public.ordrs\"\n        target");
+        let mut records: Vec<_> = (0..12).map(|n| record(n, "1")).collect();
+        records.push(SampleRecord { value: Some(b"garbage".to_vec()), ..record(12, "1") });
+        let seen = look_with(&misspelt, records);
+        let of = |id: &str| seen.findings.iter().find(|finding| finding.id == id).cloned();
+        let foreign = of("topic_of_another_table").expect("a finding about the source");
+        assert_eq!(foreign.severity, Severity::Error(Halt::Configuration));
+        assert!(foreign.message.contains("12 of the 13"), "{}", foreign.message);
+        assert_eq!(of("records_refused").map(|it| it.severity), Some(Severity::Warning));
     }
 
     #[test]

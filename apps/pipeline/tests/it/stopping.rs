@@ -137,6 +137,21 @@ fn ends_at_the_second_signal(name: &str, mode: Mode, signals: [Signal; 2]) {
 }
 
 #[test]
+fn a_start_that_waits_for_a_broker_ends_when_it_is_asked_to() {
+    let load = Load::new("waiting");
+    let mut deployment = deploy("waiting", Mode::History, &load);
+    deployment.brokers = "127.0.0.1:1".to_owned();
+    for signal in [Signal::TERM, Signal::INT] {
+        let mut running = deployment.start();
+        until("word that it waits", || running.log().contains("waiting for Kafka"));
+        let began = Instant::now();
+        running.ask(signal);
+        running.wait().expect_code(0);
+        assert!(began.elapsed() < PROMPT, "it waited for the broker all the same");
+    }
+}
+
+#[test]
 fn a_history_that_cannot_drain_in_time_says_what_is_left_and_the_next_run_brings_it() {
     exceeds_the_drain_limit(Mode::History);
 }
