@@ -32,6 +32,18 @@ COMMENT ON COLUMN cdc.checkpoint.owner IS 'Who took the log over last; NULL afte
 COMMENT ON COLUMN cdc.checkpoint.backend_pid IS 'The session with which the owner took the log over; it may have others.';
 COMMENT ON COLUMN cdc.checkpoint.backend_start IS 'When that session began: together with its number it names one session for ever.';
 
+CREATE TABLE IF NOT EXISTS cdc.pipeline_table (
+    pipeline text        NOT NULL,
+    target   text        NOT NULL,
+    source   text        NOT NULL,
+    since    timestamptz NOT NULL DEFAULT now(),
+    PRIMARY KEY (pipeline, target)
+);
+COMMENT ON TABLE cdc.pipeline_table IS 'Which tables each pipeline has followed from its beginning; any other would miss what came before.';
+COMMENT ON COLUMN cdc.pipeline_table.target IS 'schema.name of the warehouse table.';
+COMMENT ON COLUMN cdc.pipeline_table.source IS 'schema.name of the source table.';
+COMMENT ON COLUMN cdc.pipeline_table.since IS 'When the table was written down, before anything was applied.';
+
 CREATE TABLE IF NOT EXISTS cdc.dead_letter (
     id           bigint      GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     pipeline     text        NOT NULL,

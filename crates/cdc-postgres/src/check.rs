@@ -16,7 +16,7 @@ use crate::plan::{SourceColumns, plan_keyed};
 use crate::reach::{ADDRESS_SETTING, reach};
 use crate::session::Session;
 use crate::settings::{Mode, PostgresSettings, SynchronousCommit, TableSettings};
-use crate::state;
+use crate::{registry, state};
 
 mod rehearsal;
 
@@ -123,14 +123,24 @@ impl Probe<'_> {
         pooler(session, self.settings, &mut self.findings).await;
         let before = self.findings.len();
         rights(session, state_rights(), &mut self.findings).await?;
-        if self.findings.len() == before
-            && let Err(failure) = state::require(session).await
-        {
-            self.findings.push(of_error("state_missing", &failure));
+        if self.findings.len() == before {
+            match state::require(session).await {
+                Ok(()) => self.newcomers(session).await?,
+                Err(failure) => self.findings.push(of_error("state_missing", &failure)),
+            }
         }
         for table in self.tables {
             self.table(session, table).await?;
         }
+        Ok(())
+    }
+
+    async fn newcomers(&mut self, session: &mut Session) -> Result<(), PostgresError> {
+        let refusals = registry::newcomers(session, &self.settings.pipeline, self.tables).await?;
+        let halt = Halt::Configuration;
+        let each = refusals.into_iter();
+        let each = each.map(|new| error("table_new_to_pipeline", halt, new.message, new.fix));
+        self.findings.extend(each);
         Ok(())
     }
 
@@ -324,6 +334,10 @@ const STATE_RIGHTS: &[(&str, &str)] = &[
     ("UPDATE", "cdc.checkpoint"),
     ("INSERT", "cdc.dead_letter"),
     ("INSERT", "cdc.table_event"),
+    ("SELECT", "cdc.pipeline_table"),
+    ("INSERT", "cdc.pipeline_table"),
+    ("UPDATE", "cdc.pipeline_table"),
+    ("DELETE", "cdc.pipeline_table"),
 ];
 
 /// The catalog is open to everybody, while looking a table up by name takes rights on its schema.

@@ -139,7 +139,7 @@ pub enum PostgresError {
         /// The version that this program writes.
         expected: i32,
     },
-    /// `init` found something in its way.
+    /// `init` found something in its way, or a table is new to a pipeline that is under way.
     #[error("{message}")]
     Occupied {
         /// What stands there.

@@ -1,11 +1,11 @@
 //! Creates what a run needs in the warehouse, and only what is missing.
 
-use crate::error::{PostgresError, from_driver};
+use crate::error::PostgresError;
 use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PostgresSettings, TableSettings, TargetName};
 use crate::takeover::{self, Standing};
-use crate::{sql, state};
+use crate::{registry, state};
 
 /// Whether a table that stands in the way may be moved aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -75,7 +75,7 @@ fn wanted(tables: &[TableSettings]) -> impl Iterator<Item = &'static Shipped> {
 /// # Errors
 ///
 /// [`PostgresError::Occupied`], with nothing changed, when a table of another make stands in the
-/// way, or when the pipeline has progress that does not belong to the table about to be created.
+/// way, or when the pipeline has progress that does not belong to one of the tables.
 pub async fn init(
     settings: &PostgresSettings,
     tables: &[TableSettings],
@@ -89,6 +89,7 @@ pub async fn init(
         report.steps.push(format!("created version {} of the state tables", state::VERSION));
     }
     session.execute("creating the state tables", &state::sql()).await?;
+    registry::admit(&mut session, &settings.pipeline, tables).await?;
     for shipped in wanted(tables) {
         let standing = takeover::standing(&mut session, shipped.target).await?;
         if standing != Standing::Ours {
@@ -120,18 +121,12 @@ async fn refuse_progress(
     settings: &PostgresSettings,
     target: &str,
 ) -> Result<(), PostgresError> {
-    let pipeline = settings.pipeline.as_str();
-    let moved: i64 = sqlx::query_scalar(
-        "SELECT count(*) FROM cdc.checkpoint WHERE pipeline = $1 AND next_offset IS NOT NULL",
-    )
-    .bind(pipeline)
-    .fetch_one(session.driver())
-    .await
-    .map_err(|error| from_driver("reading the checkpoint", error))?;
+    let pipeline = &settings.pipeline;
+    let moved = registry::moved(session, pipeline).await?;
     if moved == 0 {
         return Ok(());
     }
-    let forget = format!("DELETE FROM cdc.checkpoint WHERE pipeline = {};", sql::literal(pipeline));
+    let forget = registry::forget_progress(pipeline);
     Err(PostgresError::Occupied {
         message: format!(
             "{target} would be created empty, but the pipeline {pipeline} has already applied a part \

@@ -60,6 +60,7 @@ mod mirror;
 mod pair;
 mod plan;
 mod reach;
+mod registry;
 mod session;
 mod settings;
 mod sink;

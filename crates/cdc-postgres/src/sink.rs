@@ -9,6 +9,7 @@ use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::plan::PostgresPlan;
 use crate::reach::reach;
+use crate::registry;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
 use crate::state;
@@ -44,6 +45,9 @@ impl Sink for PostgresSink {
     async fn open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
         let mut session = reach(&self.settings).await?;
         state::require(&mut session).await?;
+        let pipeline = &self.settings.pipeline;
+        registry::admit(&mut session, pipeline, self.tables.all()).await?;
+        registry::forget_others(&mut session, pipeline, self.tables.all()).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = format!("process {} lane {lane}", std::process::id());
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));

@@ -13,6 +13,10 @@ impl Tables {
         Self(tables)
     }
 
+    pub(crate) fn all(&self) -> &[TableSettings] {
+        &self.0
+    }
+
     pub(crate) fn get(&self, id: TableId) -> Option<&TableSettings> {
         let placed = self.0.get(id.index()).filter(|table| table.id == id);
         placed.or_else(|| self.0.iter().find(|table| table.id == id))

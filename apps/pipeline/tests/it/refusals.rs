@@ -118,6 +118,32 @@ fn a_mirror_that_follows_truncates_over_several_partitions() {
     deployment.execute(&["check"]).expect_code(0);
 }
 
+/// The progress is that of the name: a mirror that joins it would stay empty without a word.
+#[test]
+fn a_table_that_is_new_to_a_pipeline_with_progress() {
+    let mut deployment = ready("newcomer", Mode::History);
+    deployment.run_until_caught_up();
+    let applied = deployment.applied();
+    let mirror = "create table orders_copy (order_id integer primary key, customer_id integer, \
+                  product_name varchar(255), amount numeric(10,2), status varchar(50), \
+                  created_at timestamp, updated_at timestamp, cdc_generation integer, \
+                  cdc_offset bigint)";
+    deployment.warehouse.ask(mirror);
+    deployment.mode = Mode::Mirror;
+    deployment.target = "public.orders_copy".to_owned();
+    let commands: [&[&str]; 3] = [&["init"], &["check"], &["run", "--until-caught-up"]];
+    for command in commands {
+        let ended = deployment.execute(command).expect_code(CONFIGURATION);
+        let said = format!("{}{}", ended.stdout, ended.stderr);
+        assert!(said.contains("public.orders_copy (from public.orders) is new"), "{said}");
+        assert!(said.contains("DELETE FROM cdc.checkpoint WHERE pipeline = 'newcomer'"), "{said}");
+    }
+    assert_eq!(deployment.applied(), applied);
+    deployment.warehouse.ask("delete from cdc.checkpoint");
+    deployment.run_until_caught_up();
+    assert_ne!(deployment.warehouse.count("select count(*) from orders_copy"), 0);
+}
+
 #[test]
 fn every_mistake_of_the_configuration_at_once() {
     let mut deployment = ready("misspelt", Mode::History);

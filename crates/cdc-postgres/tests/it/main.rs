@@ -20,6 +20,8 @@ mod mirror;
 #[cfg(test)]
 mod mirror_oracle;
 #[cfg(test)]
+mod newcomers;
+#[cfg(test)]
 mod overlap;
 #[cfg(test)]
 mod poison;
