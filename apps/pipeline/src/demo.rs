@@ -142,7 +142,6 @@ async fn watch(traffic: &Traffic, meter: &Meter, changes: u64) -> Result<(), Fai
 
 fn report(arguments: &DemoArgs, verdict: &Verdict, meter: &Meter, seconds: f64) {
     let reading = meter.read();
-    say(&verdict.describe());
     let messages = progress::per_second(reading.records, Duration::from_secs_f64(seconds));
     if arguments.json {
         let latency = |permille| meter.latency_ms(Latency::SinceCommit, permille);
@@ -154,10 +153,12 @@ fn report(arguments: &DemoArgs, verdict: &Verdict, meter: &Meter, seconds: f64) 
             "messages_per_second": messages,
             "latency_ms": { "p50": latency(500), "p99": latency(990) },
         }));
+    } else {
+        output::line(verdict.describe());
     }
 }
 
-/// People read standard error; standard output is for `--json`.
+/// What goes on stands on standard error; standard output is for the result.
 fn say(text: &str) {
     eprintln!("{text}");
 }

@@ -45,6 +45,7 @@ pub(crate) enum Target {
 
 /// `cdc-seed-data sql`
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct Sql {
     /// Database with the table public.orders, as postgres://user@host:port/database.
     #[arg(long, env = "SOURCE_URL", hide_env_values = true)]
@@ -60,6 +61,7 @@ pub(crate) struct Sql {
 
 /// `cdc-seed-data kafka`
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct Kafka {
     /// Brokers, as host:port, separated by commas.
     #[arg(long, env = "KAFKA_BROKERS", default_value = "localhost:9092")]
@@ -77,6 +79,7 @@ pub(crate) struct Kafka {
 
 /// `cdc-seed-data file`
 #[derive(Debug, Args)]
+#[command(allow_negative_numbers = true)]
 pub(crate) struct File {
     /// The file to write. An earlier capture there is replaced, anything else is not.
     pub(crate) path: PathBuf,
@@ -144,7 +147,7 @@ pub(crate) struct Traffic {
           value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) keys: u32,
     /// Weights of insert:update:delete.
-    #[arg(long, default_value = "4:1:1", value_name = "I:U:D")]
+    #[arg(long, default_value = "4:1:1", value_name = "I:U:D", allow_hyphen_values = true)]
     pub(crate) mix: Mix,
     /// Changes in each transaction.
     #[arg(long, default_value_t = 1, value_name = "CHANGES",

@@ -132,7 +132,7 @@ pub enum PostgresError {
         index: usize,
     },
     /// The state tables are missing or of another version.
-    #[error("the warehouse has version {found} of the state tables, this program needs {expected}")]
+    #[error("the warehouse has {}, this program needs version {expected}", version(*found))]
     StateVersion {
         /// Zero without any.
         found: i32,
@@ -235,4 +235,11 @@ impl Classify for PostgresError {
             | Self::Row { .. } => None,
         }
     }
+}
+
+fn version(found: i32) -> String {
+    if found == 0 {
+        return "no state tables yet".to_owned();
+    }
+    format!("version {found} of the state tables")
 }

@@ -43,7 +43,8 @@
 //!
 //! # Limits
 //!
-//! - JSON only; no Avro, Protobuf or `CloudEvents`. A flattened row is [`Message::Other`].
+//! - JSON only; no Avro, Protobuf or `CloudEvents`. A flattened row is [`Message::Other`] to a decoder that
+//!   was not told of it ([`MessageDecoder::expecting_flattened`]).
 //! - What the connector itself has lost cannot be restored, only named: the offset of a `timetz`, the
 //!   length and leading zeros of a `bit varying`, months and days in `interval.handling.mode=numeric`,
 //!   NaN in `decimal.handling.mode=precise` (it arrives as NULL), digits in the mode `double` and in

@@ -29,8 +29,8 @@ impl KafkaTarget {
         let publisher = Publisher::connect(&arguments.brokers)?;
         publisher.create_topic(&topic, arguments.partitions).map_err(|error| {
             let advice = format!(
-                "start a broker with `just up`, or name one that listens with --brokers; this run \
-                 used {}",
+                "if there is no broker at {}, start one with `just up`, or name one that listens with \
+                 --brokers",
                 arguments.brokers
             );
             hint(error, &advice)

@@ -20,7 +20,7 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
 fn decode<T: FromStr>(
     cell: &mut CellInput<'_, '_>,
     expected: &'static str,
-    is_finite: impl Fn(&T) -> bool,
+    fits: impl Fn(&T, &str) -> bool,
 ) -> Result<T, CellError> {
     let word = if cell.reader.kind()? == JsonKind::String {
         let token = cell.reader.string()?;
@@ -31,20 +31,35 @@ fn decode<T: FromStr>(
     } else {
         let number = cell.number(expected)?;
         let value = number.text.parse().map_err(|_| CellError::OutOfRange { expected })?;
-        return if is_finite(&value) { Ok(value) } else { Err(CellError::OutOfRange { expected }) };
+        return if fits(&value, number.text) {
+            Ok(value)
+        } else {
+            Err(CellError::OutOfRange { expected })
+        };
     };
     word.parse().map_err(|_| CellError::OutOfRange { expected })
 }
 
 pub(super) fn decode_32(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
-    let value = decode(cell, "a 32-bit float", |value: &f32| value.is_finite())?;
+    let value = decode(cell, "a 32-bit float", |value: &f32, text| {
+        value.is_finite() && (*value != 0.0 || is_zero(text))
+    })?;
     cell.set(Value::Float32(value));
     Ok(())
 }
 
+/// Whether a number says zero, instead of something that is too small for the type.
+fn is_zero(text: &str) -> bool {
+    text.bytes()
+        .take_while(|byte| !matches!(byte, b'e' | b'E'))
+        .all(|byte| !matches!(byte, b'1'..=b'9'))
+}
+
 /// The 64-bit number at the cursor, for types that are made of some.
 pub(super) fn read_64(cell: &mut CellInput<'_, '_>) -> Result<f64, CellError> {
-    decode(cell, "a 64-bit float", |value: &f64| value.is_finite())
+    decode(cell, "a 64-bit float", |value: &f64, text| {
+        value.is_finite() && (*value != 0.0 || is_zero(text))
+    })
 }
 
 pub(super) fn decode_64(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {

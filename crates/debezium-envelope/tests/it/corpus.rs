@@ -281,6 +281,9 @@ fn numbers_are_exact_or_refused() {
         ("B59 not base64", "decimal(10,2)", "\"%%%\"", "decimal_invalid"),
         ("B5A no scale", "decimal", r#"{"value":"AQ=="}"#, "decimal_invalid"),
         ("B5B float8 above", "float64", "1e400", "out_of_range"),
+        ("B5B float4 above", "float32", "1e60", "out_of_range"),
+        ("B5B float4 below", "float32", "1e-60", "out_of_range"),
+        ("B5B float8 below", "float64", "0.1e-400", "out_of_range"),
         ("B5C currency", "decimal(10,2)", "\"$1,234.50\"", "decimal_invalid"),
     ] {
         assert_eq!(cell(semantic, json), expected, "{case}");
