@@ -96,3 +96,8 @@ capture-fixtures *RELEASES:
 # Write the table of types in the docs of debezium-envelope as the captures show them
 type-report:
     WRITE_TYPE_REPORT=1 cargo test --package fixture-capture --test it matrix
+
+# Fuzz the decoder until Ctrl-C: message, schema_block, decimal, declaration or array
+fuzz TARGET *ARGS:
+    @cargo fuzz --version >/dev/null || { echo "install it with: cargo install cargo-fuzz; rustup toolchain install nightly" >&2; exit 4; }
+    cd crates/debezium-envelope && cargo +nightly fuzz run "$@"

@@ -26,11 +26,12 @@ impl Overlapped {
 
     /// Appends records, of which the first has this text.
     fn append(&mut self, first: &str) {
-        for step in 0..STEP {
-            let text = if step == 0 { first } else { "row" };
-            self.rig.log.append(&partition(0), Some(&format!("c {} {text}", self.appended)));
-            self.appended += 1;
-        }
+        let text = |step| if step == 0 { first } else { "row" };
+        let records: Vec<_> =
+            (0..STEP).map(|step| format!("c {} {}", self.appended + step, text(step))).collect();
+        // At once, so that no batch is a single row, which somebody else could apply as a whole.
+        self.rig.log.append_together(&partition(0), &records);
+        self.appended += STEP;
     }
 
     /// Has one batch being applied and another prepared behind it. Each begins with the given text.

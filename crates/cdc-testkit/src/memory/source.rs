@@ -48,6 +48,22 @@ impl Default for Log {
     }
 }
 
+impl Log {
+    fn push(&mut self, message: &LogMessage<'_>) {
+        let offset = Offset::try_new(self.ends.get()).expect("a position is not negative");
+        let headers = message.headers.iter();
+        self.entries.push(Entry {
+            offset,
+            key: message.key.map(<[u8]>::to_vec),
+            value: message.value.map(<[u8]>::to_vec),
+            headers: headers
+                .map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec)))
+                .collect(),
+        });
+        self.ends = offset.next();
+    }
+}
+
 #[derive(Debug, Default)]
 struct Logs {
     by_partition: BTreeMap<Partition, Log>,
@@ -76,21 +92,19 @@ impl LogWriter {
     }
 
     /// Appends a record. The first of a partition stands at offset 0, the others follow.
-    #[expect(clippy::missing_panics_doc, reason = "the end of a log is never negative")]
     pub fn append_message(&self, partition: &Partition, message: &LogMessage<'_>) {
+        self.logs().by_partition.entry(partition.clone()).or_default().push(message);
+        self.changed.notify_one();
+    }
+
+    /// Appends records with the key `key` that no reader sees one without the other.
+    pub fn append_together(&self, partition: &Partition, values: &[String]) {
         let mut logs = self.logs();
         let log = logs.by_partition.entry(partition.clone()).or_default();
-        let offset = Offset::try_new(log.ends.get()).expect("a position is not negative");
-        let headers = message.headers.iter();
-        log.entries.push(Entry {
-            offset,
-            key: message.key.map(<[u8]>::to_vec),
-            value: message.value.map(<[u8]>::to_vec),
-            headers: headers
-                .map(|(name, value)| ((*name).to_owned(), value.map(<[u8]>::to_vec)))
-                .collect(),
-        });
-        log.ends = offset.next();
+        for value in values {
+            let value = Some(value.as_bytes());
+            log.push(&LogMessage { key: Some(b"key"), value, headers: &[] });
+        }
         drop(logs);
         self.changed.notify_one();
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod allocation;
 #[cfg(test)]
+mod bodies;
+#[cfg(test)]
 mod catalogue;
 #[cfg(test)]
 mod corpus;

@@ -8,7 +8,12 @@ use crate::workspace::Workspace;
 
 pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
     let reached = reached(tree, workspace);
-    let orphans = tree.rust().filter(|(path, _)| !reached.contains(*path)).map(|(path, _)| {
+    let elsewhere = own_workspaces(tree);
+    let is_orphan = |path: &str| {
+        let is_elsewhere = elsewhere.iter().any(|folder| path.starts_with(folder.as_str()));
+        !reached.contains(path) && !is_elsewhere
+    };
+    let orphans = tree.rust().filter(|(path, _)| is_orphan(path)).map(|(path, _)| {
         let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".rs");
         Finding::new(
             path,
@@ -22,6 +27,16 @@ pub(super) fn check(tree: &Tree, workspace: &Workspace) -> Vec<Finding> {
         Some(Finding::new(path, 1, "is a `mod.rs`", format!("move it to {folder}.rs")))
     });
     orphans.chain(old_style).collect()
+}
+
+/// Folders whose packages are built apart from this workspace, such as fuzz targets, which need
+/// another compiler. Each ends with a slash.
+fn own_workspaces(tree: &Tree) -> Vec<String> {
+    let manifests = tree.texts().filter_map(|(path, text)| {
+        let folder = path.strip_suffix("/Cargo.toml")?;
+        text.lines().any(|line| line.trim() == "[workspace]").then(|| format!("{folder}/"))
+    });
+    manifests.collect()
 }
 
 /// All files that the targets reach through `mod`.
@@ -156,6 +171,8 @@ mod tests {
             ("a/tests/it/main.rs", "//! it\nmod case;\n"),
             ("a/tests/it/case.rs", "//! case\n"),
             ("a/fixtures/sample.rs", "fn main() {}\n"),
+            ("a/fuzz/Cargo.toml", "[workspace]\n"),
+            ("a/fuzz/apart.rs", "//! built apart\n"),
         ]);
         let findings = check(&scratch.tree(), &package(&["a/src/lib.rs", "a/tests/it/main.rs"]));
         assert_eq!(

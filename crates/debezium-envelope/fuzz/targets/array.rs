@@ -1,0 +1,6 @@
+//! Any bytes as an array.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|bytes: &[u8]| debezium_envelope_fuzz::array(bytes));
