@@ -94,11 +94,7 @@ fn framing_and_json() {
         ("B21 Infinity", with("\"AeI6\"", "-Infinity"), "malformed_json"),
         ("B22 no payload", b"{\"schema\":{\"type\":\"struct\"}}".to_vec(), "other"),
         ("B23 unknown op", with("\"op\":\"c\"", "\"op\":\"z\""), "unknown_operation"),
-        (
-            "B24 create without after",
-            with("\"after\":{", "\"before\":null,\"then\":{"),
-            "duplicate_field",
-        ),
+        ("B24 create without after", with("\"after\":{", "\"then\":{"), "missing_after"),
         (
             "B24 create of nothing",
             b"{\"after\":null,\"source\":{\"table\":\"t\"},\"op\":\"c\"}".to_vec(),
