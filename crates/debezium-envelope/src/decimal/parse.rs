@@ -119,6 +119,7 @@ impl<'a> Decimal<'a> {
         let scale = places.checked_sub(parts.exponent).ok_or(DecimalError::ScaleOutOfRange {})?;
         check_scale(scale, limits)?;
         if let Some(unscaled) = small(&parts) {
+            check_zeros(unscaled, scale, limits)?;
             return Ok(Self::Small { unscaled, scale });
         }
         let whole = parts.whole.trim_start_matches('0');
@@ -135,7 +136,10 @@ impl<'a> Decimal<'a> {
     /// Checks a decimal that came as bytes against the limits.
     pub(crate) fn check(&self, limits: &Limits) -> Result<(), DecimalError> {
         match *self {
-            Self::Small { scale, .. } => check_scale(scale, limits),
+            Self::Small { unscaled, scale } => {
+                check_scale(scale, limits)?;
+                check_zeros(unscaled, scale, limits)
+            }
             Self::Wide { unscaled, scale } => {
                 check_scale(scale, limits)?;
                 // A byte is log10(256) = 2.408… digits; rounding down keeps every legal value.
@@ -186,6 +190,15 @@ fn check_scale(scale: i32, limits: &Limits) -> Result<(), DecimalError> {
 }
 
 /// Checks the digits before the point of an integer of `digits` digits at `scale`.
+/// A small number has few digits, but a negative scale puts zeros behind them.
+fn check_zeros(unscaled: i128, scale: i32, limits: &Limits) -> Result<(), DecimalError> {
+    if scale >= 0 {
+        return Ok(());
+    }
+    let digits = unscaled.unsigned_abs().checked_ilog10().map_or(0, |log| log.saturating_add(1));
+    check_digits(usize::try_from(digits).unwrap_or(usize::MAX), scale, limits)
+}
+
 fn check_digits(digits: usize, scale: i32, limits: &Limits) -> Result<(), DecimalError> {
     let digits = i64::try_from(digits).unwrap_or(i64::MAX);
     if digits.saturating_sub(scale.into()) > i64::from(limits.decimal_digits_max) {
