@@ -1,7 +1,6 @@
 //! The writer's end of the jobs that the stager makes.
 
 use std::collections::VecDeque;
-use std::future::Future;
 use std::sync::mpsc;
 
 use tokio::sync::mpsc as tokio_mpsc;
@@ -54,21 +53,6 @@ impl<B, P> Intake<B, P> {
                 }
                 Job::Apply(_) | Job::Restaged(_) | Job::Barrier(_) => return Ok(job),
             }
-        }
-    }
-
-    /// The next job, unless something else happens first.
-    pub(crate) async fn next_unless(
-        &mut self,
-        instead: impl Future<Output = ()>,
-    ) -> Result<Option<Job<B>>, StagerGone>
-    where
-        B: cdc_core::Body,
-    {
-        tokio::select! {
-            biased;
-            () = instead => Ok(None),
-            job = self.next() => job.map(Some),
         }
     }
 

@@ -1,9 +1,13 @@
-//! The writer task: batches in their order, each prepared while the one in front of it is applied,
-//! and retried by what is known of a failure.
+//! The writer task: batches applied in their order, two of them prepared side by side, and retried by
+//! what is known of a failure.
 //!
-//! Preparing is all that overlaps. When a batch cannot be applied at once, what is prepared behind
-//! it is abandoned, and from there on it is one thing after the other until the batch is settled.
+//! Preparing is all that overlaps. The batch behind is prepared while the one in front is prepared and
+//! applied, and goes on being prepared when it has come to the front itself. When a batch cannot be
+//! applied at once, what is prepared behind it is abandoned, and from there on it is one thing after
+//! the other until the batch is settled.
 
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +15,6 @@ use cdc_core::{
     Classify, ErrorClass, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
     with_causes,
 };
-use tokio::sync::Notify;
 
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
@@ -26,29 +29,37 @@ const RELEASE_PATIENCE: Duration = Duration::from_secs(1);
 /// The task's state.
 #[derive(Debug)]
 pub(crate) struct WriteTask<W: Writer> {
-    /// Applies the batch in front, and does everything that is no batch.
-    active: W,
-    /// Prepares the batch behind it; the two change places from batch to batch.
-    standby: Option<W>,
+    /// The writers that have no batch. The first does everything that is no batch; with no batch under
+    /// way all are here.
+    idle: Vec<W>,
     intake: Intake<W::Body, W::Plan>,
     standing: Standing<W::Body, W::Plan>,
 }
 
-/// The batch in front: it has been prepared, or could not be.
-type Front<W> = (Staged<<W as Writer>::Body>, Result<(), <W as Writer>::Error>);
+/// A batch in the hands of a writer. It owns both, because it may outlive the batch in front of it,
+/// and ends by giving them back.
+type UnderWay<W> = Pin<Box<dyn Future<Output = Attempt<W>> + Send>>;
 
-/// The first attempt at the batch in front: it has been applied, or was refused.
-type Attempt<W> = Result<(), (Staged<<W as Writer>::Body>, <W as Writer>::Error)>;
+/// What came of a batch in the hands of a writer.
+struct Attempt<W: Writer> {
+    writer: W,
+    staged: Staged<W::Body>,
+    result: Result<(), W::Error>,
+}
 
-/// What came while a batch was being applied.
-enum Behind<B> {
+/// What comes next, behind the batch in front or behind nothing.
+enum Next<W: Writer> {
+    /// It has not come yet.
     Nothing,
-    /// The standby holds it.
-    Prepared(Staged<B>),
-    /// The standby could not prepare it. That says little: what stood in the way may be the batch in
-    /// front, which a row refers to or which holds a lock.
-    Unprepared(Staged<B>),
+    /// A batch that no writer has.
+    Batch(Staged<W::Body>),
+    /// A batch that is being prepared behind another one.
+    Preparing(UnderWay<W>),
+    /// A batch that was prepared behind another one, or could not be. The latter says little: what
+    /// stood in the way may be the batch in front, which a row refers to or which holds a lock.
+    Tried(Attempt<W>),
     Barrier(Barrier),
+    StagerGone,
 }
 
 /// What became of a batch.
@@ -82,24 +93,20 @@ impl From<StagerGone> for End {
 
 impl<W: Writer> WriteTask<W> {
     pub(crate) fn new(
-        (active, standby): (W, Option<W>),
+        (first, second): (W, Option<W>),
         intake: Intake<W::Body, W::Plan>,
         standing: Standing<W::Body, W::Plan>,
     ) -> Self {
-        Self { active, standby, intake, standing }
+        let idle = std::iter::once(first).chain(second).collect();
+        Self { idle, intake, standing }
     }
 
     /// Runs until the stager says that everything is handed over.
     pub(crate) async fn run(mut self) {
-        let mut front = None;
+        let mut next = Next::Nothing;
         let end = loop {
-            let step = match front.take() {
-                None => self.begin().await,
-                Some((staged, Ok(()))) => self.advance(staged).await,
-                Some((staged, Err(error))) => self.hold_up(staged, error, Behind::Nothing).await,
-            };
-            match step {
-                Ok(next) => front = next,
+            match self.step(next).await {
+                Ok(behind) => next = behind,
                 Err(end) => break end,
             }
         };
@@ -108,32 +115,83 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
-    /// Takes a job with no batch in front of it.
-    async fn begin(&mut self) -> Result<Option<Front<W>>, End> {
-        match self.intake.next().await? {
-            Job::Apply(staged) | Job::Restaged(staged) => Ok(Some(self.prepare(staged).await)),
-            Job::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
-        }
-    }
-
-    /// Prepares a batch that has no batch in front of it any more.
-    async fn prepare(&mut self, staged: Staged<W::Body>) -> Front<W> {
-        let prepared = self.active.prepare(&staged.batch).await;
-        (staged, prepared)
-    }
-
-    /// Applies the batch in front while the next one is prepared.
-    async fn advance(&mut self, staged: Staged<W::Body>) -> Result<Option<Front<W>>, End> {
-        let (attempt, behind) = self.apply_and_prepare(staged).await?;
-        if let Err((staged, error)) = attempt {
-            return self.hold_up(staged, error, behind).await;
-        }
-        match (behind, &mut self.standby) {
-            (Behind::Prepared(staged), Some(standby)) => {
-                std::mem::swap(&mut self.active, standby);
-                Ok(Some((staged, Ok(()))))
+    /// Takes up what comes next, with no batch in front of it any more.
+    async fn step(&mut self, next: Next<W>) -> Result<Next<W>, End> {
+        match next {
+            Next::Nothing => match self.intake.next().await? {
+                Job::Apply(staged) | Job::Restaged(staged) => Ok(Next::Batch(staged)),
+                Job::Barrier(barrier) => Ok(Next::Barrier(barrier)),
+            },
+            Next::Batch(staged) => {
+                let front = prepare_and_apply(self.idle_writer(), staged);
+                self.advance(Box::pin(front)).await
             }
-            (behind, _) => self.go_on(behind, Settled::Applied).await,
+            Next::Preparing(preparing) => {
+                let front = async { complete(preparing.await).await };
+                self.advance(Box::pin(front)).await
+            }
+            Next::Tried(attempt) => self.advance(Box::pin(complete(attempt))).await,
+            Next::Barrier(barrier) => self.pass(barrier).await.map(|()| Next::Nothing),
+            Next::StagerGone => Err(End::Finished),
+        }
+    }
+
+    /// A writer for a batch.
+    fn idle_writer(&mut self) -> W {
+        self.idle.pop().expect("a batch is taken only while a writer is idle")
+    }
+
+    /// The writer for everything that is no batch.
+    fn active(&mut self) -> &mut W {
+        self.idle.first_mut().expect("a lane has a writer, and no batch is under way")
+    }
+
+    /// Sees the batch in front through its first attempt, and starts on what comes behind it.
+    async fn advance(&mut self, mut front: UnderWay<W>) -> Result<Next<W>, End> {
+        let mut behind = Next::Nothing;
+        let Attempt { writer, staged, result } = loop {
+            behind = match behind {
+                Next::Nothing if !self.idle.is_empty() => tokio::select! {
+                    biased;
+                    attempt = &mut front => break attempt,
+                    job = self.intake.next() => self.begin_behind(job),
+                },
+                Next::Preparing(mut preparing) => tokio::select! {
+                    biased;
+                    attempt = &mut front => {
+                        behind = Next::Preparing(preparing);
+                        break attempt;
+                    }
+                    attempt = &mut preparing => Next::Tried(attempt),
+                },
+                waits @ (Next::Nothing
+                | Next::Batch(_)
+                | Next::Tried(_)
+                | Next::Barrier(_)
+                | Next::StagerGone) => {
+                    behind = waits;
+                    break front.await;
+                }
+            };
+        };
+        self.idle.insert(0, writer);
+        match result {
+            Ok(()) => {
+                self.standing.applied(staged).await?;
+                Ok(behind)
+            }
+            Err(error) => self.hold_up(staged, error, behind).await,
+        }
+    }
+
+    /// Starts on a job that has a batch in front of it.
+    fn begin_behind(&mut self, job: Result<Job<W::Body>, StagerGone>) -> Next<W> {
+        match job {
+            Ok(Job::Apply(staged) | Job::Restaged(staged)) => {
+                Next::Preparing(Box::pin(prepare(self.idle_writer(), staged)))
+            }
+            Ok(Job::Barrier(barrier)) => Next::Barrier(barrier),
+            Err(StagerGone) => Next::StagerGone,
         }
     }
 
@@ -142,77 +200,30 @@ impl<W: Writer> WriteTask<W> {
         &mut self,
         staged: Staged<W::Body>,
         error: W::Error,
-        behind: Behind<W::Body>,
-    ) -> Result<Option<Front<W>>, End> {
-        if let (Behind::Prepared(_), Some(standby)) = (&behind, &mut self.standby) {
-            standby.abandon().await;
-        }
-        let settled = self.settle(staged, error).await?;
-        self.go_on(behind, settled).await
-    }
-
-    /// Takes up what came while the batch in front was being settled. Nothing is prepared.
-    async fn go_on(
-        &mut self,
-        behind: Behind<W::Body>,
-        settled: Settled,
-    ) -> Result<Option<Front<W>>, End> {
-        match behind {
-            Behind::Nothing => Ok(None),
-            Behind::Barrier(barrier) => self.pass(barrier).await.map(|()| None),
-            Behind::Prepared(staged) | Behind::Unprepared(staged) => match settled {
-                Settled::Applied => Ok(Some(self.prepare(staged).await)),
-                Settled::Void => {
-                    self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
-                    Ok(None)
-                }
-            },
-        }
-    }
-
-    /// The first attempt at the batch in front, beside the wait for the next job and, when that is
-    /// a batch and there is a second writer, its preparation.
-    async fn apply_and_prepare(
-        &mut self,
-        staged: Staged<W::Body>,
-    ) -> Result<(Attempt<W>, Behind<W::Body>), End> {
-        let Self { active, standby, intake, standing } = self;
-        let Some(standby) = standby else {
-            return match active.apply(&staged.batch).await {
-                Ok(()) => Ok((Ok(standing.applied(staged).await?), Behind::Nothing)),
-                Err(error) => Ok((Err((staged, error)), Behind::Nothing)),
-            };
+        behind: Next<W>,
+    ) -> Result<Next<W>, End> {
+        let behind = match behind {
+            Next::Preparing(preparing) => self.stand_down(preparing.await).await,
+            Next::Tried(attempt) => self.stand_down(attempt).await,
+            other @ (Next::Nothing | Next::Batch(_) | Next::Barrier(_) | Next::StagerGone) => other,
         };
-        let failed = Notify::new();
-        let apply = async {
-            match active.apply(&staged.batch).await {
-                Ok(()) => Ok(standing.applied(staged).await),
-                Err(error) => {
-                    failed.notify_one();
-                    Err((staged, error))
-                }
+        match (self.settle(staged, error).await?, behind) {
+            (Settled::Void, Next::Batch(staged)) => {
+                self.standing.tell(ToStager::Recycle(staged.batch.into_records().1))?;
+                Ok(Next::Nothing)
             }
-        };
-        let follow = async {
-            Ok(match intake.next_unless(failed.notified()).await? {
-                None => Behind::Nothing,
-                Some(Job::Apply(next) | Job::Restaged(next)) => {
-                    match standby.prepare(&next.batch).await {
-                        Ok(()) => Behind::Prepared(next),
-                        Err(error) => {
-                            tracing::debug!(error = %with_causes(&error), "preparing a batch is repeated behind the one in front");
-                            Behind::Unprepared(next)
-                        }
-                    }
-                }
-                Some(Job::Barrier(barrier)) => Behind::Barrier(barrier),
-            })
-        };
-        match tokio::join!(apply, follow) {
-            (Ok(Err(gone)), _) | (_, Err(gone)) => Err(End::from(gone)),
-            (Ok(Ok(())), Ok(behind)) => Ok((Ok(()), behind)),
-            (Err(refused), Ok(behind)) => Ok((Err(refused), behind)),
+            (Settled::Applied | Settled::Void, behind) => Ok(behind),
         }
+    }
+
+    /// Takes a batch from the writer that was to prepare it.
+    async fn stand_down(&mut self, attempt: Attempt<W>) -> Next<W> {
+        let Attempt { mut writer, staged, result } = attempt;
+        if result.is_ok() {
+            writer.abandon().await;
+        }
+        self.idle.push(writer);
+        Next::Batch(staged)
     }
 
     /// Does what has to wait for all batches before it.
@@ -278,7 +289,7 @@ impl<W: Writer> WriteTask<W> {
         loop {
             let outcome = match known.take() {
                 Some(error) => Err(error),
-                None => self.active.apply(&staged.batch).await,
+                None => self.active().apply(&staged.batch).await,
             };
             let Err(error) = outcome else {
                 self.standing.applied(staged).await?;
@@ -351,7 +362,7 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<Vec<(Partition, ResumePoint)>, End> {
         let mut backoff = Backoff::probe();
         loop {
-            match self.active.acquire(partitions).await {
+            match self.active().acquire(partitions).await {
                 Ok(points) => return Ok(points),
                 Err(error) => self.retry_or_halt("acquire partitions", error, &mut backoff).await?,
             }
@@ -361,7 +372,7 @@ impl<W: Writer> WriteTask<W> {
     async fn plan(&mut self, table: TableId, shape: Arc<RowShape>) -> Result<(), End> {
         let mut backoff = Backoff::probe();
         loop {
-            match self.active.plan(table, &shape).await {
+            match self.active().plan(table, &shape).await {
                 Ok(plan) => {
                     return Ok(self.standing.tell(ToStager::Planned { table, shape, plan })?);
                 }
@@ -401,8 +412,9 @@ impl<W: Writer> WriteTask<W> {
         for partition in partitions {
             self.standing.owned.remove(partition);
         }
-        let released = tokio::time::timeout(RELEASE_PATIENCE, self.active.release(partitions));
-        if let Ok(Err(error)) = released.await {
+        let released =
+            tokio::time::timeout(RELEASE_PATIENCE, self.active().release(partitions)).await;
+        if let Ok(Err(error)) = released {
             let lane = self.standing.index;
             tracing::warn!(lane, error = %with_causes(&error), "partitions were not released cleanly");
         }
@@ -414,4 +426,37 @@ enum Compared {
     NotApplied,
     Applied,
     Elsewhere(Vec<(Partition, ResumePoint)>),
+}
+
+/// Prepares a batch.
+async fn prepare<W: Writer>(mut writer: W, staged: Staged<W::Body>) -> Attempt<W> {
+    let result = writer.prepare(&staged.batch).await;
+    Attempt { writer, staged, result }
+}
+
+/// Applies a batch that is prepared.
+async fn apply<W: Writer>(mut writer: W, staged: Staged<W::Body>) -> Attempt<W> {
+    let result = writer.apply(&staged.batch).await;
+    Attempt { writer, staged, result }
+}
+
+/// Prepares and applies a batch that has nothing in front of it: an error speaks of the batch itself.
+async fn prepare_and_apply<W: Writer>(writer: W, staged: Staged<W::Body>) -> Attempt<W> {
+    let attempt = prepare(writer, staged).await;
+    match attempt.result {
+        Ok(()) => apply(attempt.writer, attempt.staged).await,
+        Err(_) => attempt,
+    }
+}
+
+/// Applies a batch that was tried behind another one, which has been applied since.
+async fn complete<W: Writer>(attempt: Attempt<W>) -> Attempt<W> {
+    let Attempt { writer, staged, result } = attempt;
+    match result {
+        Ok(()) => apply(writer, staged).await,
+        Err(error) => {
+            tracing::debug!(error = %with_causes(&error), "preparing a batch is repeated behind the one in front");
+            prepare_and_apply(writer, staged).await
+        }
+    }
 }
