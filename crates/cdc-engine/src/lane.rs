@@ -55,8 +55,8 @@ pub(crate) enum ToStager<B, P> {
     Discard { partitions: Vec<Partition> },
     /// These partitions are read again, under this assignment number.
     Rewound { number: u64, partitions: Vec<Partition> },
-    /// The writer takes a job: it is free, or has just begun to apply a batch. One job per call.
-    Ready,
+    /// The writer takes a job, once for each call. See [`Call`].
+    Ready(Call),
     /// The plan that was asked for.
     Planned { table: TableId, shape: Arc<RowShape>, plan: P },
     /// Stage this again, without the excluded records.
@@ -65,6 +65,16 @@ pub(crate) enum ToStager<B, P> {
     Recycle(B),
     /// No more records will come: hand over what is open, then finish.
     Drain,
+}
+
+/// That the writer takes a job. A call that has not been answered may be repeated with a smaller size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Call {
+    /// Counts the calls, so that a repetition which crosses the answer is known for what it is.
+    pub(crate) number: u64,
+    /// How many bytes a batch must have that is still being filled. Of two batches that are prepared
+    /// side by side, a small one would only wait for the large one.
+    pub(crate) bytes_min: usize,
 }
 
 /// What a writer is told.

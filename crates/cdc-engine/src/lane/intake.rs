@@ -5,7 +5,7 @@ use std::sync::mpsc;
 
 use tokio::sync::mpsc as tokio_mpsc;
 
-use super::{Job, Restage, Staged, ToStager};
+use super::{Call, Job, Restage, Staged, ToStager};
 
 /// Jobs under way at one time: one answer to being ready, and one batch staged again.
 pub(crate) const JOBS_MAX: usize = 2;
@@ -19,8 +19,9 @@ pub(crate) struct StagerGone;
 pub(crate) struct Intake<B, P> {
     stager: mpsc::Sender<ToStager<B, P>>,
     jobs: tokio_mpsc::Receiver<Job<B>>,
-    /// Whether the stager has been told that there is room for a job, and has not answered.
-    asked: bool,
+    /// The call that the stager has not answered.
+    open_call: Option<Call>,
+    calls: u64,
     /// The answer, when it came while a batch was being staged again.
     held: VecDeque<Job<B>>,
     /// Which era's batches count.
@@ -32,20 +33,21 @@ impl<B, P> Intake<B, P> {
         stager: mpsc::Sender<ToStager<B, P>>,
         jobs: tokio_mpsc::Receiver<Job<B>>,
     ) -> Self {
-        Self { stager, jobs, asked: false, held: VecDeque::new(), era: 0 }
+        Self { stager, jobs, open_call: None, calls: 0, held: VecDeque::new(), era: 0 }
     }
 
-    /// The next job. Batches of an earlier era go back to the stager, unapplied.
+    /// The next job; a batch that is still being filled only when it has this many bytes. Batches of
+    /// an earlier era go back to the stager, unapplied.
     ///
     /// Cancel safe: a job that was asked for comes with the next call.
-    pub(crate) async fn next(&mut self) -> Result<Job<B>, StagerGone>
+    pub(crate) async fn next(&mut self, bytes_min: usize) -> Result<Job<B>, StagerGone>
     where
         B: cdc_core::Body,
     {
         loop {
             let job = match self.held.pop_front() {
                 Some(job) => job,
-                None => self.receive().await?,
+                None => self.receive(bytes_min).await?,
             };
             match job {
                 Job::Apply(staged) if staged.era != self.era => {
@@ -56,13 +58,17 @@ impl<B, P> Intake<B, P> {
         }
     }
 
-    async fn receive(&mut self) -> Result<Job<B>, StagerGone> {
-        if !self.asked {
-            self.tell(ToStager::Ready)?;
-            self.asked = true;
+    async fn receive(&mut self, bytes_min: usize) -> Result<Job<B>, StagerGone> {
+        if self.open_call.is_none_or(|call| bytes_min < call.bytes_min) {
+            if self.open_call.is_none() {
+                self.calls = self.calls.saturating_add(1);
+            }
+            let call = Call { number: self.calls, bytes_min };
+            self.tell(ToStager::Ready(call))?;
+            self.open_call = Some(call);
         }
         let job = self.jobs.recv().await.ok_or(StagerGone)?;
-        self.asked = false;
+        self.open_call = None;
         Ok(job)
     }
 
@@ -73,7 +79,7 @@ impl<B, P> Intake<B, P> {
             match self.jobs.recv().await.ok_or(StagerGone)? {
                 Job::Restaged(staged) => return Ok(staged),
                 other @ (Job::Apply(_) | Job::Barrier(_)) => {
-                    self.asked = false;
+                    self.open_call = None;
                     self.held.push_back(other);
                 }
             }

@@ -11,7 +11,7 @@ use cdc_rules::Verdict;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::open::{Counted, OpenBatch};
-use super::{Barrier, Excluded, Job, Restage, Staged, ToStager};
+use super::{Barrier, Call, Excluded, Job, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::bound::RuleBook;
 
@@ -106,8 +106,11 @@ pub(crate) struct StageThread<D, S: Stager> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum WriterState {
-    Busy,
-    Ready,
+    Busy {
+        /// The number of the last call that was answered.
+        answered: u64,
+    },
+    Ready(Call),
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -139,7 +142,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             backlog: VecDeque::new(),
             staged_of_first: 0,
             spare: Vec::new(),
-            writer: WriterState::Busy,
+            writer: WriterState::Busy { answered: 0 },
             planning: Planning::Done,
             draining: Draining::No,
             accepts: BTreeMap::new(),
@@ -185,7 +188,12 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             }
             ToStager::Discard { partitions } => self.discard(&partitions),
             ToStager::Rewound { number, partitions } => self.accept(&partitions, number),
-            ToStager::Ready => self.writer = WriterState::Ready,
+            ToStager::Ready(call) => match self.writer {
+                WriterState::Busy { answered } if call.number <= answered => {}
+                WriterState::Busy { .. } | WriterState::Ready(_) => {
+                    self.writer = WriterState::Ready(call);
+                }
+            },
             ToStager::Planned { table, shape, plan } => {
                 self.parts.stager.adopt(table, shape, plan);
                 self.planning = Planning::Done;
@@ -212,19 +220,18 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
 
     /// Gives the writer its next job if it is ready for one.
     fn hand_over(&mut self) -> bool {
-        if self.writer == WriterState::Busy {
-            return false;
-        }
-        if self.queue.is_empty() {
+        let WriterState::Ready(call) = self.writer else { return false };
+        let is_last = self.draining == Draining::Asked && self.backlog.is_empty();
+        if self.queue.is_empty() && (self.open.bytes() >= call.bytes_min || is_last) {
             self.seal_open();
         }
-        if self.queue.is_empty() && self.draining == Draining::Asked && self.backlog.is_empty() {
+        if self.queue.is_empty() && is_last {
             self.draining = Draining::Queued;
             self.queue.push_back(Job::Barrier(Barrier::Finish));
         }
         match self.queue.pop_front() {
             Some(job) => {
-                self.writer = WriterState::Busy;
+                self.writer = WriterState::Busy { answered: call.number };
                 self.send(job);
                 true
             }

@@ -36,9 +36,19 @@ pub(crate) struct WriteTask<W: Writer> {
     standing: Standing<W::Body, W::Plan>,
 }
 
-/// A batch in the hands of a writer. It owns both, because it may outlive the batch in front of it,
-/// and ends by giving them back.
-type UnderWay<W> = Pin<Box<dyn Future<Output = Attempt<W>> + Send>>;
+/// A batch in the hands of a writer.
+struct UnderWay<W: Writer> {
+    /// Owns both, because it may outlive the batch in front of it, and ends by giving them back.
+    attempt: Pin<Box<dyn Future<Output = Attempt<W>> + Send>>,
+    /// The size of the batch.
+    bytes: usize,
+}
+
+impl<W: Writer> UnderWay<W> {
+    fn new(bytes: usize, attempt: impl Future<Output = Attempt<W>> + Send + 'static) -> Self {
+        Self { attempt: Box::pin(attempt), bytes }
+    }
+}
 
 /// What came of a batch in the hands of a writer.
 struct Attempt<W: Writer> {
@@ -118,19 +128,23 @@ impl<W: Writer> WriteTask<W> {
     /// Takes up what comes next, with no batch in front of it any more.
     async fn step(&mut self, next: Next<W>) -> Result<Next<W>, End> {
         match next {
-            Next::Nothing => match self.intake.next().await? {
+            Next::Nothing => match self.intake.next(0).await? {
                 Job::Apply(staged) | Job::Restaged(staged) => Ok(Next::Batch(staged)),
                 Job::Barrier(barrier) => Ok(Next::Barrier(barrier)),
             },
             Next::Batch(staged) => {
+                let bytes = staged.batch.bytes();
                 let front = prepare_and_apply(self.idle_writer(), staged);
-                self.advance(Box::pin(front)).await
+                self.advance(UnderWay::new(bytes, front)).await
             }
-            Next::Preparing(preparing) => {
-                let front = async { complete(preparing.await).await };
-                self.advance(Box::pin(front)).await
+            Next::Preparing(UnderWay { attempt, bytes }) => {
+                let front = async { complete(attempt.await).await };
+                self.advance(UnderWay::new(bytes, front)).await
             }
-            Next::Tried(attempt) => self.advance(Box::pin(complete(attempt))).await,
+            Next::Tried(attempt) => {
+                let bytes = attempt.staged.batch.bytes();
+                self.advance(UnderWay::new(bytes, complete(attempt))).await
+            }
             Next::Barrier(barrier) => self.pass(barrier).await.map(|()| Next::Nothing),
             Next::StagerGone => Err(End::Finished),
         }
@@ -147,14 +161,18 @@ impl<W: Writer> WriteTask<W> {
     }
 
     /// Sees the batch in front through its first attempt, and starts on what comes behind it.
-    async fn advance(&mut self, mut front: UnderWay<W>) -> Result<Next<W>, End> {
+    ///
+    /// While there is enough to do, both writers have batches of like size: with half of what the one
+    /// in front has, a batch is worth beginning with. With less to do it waits until it is alone.
+    async fn advance(&mut self, front: UnderWay<W>) -> Result<Next<W>, End> {
+        let UnderWay { attempt: mut front, bytes } = front;
         let mut behind = Next::Nothing;
         let Attempt { writer, staged, result } = loop {
             behind = match behind {
                 Next::Nothing if !self.idle.is_empty() => tokio::select! {
                     biased;
                     attempt = &mut front => break attempt,
-                    job = self.intake.next() => self.begin_behind(job),
+                    job = self.intake.next(bytes / 2) => self.begin_behind(job),
                 },
                 Next::Preparing(mut preparing) => tokio::select! {
                     biased;
@@ -162,7 +180,7 @@ impl<W: Writer> WriteTask<W> {
                         behind = Next::Preparing(preparing);
                         break attempt;
                     }
-                    attempt = &mut preparing => Next::Tried(attempt),
+                    attempt = &mut preparing.attempt => Next::Tried(attempt),
                 },
                 waits @ (Next::Nothing
                 | Next::Batch(_)
@@ -188,7 +206,8 @@ impl<W: Writer> WriteTask<W> {
     fn begin_behind(&mut self, job: Result<Job<W::Body>, StagerGone>) -> Next<W> {
         match job {
             Ok(Job::Apply(staged) | Job::Restaged(staged)) => {
-                Next::Preparing(Box::pin(prepare(self.idle_writer(), staged)))
+                let bytes = staged.batch.bytes();
+                Next::Preparing(UnderWay::new(bytes, prepare(self.idle_writer(), staged)))
             }
             Ok(Job::Barrier(barrier)) => Next::Barrier(barrier),
             Err(StagerGone) => Next::StagerGone,
@@ -203,7 +222,7 @@ impl<W: Writer> WriteTask<W> {
         behind: Next<W>,
     ) -> Result<Next<W>, End> {
         let behind = match behind {
-            Next::Preparing(preparing) => self.stand_down(preparing.await).await,
+            Next::Preparing(preparing) => self.stand_down(preparing.attempt.await).await,
             Next::Tried(attempt) => self.stand_down(attempt).await,
             other @ (Next::Nothing | Next::Batch(_) | Next::Barrier(_) | Next::StagerGone) => other,
         };
