@@ -62,4 +62,10 @@ pub enum CheckpointError {
         /// Where the step starts.
         from: NextOffset,
     },
+    /// Stored marks of a source that cannot be read.
+    #[error("the stored marks of the source cannot be read: {reason}")]
+    StoredMarks {
+        /// What is wrong with them.
+        reason: String,
+    },
 }

@@ -19,7 +19,9 @@
 //!
 //! Vocabulary: an [`Offset`] is the log coordinate of one record; a [`NextOffset`] is where reading
 //! resumes; a [`Partition`] is one ordered log, with the [`Generation`] of its topic; a
-//! [`CheckpointDelta`] is one step of progress; a [`Checkpoint`] is the sum of all steps.
+//! [`CheckpointDelta`] is one step of progress; a [`Checkpoint`] is the sum of all steps; a
+//! [`SourceMark`] is how far a source's connector has sent, by which a change that it sends again is
+//! [sighted](Sighting).
 //!
 //! Limits: no I/O and no stores. Offsets may skip (compacted logs, transaction markers), so the
 //! length of a range says nothing about the number of records in it.
@@ -27,12 +29,16 @@
 mod checkpoint;
 mod delta;
 mod error;
+mod mark;
 mod position;
+mod source_marks;
 
 pub use checkpoint::Checkpoint;
 pub use delta::{CheckpointDelta, OffsetRange};
 pub use error::CheckpointError;
+pub use mark::{ChangeIdentity, Found, Keyed, SentChange, Sighting, SourceMark, SourcePosition};
 pub use position::{Generation, NextOffset, Offset, Partition, PartitionNumber, TopicName};
+pub use source_marks::SourceMarks;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,3 +2,5 @@
 
 #[cfg(test)]
 mod algebra;
+#[cfg(test)]
+mod marks;
