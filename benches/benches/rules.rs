@@ -36,6 +36,7 @@ fn rules(criterion: &mut Criterion) {
         table: TableId::new(0),
         change,
         origin: Origin::default(),
+        emission: None,
         ordinal: 0,
         record,
     };

@@ -177,7 +177,7 @@ impl SourceMark {
         self.furthest.at
     }
 
-    /// What a change is, and moves the mark when it is new.
+    /// What a change is.
     ///
     /// | the change is | and | so it is |
     /// |---|---|---|
@@ -189,29 +189,27 @@ impl SourceMark {
     /// | | | of a restored source, if it was committed later |
     /// | of another | one does not know it | new, if its position is above both numbers of the mark |
     /// | | | unclear otherwise |
-    pub fn sight(&mut self, change: &SentChange) -> Sighting {
-        let at = &change.at;
-        let mark = &self.furthest.at;
-        if at.tx_id == mark.tx_id {
-            let sighting = self.furthest.sight(change);
-            if matches!(sighting, Sighting::New | Sighting::Ambiguous) {
-                self.furthest.advance(change);
-            }
-            return sighting;
+    pub fn sight(&self, change: &SentChange) -> Sighting {
+        if change.at.tx_id == self.furthest.at.tx_id {
+            return self.furthest.sight(change);
         }
-        if let Some(opening) = self.opening.as_mut().filter(|opening| opening.tx_id() == at.tx_id) {
-            let Opening::Partial(seen) = opening else { return Sighting::Again };
-            let sighting = seen.sight(change);
-            if matches!(sighting, Sighting::New | Sighting::Ambiguous) {
-                seen.advance(change);
-            }
-            return sighting;
+        match self.opening.as_ref().filter(|opening| opening.tx_id() == change.at.tx_id) {
+            Some(Opening::Complete { .. }) => Sighting::Again,
+            Some(Opening::Partial(seen)) => seen.sight(change),
+            None => across(&change.at, &self.furthest.at),
         }
-        let sighting = across(at, mark);
-        if sighting == Sighting::New {
-            *self = Self::first(change);
+    }
+
+    /// Moves to a change that is new or ambiguous, once it is certain what becomes of it.
+    pub fn see(&mut self, change: &SentChange) {
+        if change.at.tx_id == self.furthest.at.tx_id {
+            self.furthest.advance(change);
+            return;
         }
-        sighting
+        match self.opening.as_mut().filter(|opening| opening.tx_id() == change.at.tx_id) {
+            Some(Opening::Partial(seen)) => seen.advance(change),
+            Some(Opening::Complete { .. }) | None => *self = Self::first(change),
+        }
     }
 
     /// Takes the answer to an [unclear](Sighting::Unclear) change: whether any change of its

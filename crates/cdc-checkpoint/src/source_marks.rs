@@ -26,18 +26,29 @@ struct Entry {
     mark: SourceMark,
 }
 
+impl Entry {
+    fn is_of(&self, connector: &str, database: &str) -> bool {
+        self.connector == connector && self.database == database
+    }
+}
+
 impl SourceMarks {
-    /// What a change is, and moves the mark of its connector and database when it is new.
-    pub fn sight(&mut self, connector: &str, database: &str, change: &SentChange) -> Sighting {
-        if let Some(mark) = self.mark_mut(connector, database) {
-            return mark.sight(change);
+    /// What a change is; see [`SourceMark::sight`]. The first of its connector and database is new.
+    pub fn sight(&self, connector: &str, database: &str, change: &SentChange) -> Sighting {
+        let mark = self.marks.iter().find(|entry| entry.is_of(connector, database));
+        mark.map_or(Sighting::New, |entry| entry.mark.sight(change))
+    }
+
+    /// Moves to a change that is new or ambiguous, once it is certain what becomes of it.
+    pub fn see(&mut self, connector: &str, database: &str, change: &SentChange) {
+        match self.mark_mut(connector, database) {
+            Some(mark) => mark.see(change),
+            None => self.marks.push(Entry {
+                connector: connector.to_owned(),
+                database: database.to_owned(),
+                mark: SourceMark::first(change),
+            }),
         }
-        self.marks.push(Entry {
-            connector: connector.to_owned(),
-            database: database.to_owned(),
-            mark: SourceMark::first(change),
-        });
-        Sighting::New
     }
 
     /// Takes the answer to an unclear change; see [`SourceMark::resolve`].
@@ -49,7 +60,7 @@ impl SourceMarks {
 
     /// Forgets how far a connector has sent of a database: its next change is new, whatever it is.
     pub fn forget(&mut self, connector: &str, database: &str) {
-        self.marks.retain(|entry| entry.connector != connector || entry.database != database);
+        self.marks.retain(|entry| !entry.is_of(connector, database));
     }
 
     /// Whether no connector has sent anything.
@@ -63,8 +74,8 @@ impl SourceMarks {
     }
 
     fn mark_mut(&mut self, connector: &str, database: &str) -> Option<&mut SourceMark> {
-        let is_it = |entry: &&mut Entry| entry.connector == connector && entry.database == database;
-        self.marks.iter_mut().find(is_it).map(|entry| &mut entry.mark)
+        let entry = self.marks.iter_mut().find(|entry| entry.is_of(connector, database));
+        entry.map(|entry| &mut entry.mark)
     }
 
     /// The form that stores keep: a JSON document.

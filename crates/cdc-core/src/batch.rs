@@ -1,8 +1,9 @@
 //! The unit that is applied entirely or not at all.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use cdc_checkpoint::CheckpointDelta;
+use cdc_checkpoint::{CheckpointDelta, Partition, SourceMarks};
 
 use crate::{BudgetLease, DeadLetter, Record, RecordBatch, SkipReason};
 
@@ -38,6 +39,8 @@ pub struct Tally {
     pub folded: u64,
     /// Records kept as dead letters.
     pub dead_lettered: u64,
+    /// Of those staged, equal rows of a table without key that may have been sent before.
+    pub ambiguous: u64,
     skipped: Vec<(SkipReason, u64)>,
 }
 
@@ -89,6 +92,7 @@ pub struct WriteBatch<B> {
     dead_letters: Vec<DeadLetter>,
     tally: Tally,
     lease: BudgetLease,
+    marks: BTreeMap<Partition, SourceMarks>,
 }
 
 impl<B: Body> WriteBatch<B> {
@@ -110,7 +114,20 @@ impl<B: Body> WriteBatch<B> {
         tally.dead_lettered = u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
         debug_assert!(tally.conserves(), "records must be conserved: {tally:?}");
         lease.resize(body.bytes());
-        Self { records, body, delta, dead_letters, tally, lease }
+        Self { records, body, delta, dead_letters, tally, lease, marks: BTreeMap::new() }
+    }
+
+    /// The same batch, with how far the connectors have sent into its partitions at its end.
+    #[must_use]
+    pub fn with_marks(mut self, marks: BTreeMap<Partition, SourceMarks>) -> Self {
+        self.marks = marks;
+        self
+    }
+
+    /// How far the connectors have sent into its partitions at its end; stored together with the step
+    /// of progress. A partition that is missing has nothing to store.
+    pub fn marks(&self) -> &BTreeMap<Partition, SourceMarks> {
+        &self.marks
     }
 
     /// The records, in the order in which [`RecordRef`] counts them.

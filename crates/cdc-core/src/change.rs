@@ -3,6 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
+use cdc_checkpoint::SentChange;
 use debezium_envelope::{Row, RowShape};
 
 use crate::Record;
@@ -181,6 +182,17 @@ pub struct Origin {
     pub captured_at_ms: Option<i64>,
 }
 
+/// What a streamed change is known by when its connector sends it again, at a new place of the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Emission<'e> {
+    /// The connector that sent it.
+    pub connector: &'e str,
+    /// The source database.
+    pub database: &'e str,
+    /// Where it stands in the source.
+    pub change: SentChange,
+}
+
 /// A decoded change in its place: which table, where in the log, where in the source.
 #[derive(Debug, Clone, Copy)]
 pub struct ChangeEvent<'e> {
@@ -190,6 +202,9 @@ pub struct ChangeEvent<'e> {
     pub change: Change<'e>,
     /// Where it was made.
     pub origin: Origin,
+    /// What it is known by when it is sent again. `None` for rows that a snapshot read and for changes
+    /// that do not say where they stand: these are never taken for known.
+    pub emission: Option<Emission<'e>>,
     /// Place among the changes of one record: zero unless a record holds several.
     pub ordinal: u32,
     /// The log entry it was decoded from.

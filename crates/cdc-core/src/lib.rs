@@ -46,7 +46,9 @@ mod source;
 
 pub use batch::{Body, Receipt, RecordRef, Tally, WriteBatch};
 pub use budget::{BudgetLease, ByteBudget};
-pub use change::{Change, ChangeEvent, Operation, Origin, SourceTable, TableId, TableNameError};
+pub use change::{
+    Change, ChangeEvent, Emission, Operation, Origin, SourceTable, TableId, TableNameError,
+};
 pub use decoder::{Decoded, Decoder};
 pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
 pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
@@ -56,8 +58,9 @@ pub use sink::{Sink, Staged, Stager, Writer};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
 
 pub use cdc_checkpoint::{
-    Checkpoint, CheckpointDelta, CheckpointError, Generation, NextOffset, Offset, OffsetRange,
-    Partition, PartitionNumber, TopicName,
+    ChangeIdentity, Checkpoint, CheckpointDelta, CheckpointError, Found, Generation, Keyed,
+    NextOffset, Offset, OffsetRange, Partition, PartitionNumber, SentChange, Sighting, SourceMarks,
+    SourcePosition, TopicName,
 };
 pub use debezium_envelope::{
     Array, Bits, BytesText, Column, Date, Decimal, Geometry, Interval, IntervalForm, Map,

@@ -111,6 +111,8 @@ pub enum SkipReason {
     Filtered(Arc<str>),
     /// Its effect is in the target already.
     AlreadyPresent,
+    /// Its connector had sent it before.
+    SentAgain,
 }
 
 impl SkipReason {
@@ -121,6 +123,7 @@ impl SkipReason {
             Self::ControlMessage => "control_message",
             Self::Filtered(rule) => rule,
             Self::AlreadyPresent => "already_present",
+            Self::SentAgain => "sent_again",
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use cdc_checkpoint::Partition;
+use cdc_checkpoint::{Found, Partition, SourceMarks, SourcePosition};
 use debezium_envelope::RowShape;
 
 use crate::{Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, WriteBatch};
@@ -43,8 +43,8 @@ pub trait Stager: Send + 'static {
 
 /// The half of a lane that owns a connection.
 ///
-/// A lane may have two writers that take batches in turn: while one applies a batch, the other
-/// [prepares](Self::prepare) the next. They are one owner: what one acquires or releases counts for
+/// A lane may have two writers that take batches in turn: while one prepares and applies a batch, the
+/// other [prepares](Self::prepare) the next. They are one owner: what one acquires or releases counts for
 /// both.
 ///
 /// - **Atomicity.** [`apply`](Self::apply) makes rows, dead letters and progress durable together,
@@ -52,8 +52,9 @@ pub trait Stager: Send + 'static {
 /// - **Repetition.** Applying a batch that has been applied fails and changes nothing, because its
 ///   progress no longer joins.
 /// - **Order.** Batches are applied one at a time, in the order in which they were staged. Beside
-///   that, only the other writer's [`prepare`](Self::prepare) runs, for the next batch in order;
-///   everything else is called while neither writer is busy and nothing is prepared.
+///   that, and beside the preparation of the batch in front, only the other writer's
+///   [`prepare`](Self::prepare) runs, for the next batch in order; everything else is called while
+///   neither writer is busy and nothing is prepared.
 /// - **Retry.** The engine retries by [`ErrorClass`](crate::ErrorClass). After an indeterminate
 ///   error the next call is always [`acquire`](Self::acquire), which opens a new session if needed.
 /// - **Cancellation.** Futures are not dropped by the engine while they run, except when the
@@ -73,6 +74,26 @@ pub trait Writer: Send + 'static {
         &mut self,
         partitions: &[Partition],
     ) -> impl Future<Output = Result<Vec<(Partition, ResumePoint)>, Self::Error>> + Send;
+
+    /// How far connectors have sent into acquired partitions, as the last batch of each
+    /// [said](WriteBatch::marks). A sink that does not keep it answers nothing, and what is sent again
+    /// is then applied again.
+    fn marks(
+        &mut self,
+        _partitions: &[Partition],
+    ) -> impl Future<Output = Result<Vec<(Partition, SourceMarks)>, Self::Error>> + Send {
+        async { Ok(Vec::new()) }
+    }
+
+    /// Whether a transaction of the source has left rows of a table behind, from this position on.
+    /// `None` when the target does not tell, like a table that keeps no lineage.
+    fn find(
+        &mut self,
+        _table: TableId,
+        _from: SourcePosition,
+    ) -> impl Future<Output = Result<Option<Found>, Self::Error>> + Send {
+        async { Ok(None) }
+    }
 
     /// Plans how to write rows of this shape into the table's target.
     fn plan(

@@ -4,13 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cdc_core::{
-    Change, ChangeEvent, Decoded, Decoder, Origin, Record, Rejection, RowBuffer, SkipReason,
-    TableId, TopicName,
+    Change, ChangeEvent, Decoded, Decoder, Emission, Keyed, Origin, Record, Rejection, RowBuffer,
+    SentChange, SkipReason, SourcePosition, TableId, TopicName,
 };
-use debezium_envelope::{Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op};
+use debezium_envelope::{
+    Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op, SnapshotMarker,
+};
 
 use crate::before::BeforeImages;
 use crate::declarations::merged;
+use crate::identity::identity_of;
 use crate::rejection::{
     document, not_a_message, schema_of, undecodable, unknown_message, unknown_table,
 };
@@ -146,12 +149,13 @@ impl Decoder for DebeziumDecoder {
             .get_near(schema_of(source), source.table, last_table)
             .ok_or_else(|| unknown_table(source))?;
         let mut change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
+        let emission = emission_of(&envelope, table);
         if let Change::Delete { before } = &mut change {
             let images = self.befores.get(&table).copied().unwrap_or_default();
             *before = images.taken(*before, envelope.key, &mut self.image);
         }
         let origin = origin_of(&envelope);
-        Ok(Decoded::Change(ChangeEvent { table, change, origin, ordinal: 0, record }))
+        Ok(Decoded::Change(ChangeEvent { table, change, origin, emission, ordinal: 0, record }))
     }
 }
 
@@ -182,4 +186,22 @@ fn origin_of(envelope: &Envelope<'_>) -> Origin {
         committed_at_ms: envelope.source.ts_ms,
         captured_at_ms: envelope.ts_ms,
     }
+}
+
+/// What a streamed change is known by, when it says where it stands.
+fn emission_of<'e>(envelope: &Envelope<'e>, table: TableId) -> Option<Emission<'e>> {
+    let source = &envelope.source;
+    if source.snapshot != SnapshotMarker::False || envelope.op == Op::Read {
+        return None;
+    }
+    let at = SourcePosition {
+        lsn: source.lsn?.0,
+        tx_id: source.tx_id?,
+        committed_at_ms: source.ts_ms?,
+        last_commit: source.sequence.and_then(|pair| pair.last_commit).map(|lsn| lsn.0),
+    };
+    let is_keyed = envelope.key.is_some() || envelope.op == Op::Truncate;
+    let keyed = if is_keyed { Keyed::Yes } else { Keyed::No };
+    let change = SentChange { at, identity: identity_of(envelope, table), keyed };
+    Some(Emission { connector: source.name, database: source.db, change })
 }

@@ -73,6 +73,7 @@ mod declarations;
 mod decoder;
 mod error;
 mod filler;
+mod identity;
 mod rejection;
 mod tables;
 

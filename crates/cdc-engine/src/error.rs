@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use cdc_core::{Classify, Halt};
+use cdc_core::{Classify, Emission, Halt, Offset, Partition};
 use cdc_rules::RuleError;
 
 /// Why a pipeline stopped by itself. Every variant is final: whatever could be retried was.
@@ -55,6 +55,22 @@ pub enum PipelineError {
         #[source]
         source: std::io::Error,
     },
+    /// A change comes after what was seen of its source and stands before it.
+    #[error(
+        "the source {connector} of the database {database} goes back: {partition} has a change at \
+         offset {offset} that was committed after everything seen before it and stands before it in \
+         the source's log"
+    )]
+    SourceRestored {
+        /// The log.
+        partition: Partition,
+        /// The record.
+        offset: Offset,
+        /// The connector.
+        connector: String,
+        /// The source database.
+        database: String,
+    },
     /// Another process moved the checkpoint while this one was finishing.
     #[error("another process of this pipeline took over partitions while this one was finishing")]
     TakenOver,
@@ -72,6 +88,7 @@ impl PipelineError {
         match self {
             Self::Source { halt, .. } | Self::Sink { halt, .. } => *halt,
             Self::Rules { .. } => Halt::Configuration,
+            Self::SourceRestored { .. } => Halt::Data,
             Self::LaneLost { .. }
             | Self::Thread { .. }
             | Self::TakenOver
@@ -85,6 +102,10 @@ impl PipelineError {
             Self::Source { hint, .. } | Self::Sink { hint, .. } | Self::Rules { hint, .. } => {
                 hint.as_deref()
             }
+            Self::SourceRestored { .. } => Some(
+                "find out whether the source was restored or replaced, because changes may be missing \
+                 then; compare it with the warehouse, and go on with `cdc-pipeline accept-source`",
+            ),
             Self::LaneLost { .. } => Some("report the lines above this one: it is a defect"),
             Self::Thread { .. } => Some("raise the limit on threads of this process"),
             Self::TakenOver | Self::DrainLimit { .. } => {
@@ -103,6 +124,15 @@ impl PipelineError {
             halt: error.class().halt(),
             hint: error.hint(),
             source: Box::new(error),
+        }
+    }
+
+    pub(crate) fn restored(partition: &Partition, offset: Offset, sent: &Emission<'_>) -> Self {
+        Self::SourceRestored {
+            partition: partition.clone(),
+            offset,
+            connector: sent.connector.to_owned(),
+            database: sent.database.to_owned(),
         }
     }
 

@@ -13,6 +13,7 @@ mod excluded;
 mod intake;
 mod open;
 mod restage;
+mod sent;
 mod stage;
 mod standing;
 mod write;
@@ -21,8 +22,8 @@ use std::ops::Range;
 use std::sync::{Arc, mpsc};
 
 use cdc_core::{
-    ByteBudget, Decoder, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink, TableId,
-    WriteBatch, Writer as _,
+    ByteBudget, Decoder, Found, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink,
+    SourcePosition, TableId, WriteBatch, Writer as _,
 };
 use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinHandle;
@@ -31,6 +32,8 @@ use crate::bound::RuleBook;
 use crate::{Meter, PipelineError};
 pub(crate) use excluded::Excluded;
 use intake::Intake;
+pub use sent::SentAgain;
+use sent::{Marks, SentBefore};
 use stage::{StageParts, StageThread};
 use standing::Standing;
 use write::WriteTask;
@@ -55,6 +58,10 @@ pub(crate) enum ToStager<B, P> {
     Discard { partitions: Vec<Partition> },
     /// These partitions are read again, under this assignment number.
     Rewound { number: u64, partitions: Vec<Partition> },
+    /// How far connectors have sent into these partitions, as the sink has it.
+    Marks { partitions: Vec<Partition>, marks: Marks },
+    /// The answer to [`Barrier::Find`].
+    Found(Option<Found>),
     /// The writer takes a job, once for each call. See [`Call`].
     Ready(Call),
     /// The plan that was asked for.
@@ -89,9 +96,23 @@ pub(crate) enum Job<B> {
 /// What is done behind all batches that were staged before it.
 #[derive(Debug)]
 pub(crate) enum Barrier {
-    Acquire { number: u64, partitions: Vec<Partition> },
-    Plan { table: TableId, shape: Arc<RowShape> },
-    Release { number: u64, partitions: Vec<Partition> },
+    Acquire {
+        number: u64,
+        partitions: Vec<Partition>,
+    },
+    Plan {
+        table: TableId,
+        shape: Arc<RowShape>,
+    },
+    /// Whether this transaction has left rows behind.
+    Find {
+        table: TableId,
+        from: SourcePosition,
+    },
+    Release {
+        number: u64,
+        partitions: Vec<Partition>,
+    },
     Finish,
 }
 
@@ -103,6 +124,8 @@ pub(crate) struct Staged<B> {
     pub(crate) selection: Vec<Range<usize>>,
     /// When the source committed its streamed changes, for the meter.
     pub(crate) committed_at_ms: Vec<i64>,
+    /// How far connectors had sent into its partitions before it.
+    pub(crate) marks_before: Marks,
     /// How often everything staged had been declared void when it was staged.
     pub(crate) era: u64,
 }
@@ -113,6 +136,8 @@ pub(crate) struct Restage {
     pub(crate) records: Vec<Arc<RecordBatch>>,
     pub(crate) selection: Vec<Range<usize>>,
     pub(crate) excluded: Excluded,
+    /// How far connectors had sent before these records.
+    pub(crate) marks: Marks,
 }
 
 /// What a lane reports to the pipeline.
@@ -153,13 +178,14 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
         K: Sink<Body = B, Plan = P>,
         D: Decoder,
     {
-        let LaneSetup { decoder, rules, budget, batch_bytes_max, meter } = setup;
+        let LaneSetup { decoder, rules, budget, batch_bytes_max, sent_again, meter } = setup;
         let failed = |error| PipelineError::sink("open a lane", error);
         let (stager, mut writer) = sink.open_lane().await.map_err(failed)?;
         let second = writer.second().await.map_err(failed)?;
         let (inbox, inbox_receiver) = mpsc::channel();
         let (jobs, jobs_receiver) = tokio_mpsc::channel(intake::JOBS_MAX);
-        let parts = StageParts { decoder, rules, stager, budget, batch_bytes_max };
+        let sent = SentBefore::new(sent_again);
+        let parts = StageParts { decoder, sent, rules, stager, budget, batch_bytes_max };
         let halted = events.clone();
         let thread = std::thread::Builder::new()
             .name(format!("stage-{index}"))
@@ -206,5 +232,6 @@ pub(crate) struct LaneSetup<D> {
     pub(crate) rules: RuleBook,
     pub(crate) budget: ByteBudget,
     pub(crate) batch_bytes_max: usize,
+    pub(crate) sent_again: SentAgain,
     pub(crate) meter: Arc<Meter>,
 }

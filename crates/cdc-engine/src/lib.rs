@@ -46,6 +46,7 @@ mod settings;
 mod shutdown;
 
 pub use error::PipelineError;
+pub use lane::SentAgain;
 pub use meter::{Latency, Meter, Reading};
 pub use pipeline::{Ends, Outcome, Pipeline};
 pub use settings::{EngineSettings, StopWhen};

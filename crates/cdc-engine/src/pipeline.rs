@@ -109,6 +109,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
                 rules: RuleBook::new(ends.rules.clone()),
                 budget: budget.clone(),
                 batch_bytes_max: settings.batch_bytes_max(budget.limit()),
+                sent_again: settings.sent_again,
                 meter: Arc::clone(&meter),
             };
             lanes.push(Lane::open(index, &ends.sink, setup, events_sender.clone()).await?);

@@ -3,6 +3,8 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
+use crate::SentAgain;
+
 /// When a pipeline ends by itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum StopWhen {
@@ -24,6 +26,8 @@ pub struct EngineSettings {
     pub drain_limit: Duration,
     /// When to end. Default: when asked.
     pub stop_when: StopWhen,
+    /// What to do with changes that their connector sends again. Default: skip them.
+    pub sent_again: SentAgain,
 }
 
 /// Largest batch in bytes of records and encoded rows: beyond it transactions only get slower to
@@ -48,6 +52,7 @@ impl Default for EngineSettings {
             lanes: NonZeroUsize::MIN,
             drain_limit: Duration::from_secs(30),
             stop_when: StopWhen::Asked,
+            sent_again: SentAgain::Skip,
         }
     }
 }

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use cdc_core::{
-    Change, ChangeEvent, Column, Decoded, Decoder, Operation, Origin, Record, Rejection, RowBuffer,
-    RowShape, SemanticType, SkipReason, Stage, TableId, Value,
+    Change, ChangeEvent, ChangeIdentity, Column, Decoded, Decoder, Emission, Keyed, Operation,
+    Origin, Record, Rejection, RowBuffer, RowShape, SemanticType, SentChange, SkipReason,
+    SourcePosition, Stage, TableId, Value,
 };
 
 /// Decodes text changes: `c 7 hello` inserts row 7, `d 7` deletes it, a null value is a tombstone.
 /// The row has the columns `key int64` and `text text`.
+///
+/// A change may say where it stands in its source: `@3/90/95 c 7 hello` is row 95 of transaction 3, and
+/// the last commit before that ended at 90; `@3//95` does not know the last commit. Transactions commit
+/// in the millisecond of their number.
 #[derive(Debug)]
 pub struct TextDecoder {
     shape: Arc<RowShape>,
@@ -33,11 +38,35 @@ fn malformed() -> Box<Rejection> {
     Box::new(Rejection::new(Stage::Decode, "malformed", message))
 }
 
+/// Where a change stands in its source, if it says so, and the change.
+fn place(text: &str) -> Result<(Option<SourcePosition>, &str), Box<Rejection>> {
+    let Some(placed) = text.strip_prefix('@') else { return Ok((None, text)) };
+    let (at, change) = placed.split_once(' ').ok_or_else(malformed)?;
+    let mut numbers = at.splitn(3, '/');
+    let mut number = || numbers.next().and_then(|number| number.parse::<u64>().ok());
+    let (tx_id, last_commit, lsn) = (number(), number(), number());
+    let tx_id = tx_id.and_then(|number| i64::try_from(number).ok()).ok_or_else(malformed)?;
+    let lsn = lsn.ok_or_else(malformed)?;
+    Ok((Some(SourcePosition { lsn, tx_id, committed_at_ms: tx_id, last_commit }), change))
+}
+
+/// Changes at the same position are told apart by their keys.
+fn emission(at: SourcePosition, key: Option<&[u8]>) -> Emission<'static> {
+    let identity = key
+        .unwrap_or_default()
+        .iter()
+        .fold(0_u64, |hash, byte| hash.wrapping_mul(31).wrapping_add(u64::from(*byte)));
+    let keyed = if key.is_some() { Keyed::Yes } else { Keyed::No };
+    let change = SentChange { at, identity: ChangeIdentity::new(identity), keyed };
+    Emission { connector: "text", database: "source", change }
+}
+
 impl Decoder for TextDecoder {
     fn decode<'e>(&'e mut self, record: Record<'e>) -> Result<Decoded<'e>, Box<Rejection>> {
         let Some(value) = record.value else { return Ok(Decoded::Skip(SkipReason::Tombstone)) };
         let value = value.joined(&mut self.joined);
         let value = std::str::from_utf8(value).map_err(|_| malformed())?;
+        let (at, value) = place(value)?;
         let mut words = value.splitn(3, ' ');
         let operation = words.next().and_then(Operation::from_code).ok_or_else(malformed)?;
         let key = words.next().and_then(|word| word.parse().ok());
@@ -59,7 +88,12 @@ impl Decoder for TextDecoder {
         Ok(Decoded::Change(ChangeEvent {
             table,
             change,
-            origin: Origin::default(),
+            origin: Origin {
+                lsn: at.map(|at| at.lsn),
+                tx_id: at.map(|at| at.tx_id),
+                ..Origin::default()
+            },
+            emission: at.map(|at| emission(at, record.key)),
             ordinal: 0,
             record,
         }))

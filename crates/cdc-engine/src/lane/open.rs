@@ -4,11 +4,12 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use cdc_core::{
-    Body, ByteBudget, CheckpointDelta, DeadLetter, RecordBatch, RecordRef, Rejection, SkipReason,
-    Tally, WriteBatch,
+    Body, ByteBudget, CheckpointDelta, DeadLetter, RecordBatch, RecordRef, Rejection, Sighting,
+    SkipReason, Tally, WriteBatch,
 };
 
 use super::Staged;
+use super::sent::{Marks, SentBefore};
 
 /// A batch that takes more records.
 #[derive(Debug)]
@@ -20,6 +21,8 @@ pub(crate) struct OpenBatch<B> {
     tally: Tally,
     record_bytes: usize,
     committed_at_ms: Vec<i64>,
+    /// How far connectors had sent into its partitions before it.
+    marks_before: Marks,
 }
 
 impl<B: Body> OpenBatch<B> {
@@ -33,6 +36,7 @@ impl<B: Body> OpenBatch<B> {
             tally: Tally::default(),
             record_bytes: 0,
             committed_at_ms: Vec::new(),
+            marks_before: Marks::new(),
         }
     }
 
@@ -48,7 +52,17 @@ impl<B: Body> OpenBatch<B> {
 
     /// Starts on the records of a batch from `first` on, and gives the index under which
     /// [`RecordRef`] counts them.
-    pub(crate) fn begin(&mut self, records: &Arc<RecordBatch>, first: usize) -> u32 {
+    pub(crate) fn begin(
+        &mut self,
+        records: &Arc<RecordBatch>,
+        first: usize,
+        sent: &SentBefore,
+    ) -> u32 {
+        let partition = records.partition();
+        if !self.marks_before.contains_key(partition) {
+            let marks = sent.of(partition).cloned().unwrap_or_default();
+            self.marks_before.insert(partition.clone(), marks);
+        }
         self.record_bytes = self.record_bytes.saturating_add(records.bytes());
         self.records.push(Arc::clone(records));
         self.selection.push(first..first);
@@ -75,8 +89,10 @@ impl<B: Body> OpenBatch<B> {
         }
         self.tally.read = self.tally.read.saturating_add(1);
         match outcome {
-            Counted::Staged { committed_at_ms } => {
+            Counted::Staged { committed_at_ms, sighting } => {
                 self.tally.staged = self.tally.staged.saturating_add(1);
+                let is_ambiguous = sighting == Sighting::Ambiguous;
+                self.tally.ambiguous = self.tally.ambiguous.saturating_add(u64::from(is_ambiguous));
                 self.committed_at_ms.extend(committed_at_ms);
             }
             Counted::Skipped(reason) => self.tally.skip(reason),
@@ -87,17 +103,25 @@ impl<B: Body> OpenBatch<B> {
     }
 
     /// Seals the batch, in an era of the lane.
-    pub(crate) fn seal(self, budget: &ByteBudget, era: u64) -> Staged<B> {
+    pub(crate) fn seal(self, budget: &ByteBudget, sent: &SentBefore, era: u64) -> Staged<B> {
         let mut delta = CheckpointDelta::default();
         for (records, range) in self.records.iter().zip(&self.selection) {
             delta
                 .extend(records.partition(), records.range_of(range.start, range.end))
                 .expect("records of a partition are staged in log order without a gap");
         }
+        let marks = delta.ranges().filter_map(|(partition, _)| {
+            let marks = sent.of(partition)?;
+            let has_moved = self.marks_before.get(partition) != Some(marks);
+            has_moved.then(|| (partition.clone(), marks.clone()))
+        });
+        let marks = marks.collect();
         let lease = budget.charge(self.body.bytes());
         let batch =
-            WriteBatch::new(self.records, self.body, delta, self.dead_letters, self.tally, lease);
-        Staged { batch, selection: self.selection, committed_at_ms: self.committed_at_ms, era }
+            WriteBatch::new(self.records, self.body, delta, self.dead_letters, self.tally, lease)
+                .with_marks(marks);
+        let (selection, committed_at_ms) = (self.selection, self.committed_at_ms);
+        Staged { batch, selection, committed_at_ms, marks_before: self.marks_before, era }
     }
 }
 
@@ -107,6 +131,7 @@ pub(crate) enum Counted {
     Staged {
         /// When the source committed it; `None` for rows that a snapshot read.
         committed_at_ms: Option<i64>,
+        sighting: Sighting,
     },
     Skipped(SkipReason),
     Rejected(RecordRef, Box<Rejection>),

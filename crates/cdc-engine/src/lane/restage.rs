@@ -36,7 +36,8 @@ pub(crate) fn exclude<B: Body>(
         return None;
     }
     let (records, body) = staged.batch.into_records();
-    let whole = Restage { records, selection: staged.selection, excluded };
+    let (selection, marks) = (staged.selection, staged.marks_before);
+    let whole = Restage { records, selection, excluded, marks };
     let repeat_whole = found && (whole.excluded.len() <= EXCLUSIONS_MAX || total < 2);
     let parts = if repeat_whole { vec![whole] } else { halves(whole, total) };
     Some((parts, body))
@@ -58,11 +59,15 @@ fn only_record<B: Body>(
 }
 
 /// Cuts the records in two at the middle. Both halves keep the exclusions; each has to be staged
-/// and applied as a batch of its own, first half first.
+/// and applied as a batch of its own, first half first. The marks of the second half are those that the
+/// first ends with.
 fn halves(whole: Restage, total: usize) -> Vec<Restage> {
-    let mut left = Restage { records: Vec::new(), selection: Vec::new(), excluded: whole.excluded };
-    let mut right =
-        Restage { records: Vec::new(), selection: Vec::new(), excluded: left.excluded.clone() };
+    let half = |excluded, marks| {
+        let (records, selection) = (Vec::new(), Vec::new());
+        Restage { records, selection, excluded, marks }
+    };
+    let mut left = half(whole.excluded.clone(), whole.marks.clone());
+    let mut right = half(whole.excluded, whole.marks);
     let mut room = total / 2;
     for (records, range) in whole.records.into_iter().zip(whole.selection) {
         let to_left = if range.is_empty() { room > 0 } else { range.len() <= room };

@@ -4,13 +4,14 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, mpsc};
 
 use cdc_core::{
-    Body, ByteBudget, Decoded, Decoder, Operation, Partition, RecordBatch, RecordRef, RowShape,
-    Staged as StagedRow, Stager, TableId,
+    Body, ByteBudget, ChangeEvent, Decoded, Decoder, Operation, Partition, RecordBatch, RecordRef,
+    RowShape, Sighting, SkipReason, SourcePosition, Staged as StagedRow, Stager, TableId,
 };
 use cdc_rules::Verdict;
 use tokio::sync::mpsc as tokio_mpsc;
 
 use super::open::{Counted, OpenBatch};
+use super::sent::SentBefore;
 use super::{Barrier, Call, Excluded, Job, Restage, Staged, ToStager};
 use crate::PipelineError;
 use crate::bound::RuleBook;
@@ -22,6 +23,7 @@ const SPARE_BODIES_MAX: usize = 3;
 #[derive(Debug)]
 pub(crate) struct StageParts<D, S> {
     pub(crate) decoder: D,
+    pub(crate) sent: SentBefore,
     pub(crate) rules: RuleBook,
     pub(crate) stager: S,
     pub(crate) budget: ByteBudget,
@@ -32,6 +34,8 @@ pub(crate) struct StageParts<D, S> {
 enum Outcome {
     Counted(Counted),
     NeedsPlan(TableId, Arc<RowShape>),
+    /// Only the sink can say whether this was sent before.
+    Unclear(TableId, SourcePosition),
 }
 
 impl<D: Decoder, S: Stager> StageParts<D, S> {
@@ -45,38 +49,58 @@ impl<D: Decoder, S: Stager> StageParts<D, S> {
     ) -> Result<Outcome, PipelineError> {
         let index = usize::try_from(at.record).unwrap_or(usize::MAX);
         let record = records.get(index).expect("only records of the batch are staged");
-        if let Some(rejection) = excluded.reason(&record) {
-            let rejection = Box::new(rejection.clone());
-            return Ok(Outcome::Counted(Counted::Rejected(at, rejection)));
-        }
+        let partition = record.partition;
         let event = match self.decoder.decode(record) {
             Ok(Decoded::Change(event)) => event,
             Ok(Decoded::Skip(reason)) => return Ok(Outcome::Counted(Counted::Skipped(reason))),
             Err(rejection) => return Ok(Outcome::Counted(Counted::Rejected(at, rejection))),
         };
-        let event = match self.rules.apply(&event).map_err(PipelineError::rules)? {
-            Verdict::Keep(event) => event,
-            Verdict::Skip(reason) => return Ok(Outcome::Counted(Counted::Skipped(reason))),
-            Verdict::Reject(rejection) => {
-                return Ok(Outcome::Counted(Counted::Rejected(at, rejection)));
+        let emission = event.emission.as_ref();
+        let sighting = self.sent.sight(partition, emission);
+        match (sighting, emission) {
+            (Sighting::Again, _) => {
+                return Ok(Outcome::Counted(Counted::Skipped(SkipReason::SentAgain)));
+            }
+            (Sighting::Unclear, Some(sent)) => {
+                self.sent.ask(partition, sent);
+                return Ok(Outcome::Unclear(event.table, sent.change.at));
+            }
+            (Sighting::Restored, Some(sent)) => {
+                return Err(PipelineError::restored(partition, record.offset, sent));
+            }
+            (Sighting::New | Sighting::Ambiguous | Sighting::Unclear | Sighting::Restored, _) => {}
+        }
+        let counted = if let Some(rejection) = excluded.reason(&record) {
+            Counted::Rejected(at, Box::new(rejection.clone()))
+        } else {
+            match self.rules.apply(&event).map_err(PipelineError::rules)? {
+                Verdict::Skip(reason) => Counted::Skipped(reason),
+                Verdict::Reject(rejection) => Counted::Rejected(at, rejection),
+                Verdict::Keep(kept) => match self.stager.stage(body, at, &kept) {
+                    StagedRow::Row => {
+                        Counted::Staged { committed_at_ms: committed_at_ms(&kept), sighting }
+                    }
+                    StagedRow::Rejected(rejection) => Counted::Rejected(at, rejection),
+                    StagedRow::NeedsPlan => {
+                        let shape = kept.change.shape();
+                        let shape = shape.expect("only a change with a row needs a plan");
+                        return Ok(Outcome::NeedsPlan(kept.table, Arc::clone(shape)));
+                    }
+                },
             }
         };
-        Ok(match self.stager.stage(body, at, &event) {
-            StagedRow::Row => Outcome::Counted(Counted::Staged {
-                committed_at_ms: match event.change.operation() {
-                    Operation::Snapshot => None,
-                    Operation::Insert
-                    | Operation::Update
-                    | Operation::Delete
-                    | Operation::Truncate => event.origin.committed_at_ms,
-                },
-            }),
-            StagedRow::Rejected(rejection) => Outcome::Counted(Counted::Rejected(at, rejection)),
-            StagedRow::NeedsPlan => {
-                let shape = event.change.shape().expect("only a change with a row needs a plan");
-                Outcome::NeedsPlan(event.table, Arc::clone(shape))
-            }
-        })
+        self.sent.see(partition, emission);
+        Ok(Outcome::Counted(counted))
+    }
+}
+
+/// When the source committed a change; rows that a snapshot read were not committed then.
+fn committed_at_ms(event: &ChangeEvent<'_>) -> Option<i64> {
+    match event.change.operation() {
+        Operation::Snapshot => None,
+        Operation::Insert | Operation::Update | Operation::Delete | Operation::Truncate => {
+            event.origin.committed_at_ms
+        }
     }
 }
 
@@ -95,7 +119,7 @@ pub(crate) struct StageThread<D, S: Stager> {
     staged_of_first: usize,
     spare: Vec<S::Body>,
     writer: WriterState,
-    planning: Planning,
+    waiting: Waiting,
     draining: Draining,
     /// The assignment number that records of a partition must carry. Records of any other are void:
     /// they were read before the partition was released or rewound.
@@ -114,10 +138,10 @@ enum WriterState {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Planning {
-    Done,
-    /// The first record of the backlog cannot be staged before the plan has come.
-    Awaited,
+enum Waiting {
+    No,
+    /// The first record of the backlog cannot be staged before a plan or an answer has come.
+    ForAnswer,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -143,7 +167,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             staged_of_first: 0,
             spare: Vec::new(),
             writer: WriterState::Busy { answered: 0 },
-            planning: Planning::Done,
+            waiting: Waiting::No,
             draining: Draining::No,
             accepts: BTreeMap::new(),
             era: 0,
@@ -196,10 +220,15 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             },
             ToStager::Planned { table, shape, plan } => {
                 self.parts.stager.adopt(table, shape, plan);
-                self.planning = Planning::Done;
+                self.waiting = Waiting::No;
+            }
+            ToStager::Marks { partitions, marks } => self.parts.sent.restart(&partitions, marks),
+            ToStager::Found(found) => {
+                self.parts.sent.answer(found);
+                self.waiting = Waiting::No;
             }
             ToStager::Restage(restage) => {
-                let staged = self.restage(&restage)?;
+                let staged = self.restage(restage)?;
                 self.send(Job::Restaged(staged));
             }
             ToStager::Recycle(body) => self.recycle(body),
@@ -246,12 +275,12 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
 
     /// Stages what waits of one record batch, up to the size of a write batch.
     fn stage_next(&mut self) -> Result<bool, PipelineError> {
-        if self.planning == Planning::Awaited || self.open.bytes() >= self.parts.batch_bytes_max {
+        if self.waiting == Waiting::ForAnswer || self.open.bytes() >= self.parts.batch_bytes_max {
             return Ok(false);
         }
         let Some(records) = self.backlog.front().map(Arc::clone) else { return Ok(false) };
         let nothing_excluded = Excluded::default();
-        let batch = self.open.begin(&records, self.staged_of_first);
+        let batch = self.open.begin(&records, self.staged_of_first, &self.parts.sent);
         while self.staged_of_first < records.len() {
             let record = u32::try_from(self.staged_of_first)
                 .expect("the byte budget keeps a record batch far below 2^32 records");
@@ -259,10 +288,11 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             match self.parts.stage(&mut self.open.body, &records, at, &nothing_excluded)? {
                 Outcome::Counted(counted) => self.open.count(counted),
                 Outcome::NeedsPlan(table, shape) => {
-                    self.open.cancel_untouched();
-                    self.seal_open();
-                    self.queue.push_back(Job::Barrier(Barrier::Plan { table, shape }));
-                    self.planning = Planning::Awaited;
+                    self.ask(Barrier::Plan { table, shape });
+                    return Ok(true);
+                }
+                Outcome::Unclear(table, from) => {
+                    self.ask(Barrier::Find { table, from });
                     return Ok(true);
                 }
             }
@@ -278,6 +308,14 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
         Ok(true)
     }
 
+    /// Asks the writer about the first record of the backlog, behind everything that is staged.
+    fn ask(&mut self, question: Barrier) {
+        self.open.cancel_untouched();
+        self.seal_open();
+        self.queue.push_back(Job::Barrier(question));
+        self.waiting = Waiting::ForAnswer;
+    }
+
     /// Moves the open batch, if it holds anything, behind the jobs that wait.
     fn seal_open(&mut self) {
         if self.open.is_empty() {
@@ -285,26 +323,32 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
         }
         let fresh = OpenBatch::new(self.spare.pop().unwrap_or_default());
         let open = std::mem::replace(&mut self.open, fresh);
-        self.queue.push_back(Job::Apply(open.seal(&self.parts.budget, self.era)));
+        let staged = open.seal(&self.parts.budget, &self.parts.sent, self.era);
+        self.queue.push_back(Job::Apply(staged));
     }
 
-    /// Stages records again that the writer still holds, without the excluded ones.
-    fn restage(&mut self, restage: &Restage) -> Result<Staged<S::Body>, PipelineError> {
+    /// Stages records again that the writer still holds, without the excluded ones. What was sent
+    /// before them is judged as it was the first time; the records behind them are staged already.
+    fn restage(&mut self, restage: Restage) -> Result<Staged<S::Body>, PipelineError> {
+        let before = self.parts.sent.at(restage.marks);
+        let ahead = std::mem::replace(&mut self.parts.sent, before);
         let mut open = OpenBatch::new(self.spare.pop().unwrap_or_default());
         for (records, selection) in restage.records.iter().zip(&restage.selection) {
-            let batch = open.begin(records, selection.start);
+            let batch = open.begin(records, selection.start, &self.parts.sent);
             for index in selection.clone() {
                 let record = u32::try_from(index).expect("it was staged under this index before");
                 let at = RecordRef { batch, record };
                 match self.parts.stage(&mut open.body, records, at, &restage.excluded)? {
                     Outcome::Counted(counted) => open.count(counted),
-                    Outcome::NeedsPlan(..) => {
+                    Outcome::NeedsPlan(..) | Outcome::Unclear(..) => {
                         return Err(PipelineError::LaneLost { part: "plan of a staged table" });
                     }
                 }
             }
         }
-        Ok(open.seal(&self.parts.budget, self.era))
+        let staged = open.seal(&self.parts.budget, &self.parts.sent, self.era);
+        self.parts.sent = ahead;
+        Ok(staged)
     }
 
     fn recycle(&mut self, mut body: S::Body) {

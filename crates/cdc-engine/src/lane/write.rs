@@ -12,8 +12,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_core::{
-    Classify, ErrorClass, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
-    with_causes,
+    Classify, ErrorClass, Partition, ResumePoint, RowShape, SourcePosition, TableId, WriteBatch,
+    Writer, with_causes,
 };
 
 use super::intake::{Intake, StagerGone};
@@ -249,8 +249,10 @@ impl<W: Writer> WriteTask<W> {
     async fn pass(&mut self, barrier: Barrier) -> Result<(), End> {
         match barrier {
             Barrier::Plan { table, shape } => self.plan(table, shape).await,
+            Barrier::Find { table, from } => self.find(table, from).await,
             Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
+                self.restart_marks(partitions).await?;
                 self.standing.owned.extend(points.iter().cloned());
                 self.standing.report(LaneEvent::Acquired { number, points }).await;
                 Ok(())
@@ -272,10 +274,12 @@ impl<W: Writer> WriteTask<W> {
     /// Sees a refused batch through, and whatever it has to be cut into, in order.
     async fn settle(&mut self, staged: Staged<W::Body>, error: W::Error) -> Result<Settled, End> {
         let mut todo = Vec::new();
+        let mut marks = staged.marks_before.clone();
         let mut next = Some((staged, Some(error), Excluded::default()));
         while let Some((staged, error, excluded)) = next.take() {
+            let marks_after = staged.batch.marks().clone();
             match self.settle_one(staged, error, &excluded).await? {
-                Applied::Yes => {}
+                Applied::Yes => marks.extend(marks_after),
                 Applied::Again(parts, body) => {
                     self.standing.tell(ToStager::Recycle(body))?;
                     todo.extend(parts.into_iter().rev());
@@ -283,13 +287,16 @@ impl<W: Writer> WriteTask<W> {
                 Applied::Void(body, points) => {
                     self.standing.tell(ToStager::Recycle(body))?;
                     let partitions = self.standing.partitions();
-                    self.standing.tell(ToStager::Discard { partitions })?;
+                    self.standing.tell(ToStager::Discard { partitions: partitions.clone() })?;
                     self.intake.begin_era();
+                    self.restart_marks(partitions).await?;
                     self.standing.report(LaneEvent::Rewind(points)).await;
                     return Ok(Settled::Void);
                 }
             }
-            if let Some(restage) = todo.pop() {
+            if let Some(part) = todo.pop() {
+                // What comes before a part is applied by now.
+                let restage = Restage { marks: marks.clone(), ..part };
                 let excluded = restage.excluded.clone();
                 next = Some((self.intake.restage(restage).await?, None, excluded));
             }
@@ -388,6 +395,33 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
+    /// Tells the stager how far connectors have sent, as the sink has it.
+    async fn restart_marks(&mut self, partitions: Vec<Partition>) -> Result<(), End> {
+        let mut backoff = Backoff::probe();
+        let marks = loop {
+            match self.active().marks(&partitions).await {
+                Ok(marks) => break marks.into_iter().collect(),
+                Err(error) => {
+                    self.go_on_after("read what was sent", error, &mut backoff).await?;
+                }
+            }
+        };
+        Ok(self.standing.tell(ToStager::Marks { partitions, marks })?)
+    }
+
+    /// Answers whether a transaction has left rows behind.
+    async fn find(&mut self, table: TableId, from: SourcePosition) -> Result<(), End> {
+        let mut backoff = Backoff::probe();
+        loop {
+            match self.active().find(table, from).await {
+                Ok(found) => return Ok(self.standing.tell(ToStager::Found(found))?),
+                Err(error) => {
+                    self.go_on_after("look for a transaction", error, &mut backoff).await?;
+                }
+            }
+        }
+    }
+
     async fn plan(&mut self, table: TableId, shape: Arc<RowShape>) -> Result<(), End> {
         let mut backoff = Backoff::probe();
         loop {
@@ -395,16 +429,25 @@ impl<W: Writer> WriteTask<W> {
                 Ok(plan) => {
                     return Ok(self.standing.tell(ToStager::Planned { table, shape, plan })?);
                 }
-                Err(error) => {
-                    let lost = error.class() == ErrorClass::Indeterminate;
-                    self.retry_or_halt("plan a table", error, &mut backoff).await?;
-                    if lost {
-                        let owned = self.standing.partitions();
-                        self.acquire(&owned).await?;
-                    }
-                }
+                Err(error) => self.go_on_after("plan a table", error, &mut backoff).await?,
             }
         }
+    }
+
+    /// Waits after a failure of something that changes nothing, with a session again if it was lost.
+    async fn go_on_after(
+        &mut self,
+        attempt: &'static str,
+        error: W::Error,
+        backoff: &mut Backoff,
+    ) -> Result<(), End> {
+        let lost = error.class() == ErrorClass::Indeterminate;
+        self.retry_or_halt(attempt, error, backoff).await?;
+        if lost {
+            let owned = self.standing.partitions();
+            self.acquire(&owned).await?;
+        }
+        Ok(())
     }
 
     async fn retry_or_halt(

@@ -47,6 +47,7 @@ impl Rig {
             lanes: NonZeroUsize::new(lanes).unwrap(),
             drain_limit: Duration::from_secs(10),
             stop_when,
+            ..EngineSettings::default()
         };
         let meter = Meter::shared();
         let pipeline = Pipeline::open(settings, ends, budget, Arc::clone(&meter)).await.unwrap();

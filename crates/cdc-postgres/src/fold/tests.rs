@@ -63,6 +63,7 @@ impl Folding {
             table: TableId::new(0),
             change,
             origin: Origin::default(),
+            emission: None,
             ordinal: 0,
             record: Record {
                 partition: &self.partition,

@@ -100,6 +100,7 @@ fn select<const COLUMNS: usize>(database: &str, query: &str) -> Vec<[String; COL
 
 fn stored_row([log, offset, operation, key, text]: [String; 5]) -> StoredRow {
     StoredRow {
+        tx_id: None,
         partition: partition(&log),
         offset: at(&offset),
         operation,

@@ -307,7 +307,8 @@ impl Lane {
             committed_at_ms: None,
             captured_at_ms: Some(1_700_000_000_123),
         };
-        let event = ChangeEvent { table: self.table, change, origin, ordinal: 0, record };
+        let event =
+            ChangeEvent { table: self.table, change, origin, emission: None, ordinal: 0, record };
         let staged = self.stager.stage(body, at, &event);
         if !matches!(staged, Staged::NeedsPlan) {
             return staged;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
-    Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Halt, Partition, Poison,
-    RecordRef, Rejection, ResumePoint, RowShape, Sink, Stage, Staged, Stager, TableId, Value,
-    WriteBatch, Writer,
+    Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Found, Halt, Partition,
+    Poison, RecordRef, Rejection, ResumePoint, RowShape, Sink, SourceMarks, SourcePosition, Stage,
+    Staged, Stager, TableId, Value, WriteBatch, Writer,
 };
 
 use super::warehouse::{Fault, State, StoredDeadLetter, StoredRow, Warehouse};
@@ -143,6 +143,7 @@ impl Stager for MemoryStager {
             operation: event.change.operation().code().to_owned(),
             key,
             text,
+            tx_id: event.origin.tx_id,
         };
         body.push(at, stored);
         Staged::Row
@@ -231,6 +232,9 @@ impl MemoryWriter {
             return Err(MemoryError::Fenced);
         }
         state.rows.extend(batch.body().rows.iter().map(|(_, row)| row.clone()));
+        state.transactions.extend(batch.body().rows.iter().filter_map(|(_, row)| row.tx_id));
+        let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));
+        state.marks.extend(marks);
         for letter in batch.dead_letters() {
             let record =
                 batch.record(letter.at).expect("a dead letter names a record of its batch");
@@ -290,6 +294,26 @@ impl Writer for MemoryWriter {
         }
         self.session = Some(state.cuts);
         Ok(points)
+    }
+
+    async fn marks(
+        &mut self,
+        partitions: &[Partition],
+    ) -> Result<Vec<(Partition, SourceMarks)>, MemoryError> {
+        self.check_session()?;
+        let of = |partition: &Partition| (partition.clone(), self.warehouse.marks(partition));
+        Ok(partitions.iter().map(of).collect())
+    }
+
+    async fn find(
+        &mut self,
+        _table: TableId,
+        from: SourcePosition,
+    ) -> Result<Option<Found>, MemoryError> {
+        self.nothing_is_prepared()?;
+        self.check_session()?;
+        let is_present = self.warehouse.state().transactions.contains(&from.tx_id);
+        Ok(Some(if is_present { Found::Present } else { Found::Absent }))
     }
 
     async fn plan(&mut self, _table: TableId, _shape: &Arc<RowShape>) -> Result<(), MemoryError> {

@@ -1,11 +1,11 @@
 //! What the in-memory sink has made durable, and the faults it is told to have.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
-    Rejection, ResumePoint,
+    Rejection, ResumePoint, SourceMarks,
 };
 use tokio::sync::watch;
 
@@ -38,6 +38,8 @@ pub struct StoredRow {
     pub key: i64,
     /// The text; NULL when there was none.
     pub text: Option<String>,
+    /// The source transaction, where the change said it.
+    pub tx_id: Option<i64>,
 }
 
 /// A dead letter as it was stored.
@@ -76,6 +78,10 @@ pub(crate) struct State {
     pub(crate) rows: Vec<StoredRow>,
     pub(crate) dead_letters: Vec<StoredDeadLetter>,
     pub(crate) checkpoint: Checkpoint,
+    /// How far connectors have sent, as the last batch of each partition said.
+    pub(crate) marks: BTreeMap<Partition, SourceMarks>,
+    /// The source transactions that have left rows behind.
+    pub(crate) transactions: BTreeSet<i64>,
     pub(crate) epochs: BTreeMap<Partition, u64>,
     pub(crate) faults: VecDeque<Fault>,
     pub(crate) applies: usize,
@@ -138,6 +144,11 @@ impl Warehouse {
     /// Where a partition resumes.
     pub fn next(&self, partition: &Partition) -> Option<NextOffset> {
         self.state().checkpoint.next(partition)
+    }
+
+    /// How far connectors have sent into a partition.
+    pub fn marks(&self, partition: &Partition) -> SourceMarks {
+        self.state().marks.get(partition).cloned().unwrap_or_default()
     }
 
     /// How often an apply was attempted.

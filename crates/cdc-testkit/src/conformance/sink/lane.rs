@@ -169,6 +169,7 @@ fn row_of(record: &Record<'_>) -> Option<StoredRow> {
     let Value::Int64(key) = row.get(0) else { return None };
     let text = if let Value::Text(text) = row.get(1) { Some(text.to_owned()) } else { None };
     Some(StoredRow {
+        tx_id: None,
         partition: record.partition.clone(),
         offset: record.offset,
         operation: event.change.operation().code().to_owned(),

@@ -29,6 +29,7 @@ fn stage_one<S: Sink>(lane: &mut Lane<S>, body: &mut S::Body, shape: &Arc<RowSha
         table: TableId::new(0),
         change: Change::Insert { after: buffer.row(shape, "") },
         origin: Origin::default(),
+        emission: None,
         ordinal: 0,
         record,
     };

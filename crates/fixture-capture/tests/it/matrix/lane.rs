@@ -69,6 +69,7 @@ impl Lane {
             let event = ChangeEvent {
                 table,
                 change: Change::Insert { after: cells.row(shape, "") },
+                emission: None,
                 origin: Origin {
                     lsn: None,
                     tx_id: None,
