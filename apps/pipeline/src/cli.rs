@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Look at everything a run needs and say what is missing, with a fix for each.
     #[command(after_long_help = CHECK_EXIT_CODES)]
     Check(CheckArgs),
+    /// Follow a source that was restored or replaced from where it stands now, and record why.
+    #[command(after_long_help = ACCEPT_SOURCE)]
+    AcceptSource(AcceptSourceArgs),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -63,9 +66,28 @@ impl Command {
             Self::Run(arguments) => Some(&arguments.common.config),
             Self::Init(arguments) => Some(&arguments.config),
             Self::Check(arguments) => Some(&arguments.common.config),
+            Self::AcceptSource(arguments) => Some(&arguments.config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
+}
+
+const ACCEPT_SOURCE: &str = "\
+A pipeline halts when a change was committed later than everything it has seen and stands earlier in
+the source's log: that happens when the source was restored from a backup or replaced by another
+server. Changes may then be in the warehouse that the source has forgotten, and others may be missing.
+Compare both first. This command forgets how far each connector had sent, so that the next change of
+each is new whatever its position, and writes the decision and the reason into cdc.decision. Stop the
+pipeline before. Rows and progress stay as they are.";
+
+#[derive(Debug, Args)]
+pub(crate) struct AcceptSourceArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub(crate) config: PathBuf,
+    /// Why, for those who read the data later.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
 }
 
 #[derive(Debug, Subcommand)]
@@ -230,7 +252,7 @@ mod tests {
         let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
         let table = settings.tables.first().expect("a table");
         assert_eq!(table.declarations.columns().count(), 3);
-        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES] {
+        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES, ACCEPT_SOURCE] {
             let long = help.lines().find(|line| line.len() > 99);
             assert_eq!(long, None, "clap wraps at 100 columns");
         }

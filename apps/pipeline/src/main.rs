@@ -1,6 +1,7 @@
 //! `cdc-pipeline`: arguments, configuration, telemetry, ends, run, exit code. Nothing else.
 #![expect(clippy::print_stderr, reason = "a program speaks to its user")]
 
+mod accept;
 mod advice;
 mod check;
 mod cli;
@@ -56,6 +57,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
             patient(check::check(settings, &arguments))
+        }
+        Command::AcceptSource(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(accept::source(&settings, &arguments.reason))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

@@ -50,14 +50,14 @@ pub(crate) type Epochs = BTreeMap<Partition, i64>;
 
 /// The columns of the parameters of one statement, partition by partition.
 #[derive(Debug, Default)]
-struct Parameters {
-    topics: Vec<String>,
-    generations: Vec<i32>,
-    numbers: Vec<i32>,
+pub(crate) struct Parameters {
+    pub(crate) topics: Vec<String>,
+    pub(crate) generations: Vec<i32>,
+    pub(crate) numbers: Vec<i32>,
 }
 
 impl Parameters {
-    fn of<'p>(partitions: impl IntoIterator<Item = &'p Partition>) -> Self {
+    pub(crate) fn of<'p>(partitions: impl IntoIterator<Item = &'p Partition>) -> Self {
         let mut parameters = Self::default();
         for partition in partitions {
             parameters.topics.push(partition.topic().to_string());

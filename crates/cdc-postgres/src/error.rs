@@ -131,6 +131,15 @@ pub enum PostgresError {
         /// The number.
         index: usize,
     },
+    /// What is stored about how far the source was followed cannot be read.
+    #[error("read how far the source of {partition} was followed")]
+    StoredMarks {
+        /// The log.
+        partition: Partition,
+        /// What is wrong.
+        #[source]
+        source: cdc_core::CheckpointError,
+    },
     /// The state tables are missing or of another version.
     #[error("the warehouse has {}, this program needs version {expected}", version(*found))]
     StateVersion {
@@ -166,6 +175,7 @@ impl PostgresError {
             | Self::Row { .. }
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
+            | Self::StoredMarks { .. }
             | Self::StateVersion { .. }
             | Self::Occupied { .. } => false,
         }
@@ -185,6 +195,7 @@ impl PostgresError {
             | Self::Row { .. }
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
+            | Self::StoredMarks { .. }
             | Self::StateVersion { .. }
             | Self::Occupied { .. } => None,
         }
@@ -205,6 +216,7 @@ impl Classify for PostgresError {
             Self::Refused { .. } => ErrorClass::Fatal(Halt::Data),
             Self::Address { .. }
             | Self::UnknownTable { .. }
+            | Self::StoredMarks { .. }
             | Self::StateVersion { .. }
             | Self::Occupied { .. } => ErrorClass::Fatal(Halt::Configuration),
         }
@@ -224,6 +236,11 @@ impl Classify for PostgresError {
             Self::StateVersion { found, expected } if found > expected => {
                 Some("use a newer version of this program".to_owned())
             }
+            Self::StoredMarks { .. } => Some(
+                "use the version of this program that wrote it, or a newer one; if it was changed by \
+                 hand, forget it with `cdc-pipeline accept-source`"
+                    .to_owned(),
+            ),
             Self::StateVersion { .. } => Some("run `cdc-pipeline init`".to_owned()),
             Self::Occupied { fix, .. } => Some(fix.clone()),
             Self::UnknownTable { .. } => Some("name the table in the configuration".to_owned()),

@@ -11,7 +11,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cdc_core::{
-    Body as _, CheckpointDelta, Partition, ResumePoint, RowShape, TableId, WriteBatch, Writer,
+    Body as _, CheckpointDelta, Found, Partition, ResumePoint, RowShape, SourceMarks,
+    SourcePosition, TableId, WriteBatch, Writer,
 };
 use tokio::time::timeout;
 
@@ -23,7 +24,7 @@ use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
-use crate::{catalog, dead_letter, history, mirror, sql, table_event};
+use crate::{catalog, dead_letter, history, mirror, source_marks, sql, table_event};
 
 /// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
 /// whose turn comes after this one: the server cannot see such a deadlock, so giving way early ends
@@ -165,7 +166,9 @@ impl PostgresWriter {
         let body = batch.body();
         let last =
             checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), &shared.epochs())?;
-        let last = [body.guards(), vec![&last]].concat().join("; ");
+        let marks = source_marks::keep(&settings.pipeline, batch.marks());
+        let last = [body.guards(), marks.as_deref().into_iter().collect(), vec![&last]].concat();
+        let last = last.join("; ");
         for (table, step) in body.mirror_steps() {
             let unknown = || PostgresError::UnknownTable { index: table.index() };
             let settings = tables.get(table).ok_or_else(unknown)?;
@@ -231,6 +234,32 @@ impl Writer for PostgresWriter {
             points.push((partition, point));
         }
         Ok(points)
+    }
+
+    async fn marks(
+        &mut self,
+        partitions: &[Partition],
+    ) -> Result<Vec<(Partition, SourceMarks)>, PostgresError> {
+        self.bounded("reading how far the source was followed", async |writer: &mut Self| {
+            let settings = Arc::clone(&writer.settings);
+            let session = writer.session().await?;
+            source_marks::load(session, &settings.pipeline, partitions).await
+        })
+        .await
+    }
+
+    async fn find(
+        &mut self,
+        table: TableId,
+        from: SourcePosition,
+    ) -> Result<Option<Found>, PostgresError> {
+        let tables = Arc::clone(&self.tables);
+        let unknown = PostgresError::UnknownTable { index: table.index() };
+        let settings = tables.get(table).ok_or(unknown)?;
+        self.bounded("looking for a transaction of the source", async |writer: &mut Self| {
+            source_marks::find(writer.session().await?, settings, from).await
+        })
+        .await
     }
 
     async fn plan(

@@ -21,6 +21,8 @@ mod rules;
 #[cfg(test)]
 mod running;
 #[cfg(test)]
+mod sent_again;
+#[cfg(test)]
 mod shapes;
 #[cfg(test)]
 mod stopping;

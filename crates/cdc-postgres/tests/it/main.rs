@@ -1,6 +1,8 @@
 //! The sink against a real PostgreSQL.
 
 #[cfg(test)]
+mod source_marks;
+#[cfg(test)]
 mod support;
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! A source database of a test's own, and its capture.
 
+use cdc_stack::connect::Connect;
 use cdc_stack::connector::{ConnectorConfig, SchemaBlock};
 use cdc_workload::{Oracle, Transaction, sql};
 
-use super::{Topic, stack};
+use super::{LIMIT, Topic, stack};
 
 const ORDERS: &str = include_str!("../../../../../docker/source/orders.sql");
 
@@ -39,14 +40,33 @@ impl Source {
         partitions: i32,
         tables: [&str; N],
     ) -> [Topic; N] {
-        let port = stack().source().port();
-        let connector = ConnectorConfig {
-            schemas,
-            ..ConnectorConfig::isolated(&self.name, port, &self.database, &tables)
-        };
+        let connector = self.connector(schemas, &tables);
         let topics = tables.map(|table| Topic::shared(&connector.topic(table), partitions));
         stack().register(&connector).expect("a running connector");
         topics
+    }
+
+    /// Starts the capture of `orders` on a worker of the test's own, which it may kill.
+    pub(crate) fn capture_on(&self, worker: &Connect) -> Topic {
+        let table = "public.orders";
+        let connector = self.connector(SchemaBlock::Off, &[table]);
+        let topic = Topic::shared(&connector.topic(table), 1);
+        worker.put_connector(&self.name, &connector.to_json()).expect("a connector");
+        self.wait_captured(worker);
+        topic
+    }
+
+    /// Waits until the capture runs.
+    pub(crate) fn wait_captured(&self, worker: &Connect) {
+        worker.wait_running(&self.name, LIMIT).expect("a running connector");
+    }
+
+    fn connector(&self, schemas: SchemaBlock, tables: &[&str]) -> ConnectorConfig {
+        let port = stack().source().port();
+        ConnectorConfig {
+            schemas,
+            ..ConnectorConfig::isolated(&self.name, port, &self.database, tables)
+        }
     }
 
     /// Lets transactions happen, here and in the oracle.
