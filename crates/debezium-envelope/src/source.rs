@@ -238,6 +238,7 @@ impl FrameReader<'_, '_> {
                 "table" | "collection" => source.table = self.text("source.table")?,
                 "txId" => source.tx_id = self.number_of(source.connector, "source.txId")?,
                 "lsn" => source.lsn = self.number_of(source.connector, "source.lsn")?,
+                "xmin" if self.reader.eat_null() => {}
                 "xmin" => source.xmin = self.number_of(source.connector, "source.xmin")?,
                 "origin" => source.origin = self.text("source.origin")?,
                 "origin_lsn" => source.origin_lsn = self.integer("source.origin_lsn")?,

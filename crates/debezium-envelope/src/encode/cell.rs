@@ -282,3 +282,22 @@ fn put_uuid(out: &mut Vec<u8>, uuid: [u8; 16]) {
     }
     out.push(b'"');
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{put_float32, put_float64};
+
+    #[test]
+    fn floats_have_two_digits_at_least_and_the_nearest_of_them() {
+        let text = |put: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            put(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(&|out| put_float64(out, f64::from_bits(1))), "4.9E-324");
+        assert_eq!(text(&|out| put_float32(out, f32::from_bits(1))), "1.4E-45");
+        assert_eq!(text(&|out| put_float64(out, 1e23)), "1.0E23");
+        assert_eq!(text(&|out| put_float64(out, 0.001)), "0.001");
+        assert_eq!(text(&|out| put_float64(out, 200_000.0)), "200000.0");
+    }
+}

@@ -29,7 +29,7 @@ pub struct ControlRecord {
 /// assert_eq!(record.key, br#"{"serverName":"dbserver1"}"#);
 /// assert_eq!(record.value, br#"{"ts_ms":1714998600123}"#);
 /// ```
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ControlEncoder {
     release: Release,
     schema_block: SchemaBlock,

@@ -386,7 +386,11 @@ pub(super) fn source(release: Release) -> String {
     };
     let mut fields = required(&["version", "connector", "name"]);
     fields.push_str(&number("ts_ms", Presence::Required));
-    fields.push_str(&format!(r#",{{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{{"allowed":"{markers}"}},"default":"false","field":"snapshot"}}"#));
+    write!(
+        fields,
+        r#",{{"type":"string","optional":true,"name":"io.debezium.data.Enum","version":1,"parameters":{{"allowed":"{markers}"}},"default":"false","field":"snapshot"}}"#
+    )
+    .expect(INFALLIBLE);
     fields.push_str(&text("db", Presence::Required));
     fields.push_str(&text("sequence", Presence::Optional));
     if release > Release::V2_4 {

@@ -168,12 +168,16 @@ fn a_tombstone_is_written_from_its_key_alone() {
     let table = Arc::new(RowShape::new(columns));
     let encoder = EnvelopeEncoder::new("t", &table, &["c", "a"], SchemaBlock::Absent).unwrap();
     let mut cells = RowBuffer::new();
-    [1, 2, 3].into_iter().for_each(|number| cells.push(Value::Int32(number)));
+    for number in [1, 2, 3] {
+        cells.push(Value::Int32(number));
+    }
     let mut out = Vec::new();
     encoder.key(cells.row(&table, ""), &mut out).unwrap();
     assert_eq!(out, br#"{"c":3,"a":1}"#);
     let mut cells = RowBuffer::new();
-    [3, 1].into_iter().for_each(|number| cells.push(Value::Int32(number)));
+    for number in [3, 1] {
+        cells.push(Value::Int32(number));
+    }
     out.clear();
     encoder.key(cells.row(&key, ""), &mut out).unwrap();
     assert_eq!(out, br#"{"c":3,"a":1}"#);

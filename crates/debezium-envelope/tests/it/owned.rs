@@ -66,7 +66,12 @@ impl Owned {
             Self::Geometry(_, _, native) => native.is_some(),
             Self::Array(elements) => elements.iter().any(Self::has_native_shape),
             Self::Map(pairs) => pairs.iter().any(|(_, value)| value.has_native_shape()),
-            _ => false,
+            Self::Plain(_)
+            | Self::Text(_)
+            | Self::Bytes(_)
+            | Self::Bits(..)
+            | Self::Wide(..)
+            | Self::Sparse(..) => false,
         }
     }
 }

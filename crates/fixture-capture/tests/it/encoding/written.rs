@@ -27,6 +27,9 @@ const DIGITS: [(&str, u8); 8] = [
 /// An array of a type that the connector does not know.
 const UNKNOWN_ARRAY: &str = "c_domain_array";
 
+/// A column whose values are sent as JSON text, which other columns are too.
+const HSTORE: &str = "c_hstore";
+
 /// What a message has been described by: the shapes of rows and keys.
 type Shapes = (Option<Arc<RowShape>>, Option<Arc<RowShape>>);
 
@@ -38,22 +41,18 @@ pub(super) fn again(capture: &Capture, deviations: &mut Vec<Deviation>) -> usize
         return 0;
     }
     // A capture without schema blocks has the records of the one with them.
-    let described = match capture.about.schema_block {
-        true => None,
-        false => Some(Capture::open(&capture.about.release, &format!("{mode}-schema"))),
-    };
+    let described = (!capture.about.schema_block)
+        .then(|| Capture::open(&capture.about.release, &format!("{mode}-schema")));
     let described = described.as_ref().unwrap_or(capture);
     assert_eq!(capture.messages.len(), described.messages.len(), "{mode}");
     let shapes = shapes(described);
     let mut equal = 0;
     for ((record, twin), shapes) in capture.messages.iter().zip(&described.messages).zip(&shapes) {
         assert_eq!((record.offset, record.event), (twin.offset, twin.event), "{mode}");
-        let blocks: &[_] = match capture.about.schema_block {
-            true => &[SchemaBlock::Present, SchemaBlock::Absent],
-            false => &[SchemaBlock::Absent],
-        };
-        for block in blocks {
-            equal += Rewriting { capture, record, block: *block, shapes }.run(deviations);
+        // What has a schema block is also tried without it.
+        let described = capture.about.schema_block.then_some(SchemaBlock::Present);
+        for block in described.into_iter().chain([SchemaBlock::Absent]) {
+            equal += Rewriting { capture, record, block, shapes }.run(deviations);
         }
     }
     equal
@@ -222,10 +221,8 @@ impl Rewriting<'_> {
                 options = options.fraction_digits(column, digits);
             }
         }
-        for column in ["c_hstore"] {
-            if shape.index_of(column).is_some() {
-                options = options.hstore(column);
-            }
+        if shape.index_of(HSTORE).is_some() {
+            options = options.hstore(HSTORE);
         }
         if shape.index_of(UNKNOWN_ARRAY).is_some() {
             options = options.required_elements(UNKNOWN_ARRAY);
@@ -234,6 +231,7 @@ impl Rewriting<'_> {
     }
 
     /// The key and the value, or the place of what cannot be written.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the rest is not about a row")]
     fn written(&self, message: &Message<'_>) -> Result<(Option<String>, Option<String>), String> {
         let (row_shape, key_shape) = self.shapes;
         let names: Vec<&str> = key_shape
@@ -263,6 +261,7 @@ impl Rewriting<'_> {
         Ok((key_row.map(|_| text(key)), has_value.then(|| text(value))))
     }
 
+    #[expect(clippy::wildcard_enum_match_arm, reason = "the captures have no other messages")]
     fn control(&self, message: &Message<'_>) -> (Option<String>, Option<String>) {
         let options = &self.capture.about.options;
         let binary = options.get("binary.handling.mode");

@@ -25,21 +25,11 @@ pub(super) fn put(
     value: Value<'_>,
     form: Form,
 ) -> Option<()> {
-    let value = match value {
-        Value::Instant(Timestamp::NegInfinity) if form.part == Part::Element => {
-            Value::Instant(Timestamp::Millis(NEG_INFINITY_ELEMENT))
-        }
-        value => value,
-    };
-    let special = match value {
-        Value::Date(Date::Infinity)
-        | Value::Timestamp(Timestamp::Infinity)
-        | Value::Instant(Timestamp::Infinity) => Some(INFINITY),
-        Value::Date(Date::NegInfinity)
-        | Value::Timestamp(Timestamp::NegInfinity)
-        | Value::Instant(Timestamp::NegInfinity) => Some(NEG_INFINITY),
-        _ => None,
-    };
+    let mut value = value;
+    if form.part == Part::Element && value == Value::Instant(Timestamp::NegInfinity) {
+        value = Value::Instant(Timestamp::Millis(NEG_INFINITY_ELEMENT));
+    }
+    let special = special(value);
     let special_value = special.unwrap_or("null");
     let parts = match (kind, value) {
         (StructuredType::Date, Value::Date(date)) => {
@@ -68,6 +58,19 @@ pub(super) fn put(
         return write!(out, "{{{parts}}}").ok();
     }
     write!(out, "{{{parts},\"precision\":{}}}", form.digits).ok()
+}
+
+#[expect(clippy::wildcard_enum_match_arm, reason = "no other value is infinite")]
+fn special(value: Value<'_>) -> Option<&'static str> {
+    match value {
+        Value::Date(Date::Infinity)
+        | Value::Timestamp(Timestamp::Infinity)
+        | Value::Instant(Timestamp::Infinity) => Some(INFINITY),
+        Value::Date(Date::NegInfinity)
+        | Value::Timestamp(Timestamp::NegInfinity)
+        | Value::Instant(Timestamp::NegInfinity) => Some(NEG_INFINITY),
+        _ => None,
+    }
 }
 
 fn day(date: Date) -> Option<String> {
