@@ -73,6 +73,8 @@ impl EveryType {
             source,
             source_json: "",
             ts_ms: Some(1_714_998_600_611),
+            ts_us: None,
+            ts_ns: None,
             transaction: None,
             schema_block,
         };

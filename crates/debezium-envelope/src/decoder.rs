@@ -182,6 +182,8 @@ impl MessageDecoder {
             source: change.source.resolve(texts),
             source_json: change.source.json(texts),
             ts_ms: change.ts_ms,
+            ts_us: change.ts_us,
+            ts_ns: change.ts_ns,
             transaction: change.transaction.map(|block| block.resolve(texts)),
             schema_block: change.schema_block,
         }

@@ -58,6 +58,10 @@ pub struct Envelope<'d> {
     pub source_json: &'d str,
     /// When the connector made the message, in milliseconds since 1970.
     pub ts_ms: Option<i64>,
+    /// The same in microseconds; since version 2.6.
+    pub ts_us: Option<i64>,
+    /// The same in nanoseconds; since version 2.6.
+    pub ts_ns: Option<i64>,
     /// The place in its transaction, when the connector provides it.
     pub transaction: Option<TransactionBlock<'d>>,
     /// Whether the message described its own types.
@@ -150,6 +154,8 @@ pub struct SourceInfo<'d> {
     pub lsn: Option<Lsn>,
     /// Position of the last commit and of the event.
     pub sequence: Option<Sequence>,
+    /// The oldest running transaction, when the connector is told to fetch it (`xmin.fetch.interval.ms`).
+    pub xmin: Option<i64>,
     /// The replication origin of a change that the source has itself from elsewhere; since 3.5.
     pub origin: &'d str,
     /// Position of the change at its origin.

@@ -151,11 +151,12 @@ fn compile_struct(
         return Err("a struct has two members of one name".to_owned());
     }
     let defaults = defaults(&fields, &columns);
-    let mut shape = RowShape::new(columns);
+    let required = optional.iter().map(|optional| !optional).collect();
+    let mut shape = RowShape::new(columns).with_presence(required);
     if let Some(defaults) = defaults {
         shape = shape.with_defaults(defaults);
     }
-    let is_same = |known: &RowShape| *known == shape && known.has_defaults_of(&shape);
+    let is_same = |known: &RowShape| *known == shape && known.has_details_of(&shape);
     let same = others.iter().find(|plan| is_same(plan.shape()));
     let shape = same.map_or_else(|| Arc::new(shape), |plan| Arc::clone(plan.shape()));
     Ok(Arc::new(RowPlan::described(shape, optional)))

@@ -65,6 +65,7 @@ pub(crate) struct RawSource {
     tx_id: Option<i64>,
     lsn: Option<i64>,
     sequence: Option<Sequence>,
+    xmin: Option<i64>,
     origin: TextSpan,
     origin_lsn: Option<i64>,
     /// The whole block.
@@ -87,6 +88,7 @@ impl RawSource {
             tx_id: self.tx_id,
             lsn: self.lsn.map(Lsn::from_signed),
             sequence: self.sequence,
+            xmin: self.xmin,
             origin: texts.get(self.origin),
             origin_lsn: self.origin_lsn.map(Lsn::from_signed),
         }
@@ -236,6 +238,8 @@ impl FrameReader<'_, '_> {
                 "table" | "collection" => source.table = self.text("source.table")?,
                 "txId" => source.tx_id = self.number_of(source.connector, "source.txId")?,
                 "lsn" => source.lsn = self.number_of(source.connector, "source.lsn")?,
+                "xmin" if self.reader.eat_null() => {}
+                "xmin" => source.xmin = self.number_of(source.connector, "source.xmin")?,
                 "origin" => source.origin = self.text("source.origin")?,
                 "origin_lsn" => source.origin_lsn = self.integer("source.origin_lsn")?,
                 _ => self.skip()?,

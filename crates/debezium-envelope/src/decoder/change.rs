@@ -31,6 +31,8 @@ pub(super) struct Change {
     pub(super) key: SlotState,
     pub(super) source: RawSource,
     pub(super) ts_ms: Option<i64>,
+    pub(super) ts_us: Option<i64>,
+    pub(super) ts_ns: Option<i64>,
     pub(super) transaction: Option<RawTransaction>,
     pub(super) schema_block: SchemaBlock,
 }
@@ -112,6 +114,7 @@ pub(super) fn check(
         }
         Op::Create | Op::Read | Op::Update | Op::Delete => {}
     }
-    let (ts_ms, transaction) = (frame.ts_ms, frame.transaction.take().transpose()?);
-    Ok(Change { op, before, after, key, source, ts_ms, transaction, schema_block })
+    let Frame { ts_ms, ts_us, ts_ns, .. } = *frame;
+    let transaction = frame.transaction.take().transpose()?;
+    Ok(Change { op, before, after, key, source, ts_ms, ts_us, ts_ns, transaction, schema_block })
 }

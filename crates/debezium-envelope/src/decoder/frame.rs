@@ -255,6 +255,8 @@ pub(super) struct Frame {
     pub(super) after: Image,
     pub(super) op: OpField,
     pub(super) ts_ms: Option<i64>,
+    pub(super) ts_us: Option<i64>,
+    pub(super) ts_ns: Option<i64>,
     pub(super) source: Option<Result<RawSource, DecodeError>>,
     pub(super) transaction: Option<Result<RawTransaction, DecodeError>>,
     /// The `message` member of a logical message.
@@ -271,6 +273,8 @@ impl Frame {
             after: missing(),
             op: OpField::Missing,
             ts_ms: None,
+            ts_us: None,
+            ts_ns: None,
             source: None,
             transaction: None,
             message: None,

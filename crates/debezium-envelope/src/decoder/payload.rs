@@ -71,9 +71,14 @@ impl MessageDecoder {
                         .transpose()
                         .is_some_and(|block| frame.transaction.replace(block).is_some())
                 }
-                ("ts_ms", JsonKind::Number) => {
-                    let ts_ms = self.in_frame(reader, |frame| frame.integer("ts_ms"))??;
-                    std::mem::replace(&mut frame.ts_ms, ts_ms).is_some()
+                ("ts_ms" | "ts_us" | "ts_ns", JsonKind::Number) => {
+                    let (path, place) = match name {
+                        "ts_ms" => ("ts_ms", &mut frame.ts_ms),
+                        "ts_us" => ("ts_us", &mut frame.ts_us),
+                        _ => ("ts_ns", &mut frame.ts_ns),
+                    };
+                    let time = self.in_frame(reader, |frame| frame.integer(path))??;
+                    std::mem::replace(place, time).is_some()
                 }
                 ("message", JsonKind::Object) => {
                     let message = self.in_frame(reader, |frame| frame.logical())?;

@@ -9,16 +9,69 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE};
 
 use super::json::{put_integer, put_java_float, put_string};
+use super::options::{Document, Release};
 use crate::decimal::Decimal;
 use crate::limits::Limits;
 use crate::row::{Bits, BytesText, SemanticType, Value};
 use crate::semantic::PLACEHOLDER;
 
+/// What a value's form depends on besides its type.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Form {
+    /// How many digits of a second the source's type has.
+    pub(super) digits: u8,
+    pub(super) document: Document,
+    pub(super) release: Release,
+    pub(super) origin: Origin,
+    pub(super) part: Part,
+}
+
+/// Where a row has its values from, which shows in what is infinite or missing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The log.
+    Log,
+    /// A query of the snapshot.
+    Snapshot,
+    /// Nowhere: the connector makes them up for an old row.
+    StandIn,
+}
+
+/// What a value is in its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Part {
+    Column,
+    /// The element of an array, which is always read as a query's.
+    Element,
+}
+
+impl Form {
+    fn of_element(self) -> Self {
+        Self { part: Part::Element, ..self }
+    }
+
+    /// Whether the driver's own classes for dates were on the way.
+    fn is_queried(self) -> bool {
+        self.origin == Origin::Snapshot || self.part == Part::Element
+    }
+}
+
 /// Appends a value; `None` when the type has no exact form for it, which is what every pair that is
 /// not listed means.
-pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) -> Option<()> {
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    semantic: &SemanticType,
+    value: Value<'_>,
+    form: Form,
+) -> Option<()> {
     match (semantic, value) {
         (_, Value::Null) => out.extend_from_slice(b"null"),
+        (SemanticType::Uuid, Value::Unavailable) if form.origin == Origin::StandIn => {
+            put_string(out, "");
+        }
+        (SemanticType::Json, Value::Unavailable) if form.document == Document::Hstore => {
+            put_string(out, &format!("{{\"{PLACEHOLDER}\":\"{PLACEHOLDER}\"}}"));
+        }
         (_, Value::Unavailable) => return put_placeholder(out, semantic),
         (SemanticType::Boolean | SemanticType::SelfEvident, Value::Bool(value)) => {
             out.extend_from_slice(if value { b"true" } else { b"false" });
@@ -71,8 +124,8 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
             | Value::Timestamp(_)
             | Value::Instant(_)
             | Value::Interval(_),
-        ) => return temporal::put(out, semantic, value),
-        (semantic, value) => return nested::put(out, semantic, value),
+        ) => return temporal::put(out, semantic, value, form),
+        (semantic, value) => return nested::put(out, semantic, value, form),
     }
     Some(())
 }
@@ -177,7 +230,9 @@ fn put_variable(out: &mut Vec<u8>, decimal: Decimal<'_>) -> Option<()> {
 
 fn put_float32(out: &mut Vec<u8>, value: f32) {
     if value.is_finite() {
-        put_java_float(out, &format!("{value:e}"));
+        let shortest = format!("{value:e}");
+        let reads_back = |text: &str| text.parse() == Ok(value);
+        put_java_float(out, &java_digits(shortest, || format!("{value:.1e}"), reads_back));
     } else {
         put_special_float(out, value.into());
     }
@@ -185,10 +240,27 @@ fn put_float32(out: &mut Vec<u8>, value: f32) {
 
 fn put_float64(out: &mut Vec<u8>, value: f64) {
     if value.is_finite() {
-        put_java_float(out, &format!("{value:e}"));
+        let shortest = format!("{value:e}");
+        let reads_back = |text: &str| text.parse() == Ok(value);
+        put_java_float(out, &java_digits(shortest, || format!("{value:.1e}"), reads_back));
     } else {
         put_special_float(out, value);
     }
+}
+
+/// Java writes at least two digits, and of those that read back the nearest: 4.9E-324 where 5E-324
+/// would do.
+fn java_digits(
+    shortest: String,
+    two_digits: impl FnOnce() -> String,
+    reads_back: impl FnOnce(&str) -> bool,
+) -> String {
+    if shortest.contains('.') {
+        return shortest;
+    }
+    let two_digits = two_digits();
+    let differs = !two_digits.contains(".0e");
+    if differs && reads_back(&two_digits) { two_digits } else { shortest }
 }
 
 fn put_special_float(out: &mut Vec<u8>, value: f64) {
@@ -209,4 +281,23 @@ fn put_uuid(out: &mut Vec<u8>, uuid: [u8; 16]) {
         put_hex(out, &[*byte]);
     }
     out.push(b'"');
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{put_float32, put_float64};
+
+    #[test]
+    fn floats_have_two_digits_at_least_and_the_nearest_of_them() {
+        let text = |put: &dyn Fn(&mut Vec<u8>)| {
+            let mut out = Vec::new();
+            put(&mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(&|out| put_float64(out, f64::from_bits(1))), "4.9E-324");
+        assert_eq!(text(&|out| put_float32(out, f32::from_bits(1))), "1.4E-45");
+        assert_eq!(text(&|out| put_float64(out, 1e23)), "1.0E23");
+        assert_eq!(text(&|out| put_float64(out, 0.001)), "0.001");
+        assert_eq!(text(&|out| put_float64(out, 200_000.0)), "200000.0");
+    }
 }

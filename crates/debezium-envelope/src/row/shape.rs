@@ -28,7 +28,8 @@ impl Column {
 ///
 /// Shapes are compared by value: two messages with equal columns have equal shapes, whichever
 /// decoder made them. They are shared through [`Arc`], so that the usual comparison is one of
-/// pointers. The defaults of the columns are no part of it: what a row means does not depend on them.
+/// pointers. Defaults and presence of the columns are no part of it: what a row means does not depend
+/// on them.
 ///
 /// ```
 /// use debezium_envelope::{Column, RowShape, SemanticType};
@@ -45,17 +46,40 @@ pub struct RowShape {
     columns: Vec<Column>,
     /// A cell for each column, NULL without default; `None` when no column has one.
     defaults: Option<Arc<RowBuffer>>,
+    /// For each column whether it cannot be NULL; empty when none is known to be so.
+    required: Vec<bool>,
 }
 
 impl RowShape {
     /// A shape with these columns, in this order.
     pub fn new(columns: Vec<Column>) -> Self {
-        Self { columns, defaults: None }
+        Self { columns, defaults: None, required: Vec::new() }
     }
 
-    /// The shape with these defaults, a cell for each column.
-    pub(crate) fn with_defaults(self, defaults: RowBuffer) -> Self {
+    /// The shape with these defaults, a cell for each column; NULL stands for none. Their texts have
+    /// to be copies, not parts of a record.
+    #[must_use]
+    pub fn with_defaults(self, defaults: RowBuffer) -> Self {
         Self { defaults: Some(Arc::new(defaults)), ..self }
+    }
+
+    /// The shape in which these columns cannot be NULL.
+    #[must_use]
+    pub fn with_required(self, is_required: impl Fn(&Column) -> bool) -> Self {
+        let required = self.columns.iter().map(is_required).collect();
+        self.with_presence(required)
+    }
+
+    /// The same, with an answer for each column.
+    pub(crate) fn with_presence(self, required: Vec<bool>) -> Self {
+        let required = if required.contains(&true) { required } else { Vec::new() };
+        Self { required, ..self }
+    }
+
+    /// Whether the schema block says that the column at `index` cannot be NULL, as a column with
+    /// NOT NULL and one of the key; false without a schema block.
+    pub fn is_required(&self, index: usize) -> bool {
+        self.required.get(index).copied().unwrap_or_default()
     }
 
     /// What the schema block gives as the default of the column at `index`; `None` without a schema
@@ -69,10 +93,12 @@ impl RowShape {
         (!value.is_null()).then_some(value)
     }
 
-    /// Whether every column has the same default in both shapes, or none in both.
-    pub(crate) fn has_defaults_of(&self, other: &Self) -> bool {
-        (0..self.len().max(other.len()))
-            .all(|index| self.default_of(index) == other.default_of(index))
+    /// Whether every column has the same default in both shapes, or none in both, and the same
+    /// presence.
+    pub(crate) fn has_details_of(&self, other: &Self) -> bool {
+        self.required == other.required
+            && (0..self.len().max(other.len()))
+                .all(|index| self.default_of(index) == other.default_of(index))
     }
 
     /// The columns in message order.

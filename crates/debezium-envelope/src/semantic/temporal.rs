@@ -81,12 +81,11 @@ pub(super) fn decode_timestamp(
 ) -> Result<(), CellError> {
     let count = cell.integer("a 64-bit count of time units since 1970")?;
     let timestamp = match (unit, count) {
-        (TimeUnit::Millis, 9_223_372_036_825_200) | (TimeUnit::Nanos, i64::MAX) => {
-            Timestamp::Infinity
-        }
-        (TimeUnit::Millis, -9_223_372_036_832_400) | (TimeUnit::Nanos, i64::MIN) => {
-            Timestamp::NegInfinity
-        }
+        // Since 3.7 the number of microseconds stands for an infinity of milliseconds too.
+        (TimeUnit::Millis, 9_223_372_036_825_200 | 9_223_372_036_825_200_000)
+        | (TimeUnit::Nanos, i64::MAX) => Timestamp::Infinity,
+        (TimeUnit::Millis, -9_223_372_036_832_400 | -9_223_372_036_832_400_000)
+        | (TimeUnit::Nanos, i64::MIN) => Timestamp::NegInfinity,
         (TimeUnit::Millis, millis) => Timestamp::Millis(millis),
         (TimeUnit::Micros, count) => micros(count),
         (TimeUnit::Nanos, nanos) => Timestamp::Nanos(nanos),

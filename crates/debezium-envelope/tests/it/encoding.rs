@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use debezium_envelope::{
-    Bits, Column, Date, Decimal, Declarations, EncodeError, Envelope, EnvelopeEncoder, Interval,
-    Limits, Lsn, Message, MessageDecoder, Op, Point, RowBuffer, RowShape, SchemaBlock,
-    SemanticType, Sequence, SnapshotMarker, SourceInfo, Time, Timestamp, TransactionBlock, Value,
-    ZonedTime,
+    Bits, Column, Date, Decimal, Declarations, EncodeError, EncoderOptions, Envelope,
+    EnvelopeEncoder, Interval, Limits, Lsn, Message, MessageDecoder, Op, Point, Release, RowBuffer,
+    RowShape, SchemaBlock, SemanticType, Sequence, SnapshotMarker, SourceInfo, Time, Timestamp,
+    TransactionBlock, Value, ZonedTime,
 };
 use proptest::prelude::*;
 
@@ -15,21 +15,13 @@ use crate::owned::{Typed, declarable, same, typed};
 
 const TOPIC: &str = "dbserver1.public.orders";
 
-/// A fixture with the schema that the encoder knows of: no defaults, only keys required.
-fn fixture(name: &str) -> String {
-    let customer = r#"{"type":"int32","optional":false,"field":"customer_id"}"#;
-    let text = value(name).replace("\"default\":0,", "");
-    text.replace(customer, &customer.replace("false", "true"))
-}
-
 #[test]
 fn messages_of_the_orders_table_are_byte_equal_to_the_fixtures() {
     for (form, block) in [("bare", SchemaBlock::Absent), ("schema", SchemaBlock::Present)] {
         for event in ["insert", "update", "delete", "snapshot", "truncate"] {
             let mut decoder = decoder();
-            let text = fixture(&format!("{event} {form}"));
+            let text = value(&format!("{event} {form}"));
             let key = if form == "bare" { BARE_KEY } else { SCHEMA_KEY }.trim_end();
-            let key = key.replace("\"default\":0,", "");
             let mut orders = crate::fixtures::decoder();
             let insert = orders.decode(None, Some(value("insert schema").as_bytes())).unwrap();
             let Message::Change(insert) = insert else { panic!("{insert:?}") };
@@ -94,6 +86,103 @@ fn an_encoder_is_for_one_shape_and_known_types() {
     assert_eq!(out, br#"{"v":7}"#);
 }
 
+#[test]
+fn what_a_release_has_no_member_for_is_refused() {
+    let mut decoder = decoder();
+    let message = decoder.decode(None, Some(value("insert bare").as_bytes())).unwrap();
+    let Message::Change(change) = message else { panic!("{message:?}") };
+    let shape = change.after.unwrap().shape();
+    let source = change.source;
+    let with = |source| Envelope { source, ..change };
+    let cases = [
+        ("ts_us", Envelope { ts_us: Some(1), ..change }, Release::V3_4),
+        ("ts_ns", Envelope { ts_ns: Some(1), ..change }, Release::V3_4),
+        ("source.ts_us", with(SourceInfo { ts_us: Some(1), ..source }), Release::V3_4),
+        ("source.ts_ns", with(SourceInfo { ts_ns: Some(1), ..source }), Release::V3_4),
+        ("source.origin", with(SourceInfo { origin: "node_b", ..source }), Release::V3_7),
+        (
+            "source.origin_lsn",
+            with(SourceInfo { origin_lsn: Some(Lsn(1)), ..source }),
+            Release::V3_7,
+        ),
+    ];
+    for (path, change, since) in cases {
+        for release in [Release::V2_4, Release::V3_4, Release::V3_7] {
+            let options = EncoderOptions::new(SchemaBlock::Absent).release(release);
+            let encoder = EnvelopeEncoder::new(TOPIC, shape, &["order_id"], options).unwrap();
+            let mut out = b"before".to_vec();
+            let result = encoder.value(&change, &mut out);
+            if release >= since {
+                assert_eq!(result, Ok(()), "{path} {release}");
+            } else {
+                assert_eq!(result, Err(EncodeError::UnknownMember { member: path, release }));
+                assert_eq!(out, b"before");
+            }
+        }
+    }
+}
+
+#[test]
+fn the_shape_tells_presence_and_defaults() {
+    let columns = ["id", "name", "qty", "at"].map(|name| {
+        let semantic = match name {
+            "name" => SemanticType::Text,
+            "at" => SemanticType::ZonedTimestamp,
+            _ => SemanticType::Int32,
+        };
+        Column::new(name, semantic)
+    });
+    let mut defaults = RowBuffer::new();
+    defaults.push(Value::Null);
+    defaults.push(Value::Text("-"));
+    defaults.push(Value::Int32(3));
+    defaults.push(Value::Instant(Timestamp::Micros(0)));
+    let shape = RowShape::new(columns.to_vec());
+    let shape = shape.with_defaults(defaults).with_required(|column| &*column.name == "name");
+    let shape = Arc::new(shape);
+    let options = EncoderOptions::new(SchemaBlock::Present).fraction_digits("at", 3);
+    let encoder = EnvelopeEncoder::new("t", &shape, &["id"], options).unwrap();
+    let mut decoder = decoder();
+    let message = decoder.decode(None, Some(value("truncate bare").as_bytes())).unwrap();
+    let Message::Change(change) = message else { panic!("{message:?}") };
+    let mut out = Vec::new();
+    encoder.value(&change, &mut out).unwrap();
+    let out = String::from_utf8(out).unwrap();
+    for field in [
+        r#"{"type":"int32","optional":false,"field":"id"}"#,
+        r#"{"type":"string","optional":false,"default":"-","field":"name"}"#,
+        r#"{"type":"int32","optional":true,"default":3,"field":"qty"}"#,
+        r#""version":1,"default":"1970-01-01T00:00:00.000Z","field":"at"}"#,
+    ] {
+        assert!(out.contains(field), "{field} in {out}");
+    }
+    let unknown = EncoderOptions::new(SchemaBlock::Present).hstore("other");
+    let unknown = EnvelopeEncoder::new("t", &shape, &["id"], unknown);
+    assert!(matches!(unknown, Err(EncodeError::UnknownColumn { .. })));
+}
+
+#[test]
+fn a_tombstone_is_written_from_its_key_alone() {
+    let columns = ["a", "b", "c"].map(|name| Column::new(name, SemanticType::Int32)).to_vec();
+    let key = Arc::new(RowShape::new(vec![columns[2].clone(), columns[0].clone()]));
+    let table = Arc::new(RowShape::new(columns));
+    let encoder = EnvelopeEncoder::new("t", &table, &["c", "a"], SchemaBlock::Absent).unwrap();
+    let mut cells = RowBuffer::new();
+    for number in [1, 2, 3] {
+        cells.push(Value::Int32(number));
+    }
+    let mut out = Vec::new();
+    encoder.key(cells.row(&table, ""), &mut out).unwrap();
+    assert_eq!(out, br#"{"c":3,"a":1}"#);
+    let mut cells = RowBuffer::new();
+    for number in [3, 1] {
+        cells.push(Value::Int32(number));
+    }
+    out.clear();
+    encoder.key(cells.row(&key, ""), &mut out).unwrap();
+    assert_eq!(out, br#"{"c":3,"a":1}"#);
+}
+
 fn source() -> impl Strategy<Value = (i64, Option<i64>, Option<u64>, Option<Option<u64>>)> {
     (any::<i64>(), any::<Option<i64>>(), any::<Option<u64>>(), any::<Option<Option<u64>>>())
 }
@@ -104,7 +193,8 @@ proptest! {
         columns in proptest::collection::vec((any::<String>(), typed()), 1..8),
         (ts_ms, tx_id, lsn, sequence) in source(),
         names in [any::<String>(), any::<String>()],
-        present in any::<bool>(),
+        (present, read) in any::<(bool, bool)>(),
+        release in prop_oneof![Just(Release::V2_4), Just(Release::V3_4), Just(Release::V3_7)],
     ) {
         let mut columns = columns;
         columns.sort_by(|one, two| one.0.cmp(&two.0));
@@ -123,8 +213,13 @@ proptest! {
         let row = buffer.row(&shape, "");
         let [schema, table] = &names;
         let lsn = lsn.map(Lsn);
+        // PostgreSQL's own shapes came with 3.7.
+        let has_native = columns.iter().any(|(_, (_, value))| value.has_native_shape());
+        let release = if has_native { Release::V3_7 } else { release };
+        let finer = (release > Release::V2_4).then_some(ts_ms);
+        let is_newest = release == Release::V3_7;
         let envelope = Envelope {
-            op: Op::Update,
+            op: if read { Op::Read } else { Op::Update },
             before: Some(row),
             after: Some(row),
             key: None,
@@ -132,15 +227,20 @@ proptest! {
                 version: "2.4.2.Final", connector: "postgresql", name: "p", db: "d", schema, table,
                 snapshot: SnapshotMarker::Incremental, ts_ms: Some(ts_ms), tx_id, lsn,
                 sequence: sequence.map(|last| Sequence { last_commit: last.map(Lsn), lsn }),
-                ..SourceInfo::default()
+                ts_us: finer, ts_ns: finer, xmin: tx_id,
+                origin: if is_newest { schema } else { "" },
+                origin_lsn: lsn.filter(|_| is_newest),
             },
             source_json: "",
             ts_ms: Some(ts_ms),
+            ts_us: finer,
+            ts_ns: finer,
             transaction: Some(TransactionBlock { id: table, total_order: 1, data_collection_order: ts_ms }),
             schema_block: block,
         };
         let first = columns.first().map(|(name, _)| name.as_str()).unwrap_or_default();
-        let encoder = EnvelopeEncoder::new("p.s.t", &shape, &[first], block).unwrap();
+        let options = EncoderOptions::new(block).release(release);
+        let encoder = EnvelopeEncoder::new("p.s.t", &shape, &[first], options).unwrap();
         let (mut key, mut value) = (Vec::new(), Vec::new());
         encoder.key(row, &mut key).unwrap();
         encoder.value(&envelope, &mut value).unwrap();
@@ -149,6 +249,7 @@ proptest! {
             let message = decoder.decode(Some(&key), Some(&value)).unwrap();
             let Message::Change(decoded) = message else { panic!("{message:?}") };
             prop_assert_eq!(decoded.source, envelope.source);
+            prop_assert_eq!((decoded.ts_us, decoded.ts_ns), (finer, finer));
             prop_assert_eq!(decoded.transaction, envelope.transaction);
             prop_assert_eq!(decoded.schema_block, block);
             for image in [decoded.before.unwrap(), decoded.after.unwrap()] {
@@ -246,7 +347,7 @@ fn captured() -> [Captured; 10] {
 
 #[test]
 fn captured_columns_are_written_byte_for_byte() {
-    for (semantic, value, schema, json) in captured() {
+    for (semantic, expected, schema, json) in captured() {
         let semantic = SemanticType::parse(semantic).unwrap();
         let shape = Arc::new(RowShape::new(vec![
             Column::new("k", SemanticType::Int32),
@@ -255,9 +356,9 @@ fn captured_columns_are_written_byte_for_byte() {
         let encoder = EnvelopeEncoder::new("t", &shape, &["k"], SchemaBlock::Present).unwrap();
         let mut buffer = RowBuffer::new();
         buffer.push(Value::Int32(1));
-        buffer.push(value);
+        buffer.push(expected);
         let mut decoder = decoder();
-        let text = fixture("insert schema");
+        let text = value("insert schema");
         let message = decoder.decode(None, Some(text.as_bytes())).unwrap();
         let Message::Change(envelope) = message else { panic!("{message:?}") };
         let envelope = Envelope { after: Some(buffer.row(&shape, "")), ..envelope };

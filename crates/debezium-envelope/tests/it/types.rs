@@ -253,6 +253,8 @@ fn timestamps_keep_their_unit_and_know_their_infinities() {
         &[
             ("-1", value(Timestamp::Millis(-1))),
             ("9223372036825200", value(Timestamp::Infinity)),
+            ("9223372036825200000", value(Timestamp::Infinity)),
+            ("-9223372036832400000", value(Timestamp::NegInfinity)),
             ("-9223372036832400", value(Timestamp::NegInfinity)),
         ],
     );

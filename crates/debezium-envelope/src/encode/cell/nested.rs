@@ -2,26 +2,35 @@
 
 use std::io::Write as _;
 
-use super::{put_base64, put_float64, put_uuid};
+use super::{Form, put_base64, put_float64, put_uuid};
 use crate::encode::json::{put_integer, put_string};
+use crate::encode::options::Release;
 use crate::row::{Geometry, NativeShape, Point, SemanticType, Value};
 use crate::semantic::{PLACEHOLDER, PLACEHOLDER_UUID};
 
 /// Appends a value; `None` when the type has no exact form for it.
-pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) -> Option<()> {
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    semantic: &SemanticType,
+    value: Value<'_>,
+    form: Form,
+) -> Option<()> {
     match (semantic, value) {
         // The element of an array may be one more dimension of it.
         (SemanticType::Array { element }, Value::Array(array)) => {
+            let form = form.of_element();
             put_list(out, array.iter(), |out, item| {
                 let inner = if matches!(item, Value::Array(_)) { semantic } else { element };
-                super::put(out, inner, item)
+                super::put(out, inner, item, form)
             })
         }
         (SemanticType::Vector, Value::Array(array)) => {
-            put_list(out, array.iter(), |out, item| put_number(out, &SemanticType::Float64, item))
+            let element = &SemanticType::Float64;
+            put_list(out, array.iter(), |out, item| put_present(out, element, item, form))
         }
         (SemanticType::HalfVector, Value::Array(array)) => {
-            put_list(out, array.iter(), |out, item| put_number(out, &SemanticType::Float32, item))
+            let element = &SemanticType::Float32;
+            put_list(out, array.iter(), |out, item| put_present(out, element, item, form))
         }
         (SemanticType::SparseVector, Value::SparseVector(vector)) => {
             out.extend_from_slice(b"{\"dimensions\":");
@@ -40,10 +49,12 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
             Some(())
         }
         (SemanticType::Map { key, value }, Value::Map(map)) => {
-            put_map(out, (key, value), map.iter())
+            put_map(out, (key, value), map.iter(), form)
         }
         (SemanticType::Point, Value::Point(point)) => put_point(out, point),
-        (SemanticType::Geometry, Value::Geometry(geometry)) => put_geometry(out, geometry),
+        (SemanticType::Geometry, Value::Geometry(geometry)) => {
+            put_geometry(out, geometry, form.release)
+        }
         (SemanticType::Geography, Value::Geometry(geometry)) => put_geography(out, geometry),
         (SemanticType::Circle, Value::Text(text)) => {
             let inside = text.strip_prefix("<(")?.strip_suffix('>')?;
@@ -73,9 +84,14 @@ fn put_member(out: &mut Vec<u8>, name: &str, number: &str) -> Option<()> {
     Some(())
 }
 
-/// A vector's element, which cannot be NULL.
-fn put_number(out: &mut Vec<u8>, semantic: &SemanticType, item: Value<'_>) -> Option<()> {
-    if item.is_null() { None } else { super::put(out, semantic, item) }
+/// A vector's element or a map's key, which cannot be NULL.
+fn put_present(
+    out: &mut Vec<u8>,
+    semantic: &SemanticType,
+    item: Value<'_>,
+    form: Form,
+) -> Option<()> {
+    if item.is_null() { None } else { super::put(out, semantic, item, form) }
 }
 
 fn put_list<T>(
@@ -99,13 +115,14 @@ fn put_map<'v>(
     out: &mut Vec<u8>,
     (key, value): (&SemanticType, &SemanticType),
     pairs: impl Iterator<Item = (Value<'v>, Value<'v>)>,
+    form: Form,
 ) -> Option<()> {
     if *key != SemanticType::Text {
         return put_list(out, pairs, |out, (own_key, own_value)| {
             out.push(b'[');
-            put_number(out, key, own_key)?;
+            put_present(out, key, own_key, form)?;
             out.push(b',');
-            super::put(out, value, own_value)?;
+            super::put(out, value, own_value, form)?;
             out.push(b']');
             Some(())
         });
@@ -118,7 +135,7 @@ fn put_map<'v>(
         let Value::Text(own_key) = own_key else { return None };
         put_string(out, own_key);
         out.push(b':');
-        super::put(out, value, own_value)?;
+        super::put(out, value, own_value, form)?;
     }
     out.push(b'}');
     Some(())
@@ -147,8 +164,11 @@ fn put_srid(out: &mut Vec<u8>, srid: Option<i32>) -> Option<()> {
     }
 }
 
-/// A shape in the form of Debezium 3.7, whose extensions name PostgreSQL's own types.
-fn put_geometry(out: &mut Vec<u8>, geometry: Geometry<'_>) -> Option<()> {
+/// A shape. The extensions, which name PostgreSQL's own types, came with 3.7.
+fn put_geometry(out: &mut Vec<u8>, geometry: Geometry<'_>, release: Release) -> Option<()> {
+    if release < Release::V3_7 {
+        return put_geography(out, geometry);
+    }
     put_shape(out, geometry)?;
     let extensions = match geometry.native() {
         None => "null",

@@ -1,36 +1,45 @@
 //! Days, times, points and spans of time in the wire form of their column's type.
 
+mod structured;
+
 use std::io::Write as _;
 
+use super::{Form, Origin, Part};
 use crate::calendar::civil_from_days;
 use crate::encode::json::{put_integer, put_string};
+use crate::encode::options::{DIGITS_MAX, Release};
 use crate::row::{
-    Date, Interval, IntervalForm, SemanticType, StructuredType, Time, TimeUnit, Timestamp, Value,
-    ZonedTime, write_time,
+    Date, Interval, IntervalForm, SemanticType, Time, TimeUnit, Timestamp, Value, ZonedTime,
+    write_time,
 };
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
 
 /// Appends a temporal value; `None` when the type has no exact form for it.
-pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) -> Option<()> {
+pub(super) fn put(
+    out: &mut Vec<u8>,
+    semantic: &SemanticType,
+    value: Value<'_>,
+    form: Form,
+) -> Option<()> {
     match (semantic, value) {
-        (SemanticType::Structured(kind), value) => put_structured(out, *kind, value),
+        (SemanticType::Structured(kind), value) => structured::put(out, *kind, value, form),
         (SemanticType::Date, Value::Date(date)) => {
-            put_integer(out, day_number(date)?.into());
+            put_integer(out, day_number(date, form)?.into());
             Some(())
         }
-        (SemanticType::IsoDate, Value::Date(date)) => put_iso_date(out, date),
+        (SemanticType::IsoDate, Value::Date(date)) => put_iso_date(out, date, form),
         (SemanticType::Time(unit), Value::Time(time)) => put_time(out, *unit, time),
         (SemanticType::IsoTime, Value::Time(time)) => write!(out, "\"{}Z\"", iso_time(time)?).ok(),
         (SemanticType::ZonedTime, Value::ZonedTime(time)) => put_zoned_time(out, time),
         (SemanticType::Timestamp(unit), Value::Timestamp(timestamp)) => {
-            put_timestamp(out, *unit, timestamp)
+            put_timestamp(out, *unit, timestamp, form.release)
         }
         (SemanticType::IsoTimestamp, Value::Timestamp(timestamp)) => {
-            put_iso_timestamp(out, timestamp)
+            put_iso_timestamp(out, timestamp, form.release)
         }
-        (SemanticType::ZonedTimestamp, Value::Instant(instant)) => put_zoned(out, instant),
+        (SemanticType::ZonedTimestamp, Value::Instant(instant)) => put_zoned(out, instant, form),
         (SemanticType::Interval(form), Value::Interval(interval)) => {
             put_interval(out, *form, interval)
         }
@@ -38,11 +47,13 @@ pub(super) fn put(out: &mut Vec<u8>, semantic: &SemanticType, value: Value<'_>) 
     }
 }
 
-/// The infinities in the numbers of the streaming path; days that are taken by any of those numbers
-/// have no form of their own.
-fn day_number(date: Date) -> Option<i32> {
+/// Days that are taken by any of the numbers for an infinity have no form of their own.
+fn day_number(date: Date, form: Form) -> Option<i32> {
     let days = match date {
-        Date::Infinity => -2_147_472_692,
+        Date::Infinity if form.is_queried() => -622_191_234,
+        Date::NegInfinity if form.is_queried() => -625_821_272,
+        Date::Infinity if form.release < Release::V3_7 => -2_147_472_692,
+        Date::Infinity => 2_146_033_979,
         Date::NegInfinity => -2_147_472_691,
         Date::Days(
             -2_147_472_692 | -2_147_472_691 | -622_191_234 | -622_191_233 | -625_821_272
@@ -67,15 +78,28 @@ fn exact_quotient(number: i64, divisor: i64) -> Option<i64> {
     (number.checked_rem(divisor)? == 0).then(|| number.checked_div(divisor))?
 }
 
-fn put_timestamp(out: &mut Vec<u8>, unit: TimeUnit, timestamp: Timestamp) -> Option<()> {
-    let (infinity, neg_infinity) = match unit {
-        TimeUnit::Millis => (9_223_372_036_825_200, -9_223_372_036_832_400),
-        TimeUnit::Micros => (9_223_372_036_825_200_000, -9_223_372_036_832_400_000),
-        TimeUnit::Nanos => (i64::MAX, i64::MIN),
-    };
+/// The numbers for the infinities, of which other units have had each other's.
+const INFINITIES: [(TimeUnit, i64, i64); 5] = [
+    (TimeUnit::Millis, 9_223_372_036_825_200, -9_223_372_036_832_400),
+    (TimeUnit::Millis, 9_223_372_036_825_200_000, -9_223_372_036_832_400_000),
+    (TimeUnit::Micros, 9_223_372_036_825_200_000, -9_223_372_036_832_400_000),
+    (TimeUnit::Micros, i64::MAX, i64::MIN),
+    (TimeUnit::Nanos, i64::MAX, i64::MIN),
+];
+
+fn put_timestamp(
+    out: &mut Vec<u8>,
+    unit: TimeUnit,
+    timestamp: Timestamp,
+    release: Release,
+) -> Option<()> {
+    let mut known = INFINITIES.iter().filter(|(own, ..)| *own == unit);
+    let (_, infinity, neg_infinity) =
+        if release < Release::V3_7 { known.next()? } else { known.next_back()? };
     let count = match (unit, timestamp) {
         (_, special @ (Timestamp::Infinity | Timestamp::NegInfinity)) => {
-            put_integer(out, if special == Timestamp::Infinity { infinity } else { neg_infinity });
+            let count = if special == Timestamp::Infinity { infinity } else { neg_infinity };
+            put_integer(out, *count);
             return Some(());
         }
         (TimeUnit::Millis, Timestamp::Millis(count))
@@ -88,9 +112,10 @@ fn put_timestamp(out: &mut Vec<u8>, unit: TimeUnit, timestamp: Timestamp) -> Opt
         (TimeUnit::Nanos, Timestamp::Millis(millis)) => millis.checked_mul(1_000_000)?,
         (TimeUnit::Nanos, Timestamp::Micros(micros)) => micros.checked_mul(1_000)?,
     };
-    let taken = count == infinity
-        || count == neg_infinity
-        || (unit == TimeUnit::Micros && matches!(count, i64::MAX | i64::MIN));
+    let is_infinity = |(own, infinity, neg_infinity): &(TimeUnit, i64, i64)| {
+        *own == unit && (count == *infinity || count == *neg_infinity)
+    };
+    let taken = INFINITIES.iter().any(is_infinity);
     if taken {
         return None;
     }
@@ -98,10 +123,16 @@ fn put_timestamp(out: &mut Vec<u8>, unit: TimeUnit, timestamp: Timestamp) -> Opt
     Some(())
 }
 
-/// `YYYY-MM-DDTHH:MM:SS.ffffffZ`, with nine digits when six do not do.
-fn put_zoned(out: &mut Vec<u8>, instant: Timestamp) -> Option<()> {
+/// `YYYY-MM-DDTHH:MM:SS.ffffffZ` with as many digits as the source's type has, or with nine when
+/// that is of a database that keeps nanoseconds.
+fn put_zoned(out: &mut Vec<u8>, instant: Timestamp, form: Form) -> Option<()> {
     let word = match instant {
         Timestamp::Infinity => Some("infinity"),
+        Timestamp::NegInfinity if form.part == Part::Element => {
+            let fraction = format!(".{:0<width$}", "", width = form.digits.into());
+            let fraction = if form.digits == 0 { "" } else { &fraction };
+            return write!(out, "\"+292269055-12-02T23:00:00{fraction}Z\"").ok();
+        }
         Timestamp::NegInfinity => Some("-infinity"),
         Timestamp::Millis(_) | Timestamp::Micros(_) | Timestamp::Nanos(_) => None,
     };
@@ -110,16 +141,22 @@ fn put_zoned(out: &mut Vec<u8>, instant: Timestamp) -> Option<()> {
         return Some(());
     }
     let (days, nanos) = day_and_time(instant)?;
+    let is_epoch = days == 0 && nanos == 0;
     let (seconds, nanos) = (nanos / 1_000_000_000, nanos % 1_000_000_000);
     let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
     out.push(b'"');
     put_day(out, days)?;
-    write!(out, "T{hour:02}:{minute:02}:{second:02}.").ok()?;
-    if nanos % 1_000 == 0 {
-        write!(out, "{:06}Z\"", nanos / 1_000).ok()
-    } else {
-        write!(out, "{nanos:09}Z\"").ok()
+    write!(out, "T{hour:02}:{minute:02}:{second:02}").ok()?;
+    let digits = if form.digits == DIGITS_MAX && nanos % 1_000 != 0 { 9 } else { form.digits };
+    if digits > 0 && !(form.origin == Origin::StandIn && is_epoch) {
+        let unit = 10_i64.checked_pow(9_u32.checked_sub(digits.into())?)?;
+        let (fraction, width) = (exact_quotient(nanos, unit)?, usize::from(digits));
+        write!(out, ".{fraction:0width$}").ok()?;
+    } else if nanos != 0 {
+        return None;
     }
+    out.extend_from_slice(b"Z\"");
+    Some(())
 }
 
 /// Days since 1970 and nanoseconds of that day; `None` for an infinity.
@@ -156,25 +193,39 @@ fn iso_time(time: Time) -> Option<String> {
     Some(text)
 }
 
-fn put_iso_date(out: &mut Vec<u8>, date: Date) -> Option<()> {
+fn put_iso_date(out: &mut Vec<u8>, date: Date, form: Form) -> Option<()> {
+    let special = match date {
+        Date::Infinity if form.is_queried() => "+292278994-08-16Z",
+        Date::NegInfinity if form.is_queried() => "+292269055-12-02Z",
+        Date::Infinity | Date::NegInfinity | Date::Days(_) => "",
+    };
+    if !special.is_empty() {
+        put_string(out, special);
+        return Some(());
+    }
     out.push(b'"');
-    put_day(out, day_number(date)?.into())?;
+    put_day(out, day_number(date, form)?.into())?;
     out.extend_from_slice(b"Z\"");
     Some(())
 }
 
-/// The infinities in the text of the streaming path.
-fn put_iso_timestamp(out: &mut Vec<u8>, timestamp: Timestamp) -> Option<()> {
-    let timestamp = match timestamp {
-        Timestamp::Infinity => Timestamp::Micros(9_223_372_036_825_200_000),
-        Timestamp::NegInfinity => Timestamp::Micros(-9_223_372_036_832_400_000),
+fn put_iso_timestamp(out: &mut Vec<u8>, timestamp: Timestamp, release: Release) -> Option<()> {
+    let special = match timestamp {
+        Timestamp::Infinity if release < Release::V3_7 => "+294247-01-10T04:00:25.2Z",
+        Timestamp::NegInfinity if release < Release::V3_7 => "-290308-12-21T19:59:27.6Z",
+        Timestamp::Infinity => "+292278994-08-16T23:00:00Z",
+        Timestamp::NegInfinity => "-292275055-05-16T23:00:00Z",
         Timestamp::Micros(
             9_223_372_036_825_200_000 | -9_223_372_036_832_400_000 | i64::MAX | i64::MIN,
         ) => {
             return None;
         }
-        own @ (Timestamp::Millis(_) | Timestamp::Micros(_) | Timestamp::Nanos(_)) => own,
+        Timestamp::Millis(_) | Timestamp::Micros(_) | Timestamp::Nanos(_) => "",
     };
+    if !special.is_empty() {
+        put_string(out, special);
+        return Some(());
+    }
     let (days, nanos) = day_and_time(timestamp)?;
     out.push(b'"');
     put_day(out, days)?;
@@ -196,56 +247,4 @@ fn put_interval(out: &mut Vec<u8>, form: IntervalForm, interval: Interval) -> Op
         IntervalForm::Micros | IntervalForm::Nanos => return None,
     }
     Some(())
-}
-
-/// A member for each part, in the order of the connector's schema.
-fn put_structured(out: &mut Vec<u8>, kind: StructuredType, value: Value<'_>) -> Option<()> {
-    let date = |days: i64| {
-        let (year, month, day) = civil_from_days(days)?;
-        Some(format!("\"year\":{year},\"month\":{month},\"day\":{day}"))
-    };
-    let time = |nanos: i64| {
-        let (seconds, nanos) = (nanos / NANOS_PER_SECOND, nanos % NANOS_PER_SECOND);
-        let (hour, minute, second) = (seconds / 3_600, seconds / 60 % 60, seconds % 60);
-        format!("\"hour\":{hour},\"minute\":{minute},\"second\":{second},\"nanos\":{nanos}")
-    };
-    let of_day =
-        |time: Time| Some(time.nanos()).filter(|nanos| (0..=NANOS_PER_DAY).contains(nanos));
-    let parts = match (kind, value) {
-        (
-            _,
-            Value::Date(Date::Infinity)
-            | Value::Timestamp(Timestamp::Infinity)
-            | Value::Instant(Timestamp::Infinity),
-        ) => "\"specialValue\":\"POSITIVE_INFINITY\"".to_owned(),
-        (
-            _,
-            Value::Date(Date::NegInfinity)
-            | Value::Timestamp(Timestamp::NegInfinity)
-            | Value::Instant(Timestamp::NegInfinity),
-        ) => "\"specialValue\":\"NEGATIVE_INFINITY\"".to_owned(),
-        (StructuredType::Date, Value::Date(Date::Days(days))) => date(days.into())?,
-        (StructuredType::Time, Value::Time(value)) => time(of_day(value)?),
-        (StructuredType::Timestamp, Value::Timestamp(value)) => {
-            let (days, nanos) = day_and_time(value)?;
-            format!("{},{}", date(days)?, time(nanos))
-        }
-        (StructuredType::ZonedTimestamp, Value::Instant(value)) => {
-            let (days, nanos) = day_and_time(value)?;
-            format!("{},{},\"offsetSeconds\":0", date(days)?, time(nanos))
-        }
-        (StructuredType::ZonedTime, Value::ZonedTime(value)) => {
-            format!("{},\"offsetSeconds\":{}", time(of_day(value.time)?), value.offset_seconds)
-        }
-        (StructuredType::Interval, Value::Interval(Interval { months, days, micros })) => {
-            let (years, months) = (months / 12, months % 12);
-            let (seconds, nanos) = (micros / 1_000_000, (micros % 1_000_000).checked_mul(1_000)?);
-            format!(
-                "\"years\":{years},\"months\":{months},\"days\":{days},\"hours\":0,\
-                 \"minutes\":0,\"seconds\":{seconds},\"nanos\":{nanos}"
-            )
-        }
-        _ => return None,
-    };
-    write!(out, "{{{parts}}}").ok()
 }
