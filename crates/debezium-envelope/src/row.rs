@@ -19,6 +19,7 @@ mod value;
 mod view;
 
 pub use bits::Bits;
+pub(crate) use buffer::ScratchFull;
 pub use buffer::{ListMark, RowBuffer};
 pub use catalog::{
     BinaryMode, CatalogKind, CatalogType, ConnectorModes, DecimalMode, HstoreMode, IntervalMode,
