@@ -106,7 +106,7 @@ fn refuse_cut_in(row: Row<'_>) -> Result<(), DecodeError> {
     }
 }
 
-const CUT: &str = "a count of microseconds since 1970, which it was cut to";
+const CUT: &str = "64-bit microseconds since 1970, to which it was cut";
 
 /// The first column with such a timestamp, alone or in an array.
 fn column_with(row: Row<'_>, is_it: impl Fn(&SemanticType, Timestamp) -> bool) -> Option<Box<str>> {
