@@ -34,8 +34,8 @@ pub struct Limits {
     /// Most digits of a decimal after its point. Default 16,383, PostgreSQL's own bound.
     pub decimal_scale_max: u32,
     /// Most zeros that a JSON number may gain when it is brought to its declared scale: `1e131071` has
-    /// eight characters and 131,072 digits. Default 16,383, what the widest scale of PostgreSQL asks
-    /// of an integer.
+    /// eight characters and 131,072 digits. Default 1,000, the widest scale that PostgreSQL lets a
+    /// column declare.
     pub decimal_growth_max: u32,
 }
 
@@ -49,7 +49,7 @@ impl Default for Limits {
             scratch_bytes_max: 128 << 20,
             decimal_digits_max: 131_072,
             decimal_scale_max: 16_383,
-            decimal_growth_max: 16_383,
+            decimal_growth_max: 1_000,
         }
     }
 }

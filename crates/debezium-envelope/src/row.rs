@@ -13,13 +13,13 @@ mod grammar;
 mod list;
 mod semantic_type;
 mod shape;
+mod span;
 mod spatial;
 mod temporal;
 mod value;
 mod view;
 
 pub use bits::Bits;
-pub(crate) use buffer::ScratchFull;
 pub use buffer::{ListMark, RowBuffer};
 pub use catalog::{
     BinaryMode, CatalogKind, CatalogType, ConnectorModes, DecimalMode, HstoreMode, IntervalMode,
@@ -30,6 +30,7 @@ pub(crate) use list::DIMENSIONS_MAX;
 pub use list::{Array, Map, SparseVector};
 pub use semantic_type::{BytesText, IntervalForm, SemanticType, StructuredType, TimeUnit};
 pub use shape::{Column, RowShape};
+pub(crate) use span::ScratchFull;
 pub use spatial::{Geometry, NativeShape, Point};
 pub(crate) use temporal::write_time;
 pub use temporal::{Date, Interval, Time, Timestamp, ZonedTime};

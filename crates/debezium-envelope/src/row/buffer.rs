@@ -6,31 +6,12 @@ use std::sync::Arc;
 use super::bits::Bits;
 use super::list::{Array, Map, SparseVector};
 use super::shape::RowShape;
+use super::span::{SCRATCH_BYTES_MAX, ScratchFull, Span};
 use super::spatial::{Geometry, NativeShape, Point};
 use super::temporal::{Date, Interval, Time, Timestamp, ZonedTime};
 use super::value::Value;
 use super::view::Row;
 use crate::decimal::Decimal;
-
-/// Where the bytes or the elements of a cell stand. Records are limited to far less than 4 GiB, so 32
-/// bits do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// `None` for a range beyond 4 GiB.
-    fn new(range: &Range<usize>) -> Option<Self> {
-        Some(Self { start: range.start.try_into().ok()?, end: range.end.try_into().ok()? })
-    }
-
-    pub(super) fn range(self) -> Range<usize> {
-        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-        place(self.start)..place(self.end)
-    }
-}
 
 /// One decoded cell without a lifetime.
 #[derive(Debug, Clone, Copy)]
@@ -142,18 +123,10 @@ impl Default for RowBuffer {
     }
 }
 
-/// What 32-bit spans can address.
-const SCRATCH_BYTES_MAX: usize = 0xffff_ffff;
-
-/// A value that would take a row's scratch space past its bound, and was not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ScratchFull;
-
 /// Why the public methods may panic where the decoder gets an error.
 const FULL: &str = "the values that are copied into one row stay below 4 GiB";
 
-/// Each element takes a byte of a record at least, and records are limited to far less than 4 GiB.
-const LISTS: &str = "the lists of one row have fewer than 4 thousand million elements";
+const LISTS: &str = "an element takes a byte of a record, which has far less than 4 GiB";
 
 /// Where a list of a [`RowBuffer`] began; see [`RowBuffer::open_list`].
 #[derive(Debug, Clone, Copy)]
@@ -285,7 +258,7 @@ impl RowBuffer {
         let start = self.items.len();
         let from = list.0.min(self.cells.len());
         self.items.extend(self.cells.drain(from..));
-        scratch_span(start, self.items.len())
+        Span::in_scratch(start, self.items.len())
     }
 
     /// Puts the last cell in the place of the one at `index`: how a list that was built behind the
@@ -296,7 +269,7 @@ impl RowBuffer {
         }
     }
 
-    /// Notes that a timestamp may have wrapped or been cut, so that rows without any need no search.
+    /// Notes that a timestamp may have wrapped or been cut: rows without any need no search.
     pub(crate) fn note_suspect(&mut self) {
         self.suspect = true;
     }
@@ -327,7 +300,17 @@ impl RowBuffer {
         }
     }
 
+    /// A cell of what the value says; without one, no part of a list is left among the cells.
     fn cell_of(&mut self, value: Value<'_>) -> Result<Cell, ScratchFull> {
+        let len = self.cells.len();
+        let cell = self.copy(value);
+        if cell.is_err() {
+            self.cells.truncate(len);
+        }
+        cell
+    }
+
+    fn copy(&mut self, value: Value<'_>) -> Result<Cell, ScratchFull> {
         Ok(match value {
             Value::Null => Cell::Null,
             Value::Unavailable => Cell::Unavailable,
@@ -342,7 +325,7 @@ impl RowBuffer {
                 self.reserve(text.len())?;
                 let start = self.text.len();
                 self.text.push_str(text);
-                Cell::ScratchText(scratch_span(start, self.text.len())?)
+                Cell::ScratchText(Span::in_scratch(start, self.text.len())?)
             }
             Value::Bytes(bytes) => Cell::Bytes(self.scratch_bytes(bytes)?),
             Value::Bits(bits) => {
@@ -380,7 +363,7 @@ impl RowBuffer {
             Value::Point(Point { x, y, srid }) => {
                 let span = self.scratch_bytes(&x.to_be_bytes())?;
                 let end = self.scratch_bytes(&y.to_be_bytes())?;
-                Cell::Point { span: Span { start: span.start, end: end.end }, srid }
+                Cell::Point { span: span.through(end), srid }
             }
             Value::Geometry(geometry) => Cell::Geometry {
                 span: self.scratch_bytes(geometry.wkb())?,
@@ -412,7 +395,7 @@ impl RowBuffer {
         self.reserve(bytes.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        scratch_span(start, self.bytes.len())
+        Span::in_scratch(start, self.bytes.len())
     }
 
     /// Checks that so many bytes more stay within the bound, before they cost memory.
@@ -489,8 +472,4 @@ impl RowBuffer {
             }
         }
     }
-}
-
-fn scratch_span(start: usize, end: usize) -> Result<Span, ScratchFull> {
-    Span::new(&(start..end)).ok_or(ScratchFull)
 }

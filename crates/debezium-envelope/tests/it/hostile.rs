@@ -2,7 +2,7 @@
 //! decoder usable.
 
 use debezium_envelope::{
-    DecimalError, Declarations, DecodeError, Limits, Message, MessageDecoder, SemanticType,
+    DecimalError, Declarations, DecodeError, Limits, Message, MessageDecoder, SemanticType, Value,
 };
 
 use crate::fixtures::{BARE_KEY, SCHEMA_KEY, VALUES, declarations, decoder, rich, value};
@@ -177,6 +177,9 @@ fn a_number_that_grows_at_its_declared_scale_is_refused() {
         let reason = DecimalError::TooMuchGrowth {};
         assert_eq!(error, DecodeError::InvalidDecimal { column: "v".into(), reason });
     }
+    let reason = DecimalError::TooMuchGrowth {};
+    let wide = array_of_decimals(1_001, "1", 2, Limits::default());
+    assert_eq!(wide, DecodeError::InvalidDecimal { column: "v".into(), reason });
     let code = |scale, number: &str, limits| array_of_decimals(scale, number, 2, limits).code();
     let narrow = Limits { decimal_growth_max: 0, ..Limits::default() };
     assert_eq!(code(40, "1", narrow), "decimal_invalid");
@@ -188,10 +191,35 @@ fn zeros_that_a_scale_adds_are_bounded_for_the_whole_row() {
     let one = "1";
     let megabyte = Limits { scratch_bytes_max: 1 << 20, ..Limits::default() };
     let all = Limits { decimal_growth_max: u32::MAX, ..megabyte };
-    for (scale, number, limits) in [(16_383, one, megabyte), (0, "1e131071", all)] {
+    for (scale, number, limits) in [(1_000, one, megabyte), (0, "1e131071", all)] {
         let error = array_of_decimals(scale, number, 60_000, limits);
         assert_eq!(error, DecodeError::RowTooLarge { column: "v".into(), bytes_max: 1 << 20 });
     }
+}
+
+/// Defaults in a schema block are values too, and are kept as long as the block.
+#[test]
+fn defaults_that_grow_are_left_out() {
+    let decimal = r#"{"type":"bytes","name":"org.apache.kafka.connect.data.Decimal","parameters":{"scale":"1000"}}"#;
+    let many = vec!["1"; 2_000].join(",");
+    let field = |index: usize| {
+        format!(r#"{{"type":"array","items":{decimal},"default":[{many}],"field":"c{index}"}}"#)
+    };
+    let mut fields: Vec<String> = (0..8).map(field).collect();
+    fields.push(r#"{"type":"int32","default":7,"field":"last"}"#.to_owned());
+    let payload: Vec<String> = (0..8).map(|index| format!("\"c{index}\":[]")).collect();
+    let (fields, payload) = (fields.join(","), payload.join(","));
+    let key = format!(
+        r#"{{"schema":{{"type":"struct","fields":[{fields}]}},"payload":{{{payload},"last":1}}}}"#
+    );
+    let mut decoder = decoder();
+    let Ok(Message::Tombstone(tombstone)) = decoder.decode(Some(key.as_bytes()), None) else {
+        panic!("a key")
+    };
+    let row = tombstone.key.unwrap();
+    assert!(row.shape().default_of(0).is_some(), "the first one is small enough");
+    assert!((1..8).all(|index| row.shape().default_of(index).is_none()));
+    assert_eq!(row.shape().default_of(8), Some(Value::Int32(7)));
 }
 
 #[test]
