@@ -3,8 +3,10 @@
 use std::fmt;
 
 use crate::decimal::DecimalError;
+use crate::foreign::ForeignFormat;
 use crate::json::{JsonError, JsonKind};
 use crate::limits::Limits;
+use crate::row::ScratchFull;
 
 /// The half of a Kafka record that an error speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,6 +74,25 @@ pub enum DecodeError {
         /// The limit.
         depth_max: u32,
     },
+    /// A number longer than [`Limits::number_bytes_max`](crate::Limits::number_bytes_max).
+    #[error("refused a {side} with a number longer than {bytes_max} bytes at byte {at}")]
+    NumberTooLong {
+        /// Key or value.
+        side: Side,
+        /// Where the number begins.
+        at: usize,
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// Values that need more than [`Limits::scratch_bytes_max`](crate::Limits::scratch_bytes_max)
+    /// beside the record.
+    #[error("refused the column {column}, whose row needs more than {bytes_max} bytes of memory")]
+    RowTooLarge {
+        /// The column that passed the limit.
+        column: Box<str>,
+        /// The limit.
+        bytes_max: usize,
+    },
     /// More values than [`Limits::tokens_max`](crate::Limits::tokens_max).
     #[error("refused a {side} of more than {tokens_max} JSON values")]
     TooManyTokens {
@@ -79,6 +100,12 @@ pub enum DecodeError {
         side: Side,
         /// The limit.
         tokens_max: u32,
+    },
+    /// Bytes in another format than JSON text, which their beginning tells.
+    #[error("read a value that looks like {found} where JSON text was expected", found = .found.name())]
+    NotJson {
+        /// The format.
+        found: ForeignFormat,
     },
     /// JSON, but not an object.
     #[error("read a {side} that is {found} where an object was expected", found = .found.name())]
@@ -131,6 +158,13 @@ pub enum DecodeError {
     /// A delete that has neither an old row nor a key.
     #[error("read a delete with neither the row before the change nor a key")]
     MissingBefore {},
+    /// A key and the row after the change have different values in a column of the key, so that they
+    /// speak of different rows.
+    #[error("read a key whose column {column} differs from the row after the change")]
+    KeyMismatch {
+        /// The column.
+        column: Box<str>,
+    },
     /// A row has a member that its schema does not describe.
     #[error("read the column {column}, which the schema block does not describe")]
     UndescribedColumn {
@@ -197,7 +231,10 @@ impl DecodeError {
             Self::InvalidUtf8 { .. } => "invalid_utf8",
             Self::MalformedJson { .. } => "malformed_json",
             Self::TooDeep { .. } => "too_deep",
+            Self::NumberTooLong { .. } => "number_too_long",
+            Self::RowTooLarge { .. } => "row_too_large",
             Self::TooManyTokens { .. } => "too_many_tokens",
+            Self::NotJson { .. } => "not_json",
             Self::NotAnObject { .. } => "not_an_object",
             Self::UnreadableKey {} => "unreadable_key",
             Self::InvalidSchema { .. } => "invalid_schema",
@@ -207,6 +244,7 @@ impl DecodeError {
             Self::UnknownOperation {} => "unknown_operation",
             Self::MissingAfter { .. } => "missing_after",
             Self::MissingBefore {} => "missing_before",
+            Self::KeyMismatch { .. } => "key_mismatch",
             Self::UndescribedColumn { .. } => "undescribed_column",
             Self::UndeclaredType { .. } => "undeclared_type",
             Self::WrongType { .. } => "wrong_type",
@@ -226,13 +264,17 @@ impl DecodeError {
             | Self::OutOfRange { column, .. }
             | Self::InvalidText { column, .. }
             | Self::WrappedTimestamp { column }
+            | Self::RowTooLarge { column, .. }
+            | Self::KeyMismatch { column }
             | Self::InvalidDecimal { column, .. } => Some(column),
             Self::RecordTooLarge { .. }
             | Self::EmptyValue {}
             | Self::InvalidUtf8 { .. }
             | Self::MalformedJson { .. }
             | Self::TooDeep { .. }
+            | Self::NumberTooLong { .. }
             | Self::TooManyTokens { .. }
+            | Self::NotJson { .. }
             | Self::NotAnObject { .. }
             | Self::UnreadableKey {}
             | Self::InvalidSchema { .. }
@@ -249,12 +291,19 @@ impl DecodeError {
     /// producer.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::RecordTooLarge { .. } | Self::TooDeep { .. } | Self::TooManyTokens { .. } => {
-                Some("raise the limit if the producer is trusted")
-            }
+            Self::RecordTooLarge { .. }
+            | Self::TooDeep { .. }
+            | Self::NumberTooLong { .. }
+            | Self::RowTooLarge { .. }
+            | Self::TooManyTokens { .. } => Some("raise the limit if the producer is trusted"),
             Self::MalformedJson { .. } | Self::InvalidUtf8 { .. } | Self::NotAnObject { .. } => {
                 Some("check that the connector uses Kafka Connect's JsonConverter")
             }
+            Self::NotJson { found } => Some(found.hint()),
+            Self::KeyMismatch { .. } => Some(
+                "check the connector's transforms and column masks: one changes a key column in the \
+                 key or in the value alone",
+            ),
             Self::UnreadableKey {} => Some("check the connector's key converter"),
             Self::UndeclaredType { .. } => Some("declare the column's type"),
             Self::WrongType { .. }
@@ -288,10 +337,25 @@ impl DecodeError {
         }
     }
 
+    /// The same fault, named by the format of the value when that is another one than JSON text.
+    pub(crate) fn of_value(self, value: &[u8]) -> Self {
+        let is_no_text = matches!(
+            self,
+            Self::MalformedJson { side: Side::Value, .. }
+                | Self::InvalidUtf8 { side: Side::Value, .. }
+        );
+        match is_no_text.then(|| ForeignFormat::of(value)).flatten() {
+            Some(found) => Self::NotJson { found },
+            None => self,
+        }
+    }
+
     /// The same fault of a value of which this many bytes were known before it was read.
     pub(crate) fn behind(mut self, before: usize) -> Self {
         if let Self::MalformedJson { side: Side::Value, at, .. }
-        | Self::TooDeep { side: Side::Value, at, .. } = &mut self
+        | Self::TooDeep { side: Side::Value, at, .. }
+        | Self::NumberTooLong { side: Side::Value, at, .. }
+        | Self::InvalidUtf8 { side: Side::Value, at } = &mut self
         {
             *at = at.saturating_add(before);
         }
@@ -303,6 +367,9 @@ impl DecodeError {
         match error {
             JsonError::Malformed { at, expected } => Self::MalformedJson { side, at, expected },
             JsonError::TooDeep { at } => Self::TooDeep { side, at, depth_max: limits.depth() },
+            JsonError::NumberTooLong { at } => {
+                Self::NumberTooLong { side, at, bytes_max: limits.number_bytes() }
+            }
             JsonError::TooManyTokens => Self::TooManyTokens { side, tokens_max: limits.tokens_max },
         }
     }
@@ -312,16 +379,36 @@ impl DecodeError {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CellError {
     Json(JsonError),
-    WrongType { expected: &'static str, found: JsonKind },
-    OutOfRange { expected: &'static str },
-    InvalidText { expected: &'static str },
+    WrongType {
+        expected: &'static str,
+        found: JsonKind,
+    },
+    OutOfRange {
+        expected: &'static str,
+    },
+    InvalidText {
+        expected: &'static str,
+    },
     Decimal(DecimalError),
-    Undeclared { found: JsonKind },
+    Undeclared {
+        found: JsonKind,
+    },
+    /// A member of the value stands twice.
+    Twice {
+        member: &'static str,
+    },
+    ScratchFull,
 }
 
 impl From<JsonError> for CellError {
     fn from(error: JsonError) -> Self {
         Self::Json(error)
+    }
+}
+
+impl From<ScratchFull> for CellError {
+    fn from(_: ScratchFull) -> Self {
+        Self::ScratchFull
     }
 }
 
@@ -344,6 +431,12 @@ impl CellError {
             Self::InvalidText { expected } => DecodeError::InvalidText { column, expected },
             Self::Decimal(reason) => DecodeError::InvalidDecimal { column, reason },
             Self::Undeclared { found } => DecodeError::UndeclaredType { column, found },
+            Self::Twice { member } => {
+                DecodeError::DuplicateField { path: format!("{column}.{member}").into() }
+            }
+            Self::ScratchFull => {
+                DecodeError::RowTooLarge { column, bytes_max: limits.scratch_bytes_max }
+            }
         }
     }
 }

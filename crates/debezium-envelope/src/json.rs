@@ -23,6 +23,8 @@ pub(crate) enum JsonError {
     Malformed { at: usize, expected: &'static str },
     /// Nesting passes the limit.
     TooDeep { at: usize },
+    /// A number passes the limit.
+    NumberTooLong { at: usize },
     /// More values than the limit allows.
     TooManyTokens,
 }
@@ -81,6 +83,7 @@ pub(crate) struct Reader<'t> {
     at: usize,
     tokens_left: u32,
     depth_max: u32,
+    number_bytes_max: usize,
 }
 
 /// The kinds of the enclosing containers as a stack of bits, innermost lowest; set for an object.
@@ -108,7 +111,13 @@ impl Nesting {
 
 impl<'t> Reader<'t> {
     pub(crate) fn new(text: &'t str, limits: &Limits) -> Self {
-        Self { text, at: 0, tokens_left: limits.tokens_max, depth_max: limits.depth() }
+        Self {
+            text,
+            at: 0,
+            tokens_left: limits.tokens_max,
+            depth_max: limits.depth(),
+            number_bytes_max: limits.number_bytes(),
+        }
     }
 
     /// A reader from here on that allows two levels more, for stepping over a payload with its rows:
@@ -253,7 +262,7 @@ impl<'t> Reader<'t> {
         Ok(name)
     }
 
-    /// A number in the grammar of JSON.
+    /// A number in the grammar of JSON, within the limit of length.
     pub(crate) fn number(&mut self) -> Result<NumberToken<'t>, JsonError> {
         self.skip_space();
         let start = self.at;
@@ -275,6 +284,9 @@ impl<'t> Reader<'t> {
                 self.advance(1);
             }
             self.digits()?;
+        }
+        if self.at.saturating_sub(start) > self.number_bytes_max {
+            return Err(JsonError::NumberTooLong { at: start });
         }
         Ok(NumberToken { text: self.slice(start..self.at), integer })
     }

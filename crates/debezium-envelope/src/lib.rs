@@ -56,6 +56,12 @@
 //! - A column under a name that no version of Debezium's PostgreSQL connector writes is
 //!   [`SemanticType::Unsupported`] with NULL cells unless it is declared, and the rest of the row is
 //!   decoded. Whoever writes such rows somewhere has to refuse these columns by their type.
+//! - A moment after 294247-01-10 04:00:54 has no count of microseconds since 1970. Up to PostgreSQL's
+//!   last day it is decoded where it is whole milliseconds, and refused otherwise. The greatest count is
+//!   an infinity since Debezium 3.7; before, the connector cut later moments to it, and it is refused.
+//! - A key with another value than the row after the change, in a column that both have, is
+//!   [`DecodeError::KeyMismatch`]. A connector that masks or transforms key columns in the value alone
+//!   is read by leaving the key out.
 //! - The placeholder for unavailable values is Debezium's default one, in every operation. A source
 //!   that stores this very text loses it.
 //! - A NULL in a column with a default arrives from the converter as that default unless
@@ -67,6 +73,11 @@
 #[doc = include_str!("../docs/types.md")]
 pub mod types {}
 
+/// Compiles the example of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;
+
 mod calendar;
 mod decimal;
 mod declarations;
@@ -74,6 +85,7 @@ mod decoder;
 mod encode;
 mod error;
 mod flattened;
+mod foreign;
 mod json;
 mod limits;
 mod lsn;
@@ -92,6 +104,7 @@ pub use encode::{
 };
 pub use error::{DecodeError, Side};
 pub use flattened::{Flattened, FlattenedRow, FlattenedState};
+pub use foreign::ForeignFormat;
 pub use json::JsonKind;
 pub use limits::Limits;
 pub use lsn::{Lsn, ParseLsnError, Sequence};

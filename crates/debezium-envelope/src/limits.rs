@@ -20,10 +20,23 @@ pub struct Limits {
     pub depth_max: u32,
     /// Most JSON values in one key or one value. Default one million.
     pub tokens_max: u32,
+    /// Longest JSON number, wherever it stands, also in members that are not looked at. Default
+    /// 147,457: a sign, all digits that PostgreSQL's `numeric` can have, and a point. Values below 20
+    /// count as 20, which any 64-bit integer needs.
+    pub number_bytes_max: usize,
+    /// Most bytes that the values of one row may take beside the record: text with escapes, bytes,
+    /// wide decimals, parts of arrays and maps. Default 128 MiB, twice the default length of a record:
+    /// only a decimal that gains zeros at its declared scale is longer than its text, so that no
+    /// message of Debezium's comes near. Values above 4 GiB count as 4 GiB.
+    pub scratch_bytes_max: usize,
     /// Most digits of a decimal before its point. Default 131,072, PostgreSQL's own bound.
     pub decimal_digits_max: u32,
     /// Most digits of a decimal after its point. Default 16,383, PostgreSQL's own bound.
     pub decimal_scale_max: u32,
+    /// Most zeros that a JSON number may gain when it is brought to its declared scale: `1e131071` has
+    /// eight characters and 131,072 digits. Default 1,000, the widest scale that PostgreSQL lets a
+    /// column declare.
+    pub decimal_growth_max: u32,
 }
 
 impl Default for Limits {
@@ -32,8 +45,11 @@ impl Default for Limits {
             record_bytes_max: 64 << 20,
             depth_max: 64,
             tokens_max: 1_000_000,
+            number_bytes_max: 147_457,
+            scratch_bytes_max: 128 << 20,
             decimal_digits_max: 131_072,
             decimal_scale_max: 16_383,
+            decimal_growth_max: 1_000,
         }
     }
 }
@@ -42,6 +58,11 @@ impl Limits {
     /// The largest accepted record after the clamp that 32-bit spans need.
     pub(crate) fn record_bytes(&self) -> usize {
         self.record_bytes_max.min(1 << 30)
+    }
+
+    /// The longest accepted number, after the clamp that the reader's fast path for short integers needs.
+    pub(crate) fn number_bytes(&self) -> usize {
+        self.number_bytes_max.max(20)
     }
 
     /// The deepest accepted nesting, after the clamp that the reader's stack of 128 bits needs: two of

@@ -314,7 +314,8 @@ impl TransactionMarker {
 /// How many events of a table a transaction has.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 pub struct CollectionCount {
-    /// The table, as `schema.table` for PostgreSQL.
+    /// The table, as `schema.table` for PostgreSQL. Debezium 3 counts logical messages as well, under the
+    /// name of a Java object that ends in `LogicalDecodingMessageId@` and another number each time.
     #[serde(rename = "data_collection")]
     pub collection: String,
     /// Its captured events. A key change counts twice, a tombstone not at all.

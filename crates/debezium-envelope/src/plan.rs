@@ -69,6 +69,7 @@ impl RowPlan {
         target: &mut RowTarget<'_>,
     ) -> Result<RowRead, DecodeError> {
         target.buffer.clear();
+        target.buffer.bound_scratch(target.limits.scratch_bytes_max);
         target.buffer.resize(self.keys.len());
         reader.open_object().map_err(|error| target.json(error))?;
         for (index, (key, column)) in self.keys.iter().zip(self.shape.columns()).enumerate() {

@@ -11,7 +11,7 @@ use crate::flattened::Flattened;
 use crate::json::Reader;
 use crate::limits::Limits;
 use crate::plan::{RowPlan, RowRead, RowTarget};
-use crate::row::{Column, RowBuffer, RowShape};
+use crate::row::{Column, RowBuffer, RowShape, ScratchFull};
 use crate::semantic::{self, Scratch};
 
 /// How many schema blocks a decoder remembers. One is the rule; a few more serve topics whose
@@ -162,12 +162,18 @@ fn compile_struct(
     Ok(Arc::new(RowPlan::described(shape, optional)))
 }
 
-/// The columns' defaults, read as values of these columns. One that cannot be read is left out: only
-/// the recognition of defaults among values is lost with it.
+/// Most bytes that the defaults of one struct take: they are kept as long as the schema is, and a
+/// table's own are some dozens.
+const DEFAULTS_BYTES_MAX: usize = 1 << 20;
+
+/// The columns' defaults, read as values of these columns. One that cannot be read or kept is left out:
+/// only the recognition of defaults among values is lost with it.
 fn defaults(fields: &[&ConnectSchema], columns: &[Column]) -> Option<RowBuffer> {
     fields.iter().find(|field| field.default.is_some())?;
-    let (limits, mut scratch) = (Limits::default(), Scratch::default());
+    let limits = Limits { scratch_bytes_max: DEFAULTS_BYTES_MAX, ..Limits::default() };
+    let mut scratch = Scratch::default();
     let mut defaults = RowBuffer::new();
+    defaults.bound_scratch(DEFAULTS_BYTES_MAX);
     let mut buffer = RowBuffer::new();
     for (field, column) in fields.iter().zip(columns) {
         let shape = Arc::new(RowShape::new(vec![column.clone()]));
@@ -183,13 +189,12 @@ fn defaults(fields: &[&ConnectSchema], columns: &[Column]) -> Option<RowBuffer> 
             side: Side::Value,
         };
         let read = row.as_deref().map(|row| plan.read(&mut Reader::new(row, &limits), &mut target));
-        match (read, &row) {
-            (Some(Ok(RowRead::Done)), Some(row)) => {
-                defaults.push(buffer.row(&shape, row).get(0));
-            }
-            _ => {
-                defaults.push_null();
-            }
+        let kept = match (read, &row) {
+            (Some(Ok(RowRead::Done)), Some(row)) => defaults.append(buffer.row(&shape, row).get(0)),
+            _ => Err(ScratchFull),
+        };
+        if kept.is_err() {
+            defaults.push_null();
         }
     }
     Some(defaults)

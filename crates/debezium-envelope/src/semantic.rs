@@ -82,23 +82,38 @@ impl<'t> CellInput<'_, 't> {
         }
     }
 
-    /// Reads an object: `read` takes the value of a member, or answers false to have it stepped over.
+    /// Reads an object: `read` takes the value of one of the `members`, or answers false to have it
+    /// stepped over, as all others are. None of the `members`, which are at most 32, may stand twice.
     fn each_member(
         &mut self,
         expected: &'static str,
-        mut read: impl FnMut(&str, &mut Self) -> Result<bool, CellError>,
+        members: &[&'static str],
+        mut read: impl FnMut(&'static str, &mut Self) -> Result<bool, CellError>,
     ) -> Result<(), CellError> {
         if self.reader.kind()? != JsonKind::Object {
             return Err(self.wrong_type(expected));
         }
         self.reader.open_object()?;
         let mut first = true;
+        let mut met = 0_u32;
         while let Some(name) = self.reader.member(first)? {
             first = false;
             // No member of a known name needs an escape.
             let name = self.reader.slice(name.range);
+            let bits = std::iter::successors(Some(1_u32), |bit| bit.checked_shl(1));
+            let known = members.iter().zip(bits).find(|(member, _)| **member == name);
             let at = self.reader.at();
-            if !read(name, self)? {
+            let is_read = match known {
+                Some((member, bit)) if met & bit != 0 => {
+                    return Err(CellError::Twice { member });
+                }
+                Some((member, bit)) => {
+                    met |= bit;
+                    read(member, self)?
+                }
+                None => false,
+            };
+            if !is_read {
                 self.reader.seek(at);
                 self.reader.skip_value()?;
             }
@@ -106,8 +121,8 @@ impl<'t> CellInput<'_, 't> {
         Ok(())
     }
 
-    fn set(&mut self, value: Value<'_>) {
-        self.buffer.set(self.index, value);
+    fn set(&mut self, value: Value<'_>) -> Result<(), CellError> {
+        self.buffer.put(self.index, value).map_err(CellError::from)
     }
 
     fn wrong_type(&mut self, expected: &'static str) -> CellError {

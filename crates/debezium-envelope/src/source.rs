@@ -152,7 +152,12 @@ const SOURCE_MEMBERS: &[&str] = &[
     ",\"origin_lsn\":",
 ];
 
-impl FrameReader<'_, '_> {
+const TRANSACTION_MEMBERS: &[&str] =
+    &[",\"id\":", ",\"total_order\":", ",\"data_collection_order\":"];
+
+const MESSAGE_MEMBERS: &[&str] = &[",\"prefix\":", ",\"content\":"];
+
+impl<'t> FrameReader<'_, 't> {
     pub(crate) fn json(&self, error: JsonError) -> DecodeError {
         DecodeError::json(Side::Value, self.limits, error)
     }
@@ -202,6 +207,23 @@ impl FrameReader<'_, '_> {
         self.reader.skip_value().map(drop).map_err(|error| self.json(error))
     }
 
+    /// The next member of a block, which has not been met before if its name is an expected one.
+    fn member(
+        &mut self,
+        block: &'static str,
+        first: bool,
+        guess: &mut MemberGuess,
+    ) -> Result<Option<&'t str>, DecodeError> {
+        let member = self.reader.guessed_member(first, guess);
+        match member.map_err(|error| self.json(error))? {
+            Some(member) if member.again => {
+                let path = format!("{block}.{}", member.name).into();
+                Err(DecodeError::DuplicateField { path })
+            }
+            member => Ok(member.map(|member| member.name)),
+        }
+    }
+
     /// The `source` object at the cursor.
     pub(crate) fn source(&mut self) -> Result<RawSource, DecodeError> {
         let mut source = RawSource::default();
@@ -210,15 +232,9 @@ impl FrameReader<'_, '_> {
         let mut first = true;
         let mut guess = MemberGuess::new(SOURCE_MEMBERS);
         let mut last_snapshot_record = false;
-        loop {
-            let member = self.reader.guessed_member(first, &mut guess);
-            let Some(member) = member.map_err(|error| self.json(error))? else { break };
+        while let Some(name) = self.member("source", first, &mut guess)? {
             first = false;
-            if member.again {
-                let path = format!("source.{}", member.name).into();
-                return Err(DecodeError::DuplicateField { path });
-            }
-            match member.name {
+            match name {
                 "version" => source.version = self.text("source.version")?,
                 "connector" => source.connector = self.text("source.connector")?,
                 "name" => source.name = self.text("source.name")?,
@@ -337,10 +353,10 @@ impl FrameReader<'_, '_> {
     pub(crate) fn logical(&mut self) -> Result<RawLogical, DecodeError> {
         let mut message = RawLogical::default();
         self.reader.open_object().map_err(|error| self.json(error))?;
-        let mut first = true;
-        while let Some(token) = self.reader.member(first).map_err(|error| self.json(error))? {
+        let (mut first, mut guess) = (true, MemberGuess::new(MESSAGE_MEMBERS));
+        while let Some(name) = self.member("message", first, &mut guess)? {
             first = false;
-            match self.reader.slice(token.range) {
+            match name {
                 "prefix" => message.prefix = self.text("message.prefix")?,
                 "content" => message.content = self.text("message.content")?,
                 _ => self.skip()?,
@@ -357,10 +373,10 @@ impl FrameReader<'_, '_> {
         self.reader.open_object().map_err(|error| self.json(error))?;
         let mut block =
             RawTransaction { id: TextSpan::default(), total_order: 0, data_collection_order: 0 };
-        let mut first = true;
-        while let Some(token) = self.reader.member(first).map_err(|error| self.json(error))? {
+        let (mut first, mut guess) = (true, MemberGuess::new(TRANSACTION_MEMBERS));
+        while let Some(name) = self.member("transaction", first, &mut guess)? {
             first = false;
-            match self.reader.slice(token.range) {
+            match name {
                 "id" => block.id = self.text("transaction.id")?,
                 "total_order" => {
                     block.total_order = self.integer("transaction.total_order")?.unwrap_or(0);

@@ -24,6 +24,9 @@ pub enum DecimalError {
     /// A scale beyond the limits.
     #[error("the scale is beyond the limit")]
     ScaleOutOfRange {},
+    /// A number that would gain more zeros at its declared scale than the limits allow.
+    #[error("the value would gain more zeros at its declared scale than the limit")]
+    TooMuchGrowth {},
     /// A number with more fraction digits than its declared scale holds.
     #[error("the value is not exact at the declared scale")]
     Inexact {},
@@ -34,6 +37,9 @@ pub enum DecimalError {
     #[error("the unscaled value is missing")]
     MissingValue {},
 }
+
+/// The digits of the greatest number of 128 bits.
+const SMALL_DIGITS: i64 = 39;
 
 /// The parts of decimal text: sign, digits around the point, exponent.
 struct Parts<'t> {
@@ -158,11 +164,20 @@ impl<'a> Decimal<'a> {
         limits: &Limits,
     ) -> Result<Self, DecimalError> {
         check_scale(scale, limits)?;
-        if self.scale().is_none_or(|own| own == scale) {
-            return Ok(self);
+        let Some(own) = self.scale().filter(|own| *own != scale) else { return Ok(self) };
+        if let Self::Small { unscaled: 0, .. } = self {
+            return Ok(Self::Small { unscaled: 0, scale });
         }
         if let Some(small) = self.rescale_small(scale) {
             return Ok(small);
+        }
+        let change = i64::from(scale).saturating_sub(own.into());
+        if change > i64::from(limits.decimal_growth_max) {
+            return Err(DecimalError::TooMuchGrowth {});
+        }
+        if matches!(self, Self::Small { .. }) && change < -SMALL_DIGITS {
+            // So many zeros do not fit 128 bits, so there are other digits among them.
+            return Err(DecimalError::Inexact {});
         }
         let exact = self.rescale_big(scale).ok_or(DecimalError::Inexact {})?;
         scratch.clear();

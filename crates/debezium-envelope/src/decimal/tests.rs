@@ -15,12 +15,18 @@ fn agrees_with_bigdecimal(bytes: &[u8], scale: i32) {
     let ours = Decimal::from_connect_bytes(bytes, scale);
     let theirs = BigDecimal::from_bigint(BigInt::from_signed_bytes_be(bytes), scale.into());
     assert_eq!(ours.to_big().as_ref(), Some(&theirs), "{bytes:02x?} scale {scale}");
-    assert_eq!(ours.to_string(), theirs.to_plain_string(), "{bytes:02x?} scale {scale}");
+    // PostgreSQL writes zero with one digit before the point, whatever the scale.
+    let is_zero = bytes.iter().all(|byte| *byte == 0);
+    let text = if is_zero && scale < 0 { "0".to_owned() } else { theirs.to_plain_string() };
+    assert_eq!(ours.to_string(), text, "{bytes:02x?} scale {scale}");
+    let mut scratch = Vec::new();
+    let parsed = Decimal::parse(&text, &mut scratch, &Limits::default());
+    assert!(parsed.is_ok_and(|parsed| parsed.is_same_number(&ours)), "{text}");
 }
 
 #[test]
 fn every_decimal_of_one_or_two_bytes_agrees_with_bigdecimal() {
-    for scale in [0, 1, 2, 4, 5, 6] {
+    for scale in [-7, -5, -4, -2, -1, 0, 1, 2, 4, 5, 6] {
         for first in 0..=255_u8 {
             agrees_with_bigdecimal(&[first], scale);
             for second in 0..=255_u8 {
@@ -186,7 +192,7 @@ proptest! {
     #[test]
     fn any_bytes_agree_with_bigdecimal(
         bytes in proptest::collection::vec(any::<u8>(), 1..40),
-        scale in 0..60_i32,
+        scale in -60..60_i32,
     ) {
         agrees_with_bigdecimal(&bytes, scale);
     }
@@ -197,5 +203,75 @@ proptest! {
         let mut scratch = Vec::new();
         let parsed = Decimal::parse(&decimal.to_string(), &mut scratch, &Limits::default());
         prop_assert_eq!(parsed, Ok(decimal));
+    }
+}
+
+/// So many digits, the first of them not zero.
+fn digits(count: usize, seed: u64) -> String {
+    let mut state = seed | 1;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state
+    };
+    let mut text = String::with_capacity(count);
+    for place in 0..count {
+        let (least, choice) = if place == 0 { (1, 9) } else { (0, 10) };
+        text.push(char::from_digit(u32::try_from(next() % choice).unwrap() + least, 10).unwrap());
+    }
+    text
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn numbers_up_to_the_limits_of_postgres_agree_with_bigdecimal(
+        whole in prop_oneof![1..60_usize, 1..=131_072_usize, 131_070..=131_073_usize],
+        fraction in prop_oneof![0..40_usize, 0..=16_383_usize, 16_382..=16_384_usize],
+        negative in any::<bool>(),
+        seed in any::<u64>(),
+    ) {
+        let sign = if negative { "-" } else { "" };
+        let point = if fraction == 0 { "" } else { "." };
+        let text = format!("{sign}{}{point}{}", digits(whole, seed), digits(fraction, !seed));
+        let (limits, mut scratch) = (Limits::default(), Vec::new());
+        let ours = Decimal::parse(&text, &mut scratch, &limits);
+        if whole > 131_072 || fraction > 16_383 {
+            prop_assert!(ours.is_err(), "{whole}.{fraction} is beyond the limits");
+            return Ok(());
+        }
+        let ours = ours.unwrap();
+        prop_assert_eq!(ours.check(&limits), Ok(()));
+        prop_assert!(ours.to_string() == text, "{whole}.{fraction} prints other digits");
+        let theirs: BigDecimal = text.parse().unwrap();
+        prop_assert!(ours.to_big() == Some(theirs.clone()), "{whole}.{fraction} is another number");
+        // The same bytes, as Connect would send them.
+        let (unscaled, scale) = theirs.into_bigint_and_exponent();
+        let bytes = unscaled.to_signed_bytes_be();
+        let sent = Decimal::from_connect_bytes(&bytes, i32::try_from(scale).unwrap());
+        prop_assert!(sent == ours, "{whole}.{fraction} differs as bytes");
+    }
+
+    #[test]
+    fn a_negative_scale_means_zeros_up_to_the_limits_of_postgres(
+        unscaled in any::<i128>(),
+        zeros in prop_oneof![0..60_i32, 0..=131_072_i32, 131_032..=131_073_i32],
+    ) {
+        prop_assume!(unscaled != 0);
+        let decimal = Decimal::Small { unscaled, scale: -zeros };
+        let digits = unscaled.unsigned_abs().to_string().len() + usize::try_from(zeros).unwrap();
+        let checked = decimal.check(&Limits::default());
+        prop_assert_eq!(checked.is_ok(), digits <= 131_072 && zeros <= 131_072);
+        let parsed = format!("{unscaled}e{zeros}");
+        let mut scratch = Vec::new();
+        let parsed = Decimal::parse(&parsed, &mut scratch, &Limits::default());
+        prop_assert_eq!(parsed.is_ok(), checked.is_ok());
+        if checked.is_ok() {
+            let plain = format!("{unscaled}{}", "0".repeat(usize::try_from(zeros).unwrap()));
+            prop_assert!(decimal.to_string() == plain);
+            prop_assert!(parsed.unwrap().is_same_number(&decimal));
+        }
     }
 }

@@ -4,7 +4,7 @@ use super::RowSlot;
 use super::frame::{Frame, ImageState, OpField};
 use crate::error::DecodeError;
 use crate::message::{Envelope, Op, SchemaBlock};
-use crate::row::{Row, Value};
+use crate::row::{Row, SemanticType, TimeUnit, Timestamp, Value};
 use crate::source::{RawSource, RawTransaction};
 
 /// Whether a slot holds a row of the present message.
@@ -58,30 +58,72 @@ pub(super) fn missing_source() -> DecodeError {
     DecodeError::MissingField { path: "source".into() }
 }
 
-/// Refuses nanoseconds that cannot be what a PostgreSQL source holds. Other databases keep
-/// nanoseconds, so it takes the connector's name to tell; keys do not say it, and a table with a
-/// timestamp for its key has the same column in its rows.
+/// The first version that writes the ends of 64 bits for the infinities of microseconds.
+const ENDS_ARE_INFINITIES: (u32, u32) = (3, 7);
+
+/// Refuses timestamps that cannot be what the source holds: nanoseconds that have wrapped, and
+/// microseconds that were cut to the end of 64 bits. Other databases keep nanoseconds, so it takes the
+/// connector's name to tell; keys do not say it, and a table with a timestamp for its key has the same
+/// column in its rows.
 pub(super) fn refuse_wrapped(envelope: &Envelope<'_>) -> Result<(), DecodeError> {
-    if envelope.source.connector != "postgresql" {
-        return Ok(());
+    for row in [envelope.before, envelope.after].into_iter().flatten() {
+        if !row.has_suspect() {
+            continue;
+        }
+        if envelope.source.connector == "postgresql" {
+            refuse_wrapped_in(row)?;
+        }
+        if version(envelope.source.version).is_none_or(|version| version < ENDS_ARE_INFINITIES) {
+            refuse_cut_in(row)?;
+        }
     }
-    [envelope.before, envelope.after].into_iter().flatten().try_for_each(refuse_wrapped_in)
+    Ok(())
 }
 
-/// The same for one row of a source that is PostgreSQL as far as anyone knows.
+/// The first two numbers of a version.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let mut numbers = text.split('.');
+    Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
+}
+
+/// Refuses wrapped nanoseconds in a row of a source that is PostgreSQL as far as anyone knows.
 pub(super) fn refuse_wrapped_in(row: Row<'_>) -> Result<(), DecodeError> {
-    if !row.has_suspect_nanos() {
-        return Ok(());
-    }
-    let is_wrapped = |value| {
-        let alone = |value| matches!(value, Value::Timestamp(at) if at.is_wrapped());
-        if let Value::Array(array) = value { array.leaves().any(alone) } else { alone(value) }
-    };
-    let mut columns = row.shape().columns().iter().zip(row.values());
-    match columns.find(|(_, value)| is_wrapped(*value)) {
-        Some((column, _)) => Err(DecodeError::WrappedTimestamp { column: (&*column.name).into() }),
+    let wrapped = |_: &SemanticType, at: Timestamp| at.is_wrapped();
+    match row.has_suspect().then(|| column_with(row, wrapped)).flatten() {
+        Some(column) => Err(DecodeError::WrappedTimestamp { column }),
         None => Ok(()),
     }
+}
+
+/// Refuses what can only be the end of 64 bits in a row that holds one. A row may hold an infinity too;
+/// the column that comes first is named.
+fn refuse_cut_in(row: Row<'_>) -> Result<(), DecodeError> {
+    let cut = |semantic: &SemanticType, at: Timestamp| {
+        *semantic == SemanticType::Timestamp(TimeUnit::Micros)
+            && matches!(at, Timestamp::Infinity | Timestamp::NegInfinity)
+    };
+    match column_with(row, cut) {
+        Some(column) => Err(DecodeError::OutOfRange { column, expected: CUT }),
+        None => Ok(()),
+    }
+}
+
+const CUT: &str = "64-bit microseconds since 1970, to which it was cut";
+
+/// The first column with such a timestamp, alone or in an array.
+fn column_with(row: Row<'_>, is_it: impl Fn(&SemanticType, Timestamp) -> bool) -> Option<Box<str>> {
+    let holds = |semantic: &SemanticType, value| {
+        let alone = |semantic: &SemanticType, value| matches!(value, Value::Timestamp(at) if is_it(semantic, at));
+        match (semantic, value) {
+            (SemanticType::Array { element }, Value::Array(array)) => {
+                array.leaves().any(|value| alone(element, value))
+            }
+            (semantic, value) => alone(semantic, value),
+        }
+    };
+    let mut columns = row.shape().columns().iter().zip(row.values());
+    let found = columns.find(|(column, value)| holds(&column.semantic, *value));
+    found.map(|(column, _)| (&*column.name).into())
 }
 
 /// Checks that the operation has the rows it needs.

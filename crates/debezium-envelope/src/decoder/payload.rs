@@ -86,7 +86,7 @@ impl MessageDecoder {
                 }
                 _ => reader.skip_value().map(|_| false).map_err(json)?,
             };
-            if twice {
+            if twice || member.again {
                 return Err(DecodeError::DuplicateField { path: name.into() });
             }
         }

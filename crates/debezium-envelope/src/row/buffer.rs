@@ -6,31 +6,12 @@ use std::sync::Arc;
 use super::bits::Bits;
 use super::list::{Array, Map, SparseVector};
 use super::shape::RowShape;
+use super::span::{SCRATCH_BYTES_MAX, ScratchFull, Span};
 use super::spatial::{Geometry, NativeShape, Point};
 use super::temporal::{Date, Interval, Time, Timestamp, ZonedTime};
 use super::value::Value;
 use super::view::Row;
 use crate::decimal::Decimal;
-
-/// Where the bytes or the elements of a cell stand. Records are limited to far less than 4 GiB, so 32
-/// bits do.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Span {
-    start: u32,
-    end: u32,
-}
-
-impl Span {
-    /// `None` for a range beyond 4 GiB.
-    fn new(range: &Range<usize>) -> Option<Self> {
-        Some(Self { start: range.start.try_into().ok()?, end: range.end.try_into().ok()? })
-    }
-
-    pub(super) fn range(self) -> Range<usize> {
-        let place = |at: u32| usize::try_from(at).unwrap_or(usize::MAX);
-        place(self.start)..place(self.end)
-    }
-}
 
 /// One decoded cell without a lifetime.
 #[derive(Debug, Clone, Copy)]
@@ -115,7 +96,7 @@ pub(super) enum Special {
 /// let row = buffer.row(&shape, "");
 /// assert_eq!(row.get(1), Value::Text("Widget A"));
 /// ```
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct RowBuffer {
     /// The row's cells, then those of lists that are not closed yet.
     cells: Vec<Cell>,
@@ -123,9 +104,29 @@ pub struct RowBuffer {
     items: Vec<Cell>,
     text: String,
     bytes: Vec<u8>,
-    /// Whether nanoseconds among the cells may have wrapped.
-    suspect_nanos: bool,
+    /// Most bytes of text and bytes together.
+    scratch_bytes_max: usize,
+    /// Whether a timestamp among the cells means what its source says it means.
+    suspect: bool,
 }
+
+impl Default for RowBuffer {
+    fn default() -> Self {
+        Self {
+            cells: Vec::new(),
+            items: Vec::new(),
+            text: String::new(),
+            bytes: Vec::new(),
+            scratch_bytes_max: SCRATCH_BYTES_MAX,
+            suspect: false,
+        }
+    }
+}
+
+/// Why the public methods may panic where the decoder gets an error.
+const FULL: &str = "the values that are copied into one row stay below 4 GiB";
+
+const LISTS: &str = "an element takes a byte of a record, which has far less than 4 GiB";
 
 /// Where a list of a [`RowBuffer`] began; see [`RowBuffer::open_list`].
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +145,7 @@ impl RowBuffer {
         self.items.clear();
         self.text.clear();
         self.bytes.clear();
-        self.suspect_nanos = false;
+        self.suspect = false;
     }
 
     /// How many cells have been pushed since the last [`clear`](Self::clear).
@@ -166,10 +167,10 @@ impl RowBuffer {
     ///
     /// # Panics
     ///
-    /// When the scratch space of one row passes 4 GiB; records are refused long before that.
+    /// When the text and the bytes of one row pass 4 GiB. The decoder has a bound of its own, which is
+    /// [`Limits::scratch_bytes_max`](crate::Limits::scratch_bytes_max), and no panic.
     pub fn push(&mut self, value: Value<'_>) {
-        let cell = self.cell_of(value);
-        self.cells.push(cell);
+        self.append(value).expect(FULL);
     }
 
     /// Replaces the cell at `index`, copying what the value borrows; a no-op past the end.
@@ -178,8 +179,26 @@ impl RowBuffer {
     ///
     /// As [`push`](Self::push).
     pub fn set(&mut self, index: usize, value: Value<'_>) {
-        let cell = self.cell_of(value);
+        self.put(index, value).expect(FULL);
+    }
+
+    /// As [`push`](Self::push), within the bound of the scratch space.
+    pub(crate) fn append(&mut self, value: Value<'_>) -> Result<(), ScratchFull> {
+        let cell = self.cell_of(value)?;
+        self.cells.push(cell);
+        Ok(())
+    }
+
+    /// As [`set`](Self::set), within the bound of the scratch space.
+    pub(crate) fn put(&mut self, index: usize, value: Value<'_>) -> Result<(), ScratchFull> {
+        let cell = self.cell_of(value)?;
         self.set_cell(index, cell);
+        Ok(())
+    }
+
+    /// Sets how much text and bytes together a row may copy from now on.
+    pub(crate) fn bound_scratch(&mut self, bytes_max: usize) {
+        self.scratch_bytes_max = bytes_max.min(SCRATCH_BYTES_MAX);
     }
 
     /// Replaces the cell at `index` with text that stands in the record, without copying it.
@@ -207,7 +226,7 @@ impl RowBuffer {
     ///
     /// As [`push`](Self::push).
     pub fn close_array(&mut self, list: ListMark) {
-        let cell = Cell::Array(self.take_list(list));
+        let cell = Cell::Array(self.take_list(list).expect(LISTS));
         self.cells.push(cell);
     }
 
@@ -218,7 +237,7 @@ impl RowBuffer {
     ///
     /// As [`push`](Self::push).
     pub fn close_map(&mut self, list: ListMark) {
-        let cell = Cell::Map(self.take_list(list));
+        let cell = Cell::Map(self.take_list(list).expect(LISTS));
         self.cells.push(cell);
     }
 
@@ -229,16 +248,17 @@ impl RowBuffer {
     ///
     /// As [`push`](Self::push).
     pub fn close_sparse_vector(&mut self, list: ListMark, dimensions: u32) {
-        let cell = Cell::SparseVector { span: self.take_list(list), dimensions };
+        let span = self.take_list(list).expect(LISTS);
+        let cell = Cell::SparseVector { span, dimensions };
         self.cells.push(cell);
     }
 
     /// Moves the cells pushed since the mark to the items.
-    fn take_list(&mut self, list: ListMark) -> Span {
+    fn take_list(&mut self, list: ListMark) -> Result<Span, ScratchFull> {
         let start = self.items.len();
         let from = list.0.min(self.cells.len());
         self.items.extend(self.cells.drain(from..));
-        scratch_span(start, self.items.len())
+        Span::in_scratch(start, self.items.len())
     }
 
     /// Puts the last cell in the place of the one at `index`: how a list that was built behind the
@@ -249,14 +269,13 @@ impl RowBuffer {
         }
     }
 
-    /// Notes that nanoseconds among the cells may have wrapped, so that rows without any need no
-    /// search for them.
-    pub(crate) fn note_suspect_nanos(&mut self) {
-        self.suspect_nanos = true;
+    /// Notes that a timestamp may have wrapped or been cut: rows without any need no search.
+    pub(crate) fn note_suspect(&mut self) {
+        self.suspect = true;
     }
 
-    pub(super) fn has_suspect_nanos(&self) -> bool {
-        self.suspect_nanos
+    pub(super) fn has_suspect(&self) -> bool {
+        self.suspect
     }
 
     /// Drops the cells pushed since the mark.
@@ -281,8 +300,18 @@ impl RowBuffer {
         }
     }
 
-    fn cell_of(&mut self, value: Value<'_>) -> Cell {
-        match value {
+    /// A cell of what the value says; without one, no part of a list is left among the cells.
+    fn cell_of(&mut self, value: Value<'_>) -> Result<Cell, ScratchFull> {
+        let len = self.cells.len();
+        let cell = self.copy(value);
+        if cell.is_err() {
+            self.cells.truncate(len);
+        }
+        cell
+    }
+
+    fn copy(&mut self, value: Value<'_>) -> Result<Cell, ScratchFull> {
+        Ok(match value {
             Value::Null => Cell::Null,
             Value::Unavailable => Cell::Unavailable,
             Value::Bool(v) => Cell::Bool(v),
@@ -291,15 +320,16 @@ impl RowBuffer {
             Value::Int64(v) => Cell::Int64(v),
             Value::Float32(v) => Cell::Float32(v),
             Value::Float64(v) => Cell::Float64(v),
-            Value::Decimal(decimal) => self.decimal_cell(decimal),
+            Value::Decimal(decimal) => self.decimal_cell(decimal)?,
             Value::Text(text) => {
+                self.reserve(text.len())?;
                 let start = self.text.len();
                 self.text.push_str(text);
-                Cell::ScratchText(scratch_span(start, self.text.len()))
+                Cell::ScratchText(Span::in_scratch(start, self.text.len())?)
             }
-            Value::Bytes(bytes) => Cell::Bytes(self.scratch_bytes(bytes)),
+            Value::Bytes(bytes) => Cell::Bytes(self.scratch_bytes(bytes)?),
             Value::Bits(bits) => {
-                Cell::Bits { span: self.scratch_bytes(bits.bytes()), length: bits.length() }
+                Cell::Bits { span: self.scratch_bytes(bits.bytes())?, length: bits.length() }
             }
             Value::Date(v) => Cell::Date(v),
             Value::Time(v) => Cell::Time(v),
@@ -307,64 +337,71 @@ impl RowBuffer {
             Value::Timestamp(v) => Cell::Timestamp(v),
             Value::Instant(v) => Cell::Instant(v),
             Value::Interval(v) => Cell::Interval(v),
-            Value::Uuid(bytes) => Cell::Uuid(self.scratch_bytes(&bytes)),
+            Value::Uuid(bytes) => Cell::Uuid(self.scratch_bytes(&bytes)?),
             Value::Array(array) => {
                 let list = self.open_list();
-                array.iter().for_each(|element| self.push(element));
-                Cell::Array(self.take_list(list))
+                array.iter().try_for_each(|element| self.append(element))?;
+                Cell::Array(self.take_list(list)?)
             }
             Value::Map(map) => {
                 let list = self.open_list();
                 for (key, value) in map.iter() {
-                    self.push(key);
-                    self.push(value);
+                    self.append(key)?;
+                    self.append(value)?;
                 }
-                Cell::Map(self.take_list(list))
+                Cell::Map(self.take_list(list)?)
             }
             Value::SparseVector(vector) => {
                 let list = self.open_list();
                 for (index, element) in vector.iter() {
-                    self.push(Value::Int32(index.try_into().unwrap_or(i32::MAX)));
-                    self.push(Value::Float64(element));
+                    self.append(Value::Int32(index.try_into().unwrap_or(i32::MAX)))?;
+                    self.append(Value::Float64(element))?;
                 }
                 let dimensions = vector.dimensions();
-                Cell::SparseVector { span: self.take_list(list), dimensions }
+                Cell::SparseVector { span: self.take_list(list)?, dimensions }
             }
             Value::Point(Point { x, y, srid }) => {
-                let span = self.scratch_bytes(&x.to_be_bytes());
-                let end = self.scratch_bytes(&y.to_be_bytes());
-                Cell::Point { span: Span { start: span.start, end: end.end }, srid }
+                let span = self.scratch_bytes(&x.to_be_bytes())?;
+                let end = self.scratch_bytes(&y.to_be_bytes())?;
+                Cell::Point { span: span.through(end), srid }
             }
             Value::Geometry(geometry) => Cell::Geometry {
-                span: self.scratch_bytes(geometry.wkb()),
+                span: self.scratch_bytes(geometry.wkb())?,
                 srid: geometry.srid(),
                 native: geometry.native(),
             },
-        }
+        })
     }
 
-    fn decimal_cell(&mut self, decimal: Decimal<'_>) -> Cell {
-        match decimal {
+    fn decimal_cell(&mut self, decimal: Decimal<'_>) -> Result<Cell, ScratchFull> {
+        Ok(match decimal {
             Decimal::Small { unscaled, scale } => {
                 if let Ok(unscaled) = i64::try_from(unscaled) {
-                    return Cell::SmallDecimal { unscaled, scale };
+                    return Ok(Cell::SmallDecimal { unscaled, scale });
                 }
-                let span = self.scratch_bytes(&unscaled.to_be_bytes());
+                let span = self.scratch_bytes(&unscaled.to_be_bytes())?;
                 Cell::WideDecimal { span, scale }
             }
             Decimal::Wide { unscaled, scale } => {
-                Cell::WideDecimal { span: self.scratch_bytes(unscaled), scale }
+                Cell::WideDecimal { span: self.scratch_bytes(unscaled)?, scale }
             }
             Decimal::NaN => Cell::SpecialDecimal(Special::Nan),
             Decimal::Infinity => Cell::SpecialDecimal(Special::Infinity),
             Decimal::NegInfinity => Cell::SpecialDecimal(Special::NegInfinity),
-        }
+        })
     }
 
-    fn scratch_bytes(&mut self, bytes: &[u8]) -> Span {
+    fn scratch_bytes(&mut self, bytes: &[u8]) -> Result<Span, ScratchFull> {
+        self.reserve(bytes.len())?;
         let start = self.bytes.len();
         self.bytes.extend_from_slice(bytes);
-        scratch_span(start, self.bytes.len())
+        Span::in_scratch(start, self.bytes.len())
+    }
+
+    /// Checks that so many bytes more stay within the bound, before they cost memory.
+    fn reserve(&self, more: usize) -> Result<(), ScratchFull> {
+        let used = self.text.len().saturating_add(self.bytes.len());
+        if used.saturating_add(more) > self.scratch_bytes_max { Err(ScratchFull) } else { Ok(()) }
     }
 
     /// Views the cells as a row. `record` is the text that [`set_record_text`](Self::set_record_text)
@@ -435,8 +472,4 @@ impl RowBuffer {
             }
         }
     }
-}
-
-fn scratch_span(start: usize, end: usize) -> Span {
-    Span::new(&(start..end)).expect("the scratch space of one row stays below 4 GiB")
 }

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::buffer::{RowBuffer, Span};
+use super::buffer::RowBuffer;
+use super::span::Span;
 use super::value::Value;
 
 /// Most dimensions of an array, PostgreSQL's own bound.

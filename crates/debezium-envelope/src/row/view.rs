@@ -75,8 +75,8 @@ impl<'a> Row<'a> {
 
     /// Whether a timestamp was noted that may have wrapped; see
     /// [`Timestamp::is_wrapped`](super::temporal::Timestamp::is_wrapped).
-    pub(crate) fn has_suspect_nanos(&self) -> bool {
-        self.cells.has_suspect_nanos()
+    pub(crate) fn has_suspect(&self) -> bool {
+        self.cells.has_suspect()
     }
 
     /// The same cells under another shape: column `i` of the result is `slots[i]`.

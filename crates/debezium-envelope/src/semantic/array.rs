@@ -42,7 +42,7 @@ pub(super) fn decode(
     let index = cell.index;
     read_dimension(element, cell, DIMENSIONS_MAX)?;
     if cell.role == Role::Column && is_placeholder(cell.buffer.own(index)) {
-        cell.set(Value::Unavailable);
+        cell.set(Value::Unavailable)?;
     }
     Ok(())
 }
@@ -76,7 +76,7 @@ fn read_dimension(
     if cell.buffer.own(first_index) == Value::Unavailable && count > 0 {
         if count == 1 {
             cell.buffer.abandon_list(list);
-            cell.set(Value::Unavailable);
+            cell.set(Value::Unavailable)?;
             return Ok(());
         }
         // Beside other elements it is no placeholder but what the source holds.

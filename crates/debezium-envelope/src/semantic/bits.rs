@@ -36,6 +36,6 @@ pub(super) fn decode(
     let too_long = CellError::OutOfRange { expected: "the declared length of the bit string" };
     Bits::new(bytes, length_max).ok_or(too_long)?;
     let bits = Bits::new(bytes, length).ok_or(too_long)?;
-    cell.buffer.set(cell.index, Value::Bits(bits));
+    cell.buffer.put(cell.index, Value::Bits(bits))?;
     Ok(())
 }

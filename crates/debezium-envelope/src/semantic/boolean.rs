@@ -15,6 +15,6 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
         return Err(cell.wrong_type("a boolean"));
     }
     let value = cell.reader.boolean()?;
-    cell.set(Value::Bool(value));
+    cell.set(Value::Bool(value))?;
     Ok(())
 }

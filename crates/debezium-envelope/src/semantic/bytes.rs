@@ -35,7 +35,7 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let bytes = base64(cell.reader, &token, cell.scratch)?;
     let unavailable = bytes == PLACEHOLDER.as_bytes() && cell.role.detects();
     let value = if unavailable { Value::Unavailable } else { Value::Bytes(bytes) };
-    cell.buffer.set(cell.index, value);
+    cell.buffer.put(cell.index, value)?;
     Ok(())
 }
 
@@ -44,7 +44,7 @@ pub(super) fn decode_as(form: BytesText, cell: &mut CellInput<'_, '_>) -> Result
     let token = cell.string("text")?;
     let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
     if text == PLACEHOLDER && cell.role.detects() {
-        cell.set(Value::Unavailable);
+        cell.set(Value::Unavailable)?;
         return Ok(());
     }
     let out = &mut cell.scratch.bytes;
@@ -55,7 +55,7 @@ pub(super) fn decode_as(form: BytesText, cell: &mut CellInput<'_, '_>) -> Result
             CellError::InvalidText { expected: "padded base64 in the URL alphabet" }
         })?,
     }
-    cell.buffer.set(cell.index, Value::Bytes(&cell.scratch.bytes));
+    cell.buffer.put(cell.index, Value::Bytes(&cell.scratch.bytes))?;
     Ok(())
 }
 

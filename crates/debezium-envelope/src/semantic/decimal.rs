@@ -36,14 +36,14 @@ pub(super) fn decode_fixed(scale: i32, cell: &mut CellInput<'_, '_>) -> Result<(
             let token = cell.reader.string()?;
             let decimal = unscaled(cell.reader, &token, scale, cell.scratch)?;
             decimal.check(cell.limits)?;
-            cell.buffer.set(cell.index, Value::Decimal(decimal));
+            cell.buffer.put(cell.index, Value::Decimal(decimal))?;
         }
         JsonKind::Number => {
             let text = cell.reader.number()?.text;
             let scratch = &mut *cell.scratch;
             let own = Decimal::parse(text, &mut scratch.bytes, cell.limits)?;
             let decimal = own.rescale(scale, &mut scratch.wide, cell.limits)?;
-            cell.buffer.set(cell.index, Value::Decimal(decimal));
+            cell.buffer.put(cell.index, Value::Decimal(decimal))?;
         }
         JsonKind::Null | JsonKind::Boolean | JsonKind::Array | JsonKind::Object => {
             return Err(cell.wrong_type("base64 text or a number"));
@@ -80,13 +80,13 @@ pub(super) fn decode_variable(cell: &mut CellInput<'_, '_>) -> Result<(), CellEr
             } else {
                 Value::Decimal(Decimal::parse(text, &mut cell.scratch.bytes, cell.limits)?)
             };
-            cell.buffer.set(cell.index, value);
+            cell.buffer.put(cell.index, value)?;
             Ok(())
         }
         JsonKind::Number => {
             let text = cell.reader.number()?.text;
             let decimal = Decimal::parse(text, &mut cell.scratch.bytes, cell.limits)?;
-            cell.buffer.set(cell.index, Value::Decimal(decimal));
+            cell.buffer.put(cell.index, Value::Decimal(decimal))?;
             Ok(())
         }
         JsonKind::Null | JsonKind::Boolean | JsonKind::Array => {
@@ -96,28 +96,21 @@ pub(super) fn decode_variable(cell: &mut CellInput<'_, '_>) -> Result<(), CellEr
 }
 
 fn decode_struct(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
-    cell.reader.open_object()?;
     let (mut scale, mut value) = (None, None);
-    let mut first = true;
-    while let Some(name) = cell.reader.member(first)? {
-        first = false;
-        match &*cell.reader.characters(&name) {
-            "scale" => {
-                let number = cell.integer("a 32-bit scale")?;
-                let number = i32::try_from(number).map_err(|_| DecimalError::ScaleOutOfRange {})?;
-                scale = Some(number);
-            }
-            "value" if cell.reader.eat_null() => {}
-            "value" => value = Some(cell.string("base64 text")?),
-            _ => {
-                cell.reader.skip_value()?;
-            }
+    cell.each_member("an object with scale and value", &["scale", "value"], |name, cell| {
+        if name == "scale" {
+            let number = cell.integer("a 32-bit scale")?;
+            let number = i32::try_from(number).map_err(|_| DecimalError::ScaleOutOfRange {})?;
+            scale = Some(number);
+        } else if !cell.reader.eat_null() {
+            value = Some(cell.string("base64 text")?);
         }
-    }
+        Ok(true)
+    })?;
     let scale = scale.ok_or(DecimalError::MissingScale {})?;
     let value = value.ok_or(DecimalError::MissingValue {})?;
     let decimal = unscaled(cell.reader, &value, scale, cell.scratch)?;
     decimal.check(cell.limits)?;
-    cell.buffer.set(cell.index, Value::Decimal(decimal));
+    cell.buffer.put(cell.index, Value::Decimal(decimal))?;
     Ok(())
 }

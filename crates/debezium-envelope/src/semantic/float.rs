@@ -44,7 +44,7 @@ pub(super) fn decode_32(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let value = decode(cell, "a 32-bit float", |value: &f32, text| {
         value.is_finite() && (*value != 0.0 || is_zero(text))
     })?;
-    cell.set(Value::Float32(value));
+    cell.set(Value::Float32(value))?;
     Ok(())
 }
 
@@ -64,6 +64,6 @@ pub(super) fn read_64(cell: &mut CellInput<'_, '_>) -> Result<f64, CellError> {
 
 pub(super) fn decode_64(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let value = read_64(cell)?;
-    cell.set(Value::Float64(value));
+    cell.set(Value::Float64(value))?;
     Ok(())
 }

@@ -22,7 +22,7 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
 
 pub(super) fn decode_circle(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let (mut center, mut radius) = (None, None);
-    cell.each_member(CIRCLE, |name, cell| {
+    cell.each_member(CIRCLE, &["center", "radius"], |name, cell| {
         match name {
             "center" => center = Some(read_point(cell)?),
             "radius" => radius = Some(read_64(cell)?),
@@ -33,13 +33,12 @@ pub(super) fn decode_circle(cell: &mut CellInput<'_, '_>) -> Result<(), CellErro
     let (Some(center), Some(radius)) = (center, radius) else {
         return Err(CellError::InvalidText { expected: CIRCLE });
     };
-    set_text(cell, format_args!("<({},{}),{radius}>", center.x, center.y));
-    Ok(())
+    set_text(cell, format_args!("<({},{}),{radius}>", center.x, center.y))
 }
 
 pub(super) fn decode_line(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let (mut a, mut b, mut c) = (None, None, None);
-    cell.each_member(LINE, |name, cell| {
+    cell.each_member(LINE, &["a", "b", "c"], |name, cell| {
         let place = match name {
             "a" => &mut a,
             "b" => &mut b,
@@ -52,13 +51,13 @@ pub(super) fn decode_line(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     let (Some(a), Some(b), Some(c)) = (a, b, c) else {
         return Err(CellError::InvalidText { expected: LINE });
     };
-    set_text(cell, format_args!("{{{a},{b},{c}}}"));
-    Ok(())
+    set_text(cell, format_args!("{{{a},{b},{c}}}"))
 }
 
 /// The shortest digits that read back the same numbers.
-fn set_text(cell: &mut CellInput<'_, '_>, text: std::fmt::Arguments<'_>) {
+fn set_text(cell: &mut CellInput<'_, '_>, text: std::fmt::Arguments<'_>) -> Result<(), CellError> {
     cell.scratch.text.clear();
     cell.scratch.text.write_fmt(text).expect("writing to a String cannot fail");
-    cell.buffer.set(cell.index, Value::Text(&cell.scratch.text));
+    cell.buffer.put(cell.index, Value::Text(&cell.scratch.text))?;
+    Ok(())
 }

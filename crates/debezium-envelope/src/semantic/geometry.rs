@@ -23,13 +23,13 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
 /// The coordinates say everything; the binary form that stands beside them repeats them.
 pub(super) fn decode_point(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let point = read_point(cell)?;
-    cell.set(Value::Point(point));
+    cell.set(Value::Point(point))?;
     Ok(())
 }
 
 pub(super) fn read_point(cell: &mut CellInput<'_, '_>) -> Result<Point, CellError> {
     let (mut x, mut y, mut srid) = (None, None, None);
-    cell.each_member(POINT, |name, cell| {
+    cell.each_member(POINT, &["x", "y", "srid"], |name, cell| {
         match name {
             "x" => x = Some(read_64(cell)?),
             "y" => y = Some(read_64(cell)?),
@@ -55,13 +55,15 @@ fn read_srid(cell: &mut CellInput<'_, '_>) -> Result<Option<i32>, CellError> {
 
 pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let (mut wkb, mut srid, mut extensions) = (None, None, Extensions::default());
-    cell.each_member(GEOMETRY, |name, cell| {
+    cell.each_member(GEOMETRY, &["wkb", "srid", "extensions"], |name, cell| {
         match name {
             "wkb" => wkb = Some(cell.string("base64 text")?),
             "srid" => srid = read_srid(cell)?,
             "extensions" => {
                 if !cell.reader.eat_null() {
-                    cell.each_member(EXTENSIONS, |name, cell| extensions.read(name, cell))?;
+                    cell.each_member(EXTENSIONS, &["type", "closed"], |name, cell| {
+                        extensions.read(name, cell)
+                    })?;
                 }
             }
             _ => return Ok(false),
@@ -76,7 +78,7 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
         return Err(CellError::InvalidText { expected: "well-known binary" });
     }
     let geometry = Geometry::new(wkb, srid).with_native(native);
-    cell.buffer.set(cell.index, Value::Geometry(geometry));
+    cell.buffer.put(cell.index, Value::Geometry(geometry))?;
     Ok(())
 }
 
@@ -89,7 +91,7 @@ struct Extensions {
 
 impl Extensions {
     fn read(&mut self, name: &str, cell: &mut CellInput<'_, '_>) -> Result<bool, CellError> {
-        if !matches!(name, "type" | "closed") || cell.reader.eat_null() {
+        if cell.reader.eat_null() {
             return Ok(false);
         }
         let token = cell.string(EXTENSIONS)?;

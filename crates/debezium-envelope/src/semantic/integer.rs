@@ -20,7 +20,7 @@ pub(super) fn decode_16(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     const EXPECTED: &str = "a 16-bit integer";
     let value = cell.integer(EXPECTED)?;
     let value = value.try_into().map_err(|_| CellError::OutOfRange { expected: EXPECTED })?;
-    cell.set(Value::Int16(value));
+    cell.set(Value::Int16(value))?;
     Ok(())
 }
 
@@ -28,12 +28,12 @@ pub(super) fn decode_32(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     const EXPECTED: &str = "a 32-bit integer";
     let value = cell.integer(EXPECTED)?;
     let value = value.try_into().map_err(|_| CellError::OutOfRange { expected: EXPECTED })?;
-    cell.set(Value::Int32(value));
+    cell.set(Value::Int32(value))?;
     Ok(())
 }
 
 pub(super) fn decode_64(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let value = cell.integer("a 64-bit integer")?;
-    cell.set(Value::Int64(value));
+    cell.set(Value::Int64(value))?;
     Ok(())
 }

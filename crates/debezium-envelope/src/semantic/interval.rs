@@ -41,7 +41,7 @@ pub(super) fn decode(form: IntervalForm, cell: &mut CellInput<'_, '_>) -> Result
             parts.interval().ok_or(CellError::OutOfRange { expected: RANGE })?
         }
     };
-    cell.set(Value::Interval(interval));
+    cell.set(Value::Interval(interval))?;
     Ok(())
 }
 

@@ -110,7 +110,9 @@ const NEG_INFINITY: [i64; 2] = [106_748_361_128, 106_748_361_129];
 const INFINITY: [i64; 2] = [106_751_991_166, 106_751_991_167];
 
 /// The point in time of a day, a time of that day and an offset in seconds: in microseconds when that
-/// is exact, else in nanoseconds. Days that only an infinity can be are taken for it.
+/// is exact, else in nanoseconds. The last of PostgreSQL's years, whose microseconds no 64 bits count
+/// from 1970, are exact in milliseconds or not at all. Days that only an infinity can be are taken for
+/// it.
 pub(super) fn timestamp(days: i64, nanos_of_day: i64, offset: i64) -> Option<Timestamp> {
     if NEG_INFINITY.contains(&days) {
         return Some(Timestamp::NegInfinity);
@@ -123,8 +125,11 @@ pub(super) fn timestamp(days: i64, nanos_of_day: i64, offset: i64) -> Option<Tim
         .checked_add(nanos_of_day / NANOS_PER_SECOND)?
         .checked_sub(offset)?;
     let nanos = nanos_of_day % NANOS_PER_SECOND;
-    if nanos % 1_000 == 0 {
-        Some(Timestamp::Micros(seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)?))
+    let micros = seconds.checked_mul(1_000_000).and_then(|it| it.checked_add(nanos / 1_000));
+    if let Some(micros) = micros.filter(|_| nanos % 1_000 == 0) {
+        Some(Timestamp::Micros(micros))
+    } else if micros.is_none() && nanos % 1_000_000 == 0 {
+        Some(Timestamp::Millis(seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000)?))
     } else {
         Some(Timestamp::Nanos(seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)?))
     }

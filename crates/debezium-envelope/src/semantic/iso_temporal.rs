@@ -39,7 +39,7 @@ pub(super) fn decode_date(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
             .try_into()
             .map_err(|_| CellError::OutOfRange { expected: "a 32-bit count of days" })?)
     };
-    cell.set(Value::Date(date));
+    cell.set(Value::Date(date))?;
     Ok(())
 }
 
@@ -48,7 +48,7 @@ pub(super) fn decode_time(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     let mut fields = Fields::new(cell.reader.characters_in(&token, &mut cell.scratch.text));
     let nanos = fields.time_of_day().filter(|_| fields.decoration().is_some());
     let nanos = nanos.ok_or(CellError::InvalidText { expected: TIME })?;
-    cell.set(Value::Time(Time::from_nanos(nanos)));
+    cell.set(Value::Time(Time::from_nanos(nanos)))?;
     Ok(())
 }
 
@@ -57,7 +57,7 @@ pub(super) fn decode_timestamp(cell: &mut CellInput<'_, '_>) -> Result<(), CellE
     let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
     let value = parse(text).ok_or(CellError::InvalidText { expected: TIMESTAMP })?;
     let value = if let Timestamp::Micros(count) = value { micros(count) } else { value };
-    cell.set(Value::Timestamp(value));
+    cell.set(Value::Timestamp(value))?;
     Ok(())
 }
 

@@ -40,7 +40,7 @@ pub(super) fn decode(
         && [first, second].iter().all(|at| cell.buffer.own(*at) == Value::Text(PLACEHOLDER));
     if is_placeholder {
         cell.buffer.abandon_list(list);
-        cell.set(Value::Unavailable);
+        cell.set(Value::Unavailable)?;
     } else {
         cell.buffer.close_map(list);
         cell.buffer.move_last_to(cell.index);
@@ -57,7 +57,7 @@ fn read_members(value: &SemanticType, cell: &mut CellInput<'_, '_>) -> Result<()
     while let Some(name) = cell.reader.member(first)? {
         first = false;
         let name = cell.reader.characters_in(&name, &mut cell.scratch.text);
-        cell.buffer.push(Value::Text(name));
+        cell.buffer.append(Value::Text(name))?;
         let index = cell.buffer.push_null();
         super::decode(value, cell.at(index, Role::Element))?;
     }

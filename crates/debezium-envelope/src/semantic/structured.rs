@@ -27,6 +27,24 @@ pub(super) fn from_connect(schema: &ConnectSchema) -> Option<SemanticType> {
     Some(SemanticType::Structured(kind))
 }
 
+const MEMBERS: &[&str] = &[
+    "year",
+    "month",
+    "day",
+    "hour",
+    "minute",
+    "second",
+    "nanos",
+    "offsetSeconds",
+    "specialValue",
+    "years",
+    "months",
+    "days",
+    "hours",
+    "minutes",
+    "seconds",
+];
+
 /// The special values of types that have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Special {
@@ -51,7 +69,7 @@ struct Members {
 
 pub(super) fn decode(kind: StructuredType, cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let mut members = Members::default();
-    cell.each_member(EXPECTED, |name, cell| members.read(name, cell))?;
+    cell.each_member(EXPECTED, MEMBERS, |name, cell| members.read(name, cell))?;
     let invalid = CellError::InvalidText { expected: EXPECTED };
     let value = match kind {
         StructuredType::Date => members.date().map(Value::Date),
@@ -69,7 +87,7 @@ pub(super) fn decode(kind: StructuredType, cell: &mut CellInput<'_, '_>) -> Resu
             members.span.interval().map(Value::Interval)
         }
     };
-    cell.set(value.ok_or(invalid)?);
+    cell.set(value.ok_or(invalid)?)?;
     Ok(())
 }
 

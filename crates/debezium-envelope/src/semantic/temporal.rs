@@ -38,7 +38,7 @@ pub(super) fn decode_date(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     const EXPECTED: &str = "a 32-bit count of days";
     let days = cell.integer(EXPECTED)?;
     let days = days.try_into().map_err(|_| CellError::OutOfRange { expected: EXPECTED })?;
-    cell.set(Value::Date(day(days)));
+    cell.set(Value::Date(day(days)))?;
     Ok(())
 }
 
@@ -51,12 +51,12 @@ pub(super) fn day(days: i32) -> Date {
     }
 }
 
-/// What a count of microseconds stands for. The number of the infinity is also that of
-/// 294247-01-10 04:00:25.2, which PostgreSQL could hold and nobody has.
+/// What a count of microseconds stands for, short of the ends of 64 bits. The number of the infinity is
+/// also that of 294247-01-10 04:00:25.2, which PostgreSQL could hold and nobody has.
 pub(super) fn micros(count: i64) -> Timestamp {
     match count {
-        9_223_372_036_825_200_000 | i64::MAX => Timestamp::Infinity,
-        -9_223_372_036_832_400_000 | i64::MIN => Timestamp::NegInfinity,
+        9_223_372_036_825_200_000 => Timestamp::Infinity,
+        -9_223_372_036_832_400_000 => Timestamp::NegInfinity,
         micros => Timestamp::Micros(micros),
     }
 }
@@ -71,7 +71,7 @@ pub(super) fn decode_time(unit: TimeUnit, cell: &mut CellInput<'_, '_>) -> Resul
     };
     let nanos =
         count.checked_mul(nanos_per_unit).ok_or(CellError::OutOfRange { expected: EXPECTED })?;
-    cell.set(Value::Time(Time::from_nanos(nanos)));
+    cell.set(Value::Time(Time::from_nanos(nanos)))?;
     Ok(())
 }
 
@@ -83,16 +83,18 @@ pub(super) fn decode_timestamp(
     let timestamp = match (unit, count) {
         // Since 3.7 the number of microseconds stands for an infinity of milliseconds too.
         (TimeUnit::Millis, 9_223_372_036_825_200 | 9_223_372_036_825_200_000)
-        | (TimeUnit::Nanos, i64::MAX) => Timestamp::Infinity,
+        | (TimeUnit::Micros | TimeUnit::Nanos, i64::MAX) => Timestamp::Infinity,
         (TimeUnit::Millis, -9_223_372_036_832_400 | -9_223_372_036_832_400_000)
-        | (TimeUnit::Nanos, i64::MIN) => Timestamp::NegInfinity,
+        | (TimeUnit::Micros | TimeUnit::Nanos, i64::MIN) => Timestamp::NegInfinity,
         (TimeUnit::Millis, millis) => Timestamp::Millis(millis),
         (TimeUnit::Micros, count) => micros(count),
         (TimeUnit::Nanos, nanos) => Timestamp::Nanos(nanos),
     };
-    if timestamp.is_wrapped() {
-        cell.buffer.note_suspect_nanos();
+    // Microseconds end so for an infinity since Debezium 3.7; before, a later moment was cut to it.
+    if timestamp.is_wrapped() || (unit == TimeUnit::Micros && matches!(count, i64::MAX | i64::MIN))
+    {
+        cell.buffer.note_suspect();
     }
-    cell.set(Value::Timestamp(timestamp));
+    cell.set(Value::Timestamp(timestamp))?;
     Ok(())
 }

@@ -51,34 +51,35 @@ fn labels(allowed: &str) -> Vec<String> {
 
 pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let token = cell.string("a string")?;
-    store(cell, &token);
-    Ok(())
+    store(cell, &token)
 }
 
 pub(super) fn decode_json(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     let token = cell.string("a string")?;
     let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
     if text == PLACEHOLDER_MAP && cell.role.detects() {
-        cell.set(Value::Unavailable);
+        cell.set(Value::Unavailable)?;
     } else {
-        store(cell, &token);
+        store(cell, &token)?;
     }
     Ok(())
 }
 
 /// Puts the characters of a token into the cell, by reference when they stand in the record. Elements
 /// of lists are copied: their views know no record.
-pub(super) fn store(cell: &mut CellInput<'_, '_>, token: &StringToken) {
+pub(super) fn store(cell: &mut CellInput<'_, '_>, token: &StringToken) -> Result<(), CellError> {
     if !token.escaped && cell.role == Role::Column {
         if cell.reader.slice(token.range.clone()) == PLACEHOLDER {
-            cell.set(Value::Unavailable);
+            cell.set(Value::Unavailable)?;
         } else {
             cell.buffer.set_record_text(cell.index, &token.range);
         }
-        return;
+        return Ok(());
     }
     let text = cell.reader.characters_in(token, &mut cell.scratch.text);
     // The placeholder needs no escape, so a column's text with one is none.
     let unavailable = cell.role == Role::FirstElement && text == PLACEHOLDER;
-    cell.buffer.set(cell.index, if unavailable { Value::Unavailable } else { Value::Text(text) });
+    cell.buffer
+        .put(cell.index, if unavailable { Value::Unavailable } else { Value::Text(text) })?;
+    Ok(())
 }

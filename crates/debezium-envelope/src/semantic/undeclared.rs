@@ -12,20 +12,20 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     match cell.reader.kind()? {
         JsonKind::Boolean => {
             let value = cell.reader.boolean()?;
-            cell.set(Value::Bool(value));
+            cell.set(Value::Bool(value))?;
         }
         JsonKind::String => {
             let token = cell.reader.string()?;
-            text::store(cell, &token);
+            text::store(cell, &token)?;
         }
         JsonKind::Number => {
             let number = cell.reader.number()?;
             match number.text.parse() {
-                Ok(value) if number.integer => cell.set(Value::Int64(value)),
+                Ok(value) if number.integer => cell.set(Value::Int64(value))?,
                 Ok(_) | Err(_) => {
                     let decimal =
                         Decimal::parse(number.text, &mut cell.scratch.bytes, cell.limits)?;
-                    cell.buffer.set(cell.index, Value::Decimal(decimal));
+                    cell.buffer.put(cell.index, Value::Decimal(decimal))?;
                 }
             }
         }

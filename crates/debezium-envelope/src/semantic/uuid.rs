@@ -28,7 +28,7 @@ pub(super) fn decode(cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     };
     // A column on its own is never too large to be sent, so only an array has this stand-in.
     let is_stand_in = cell.role == Role::FirstElement && value == Value::Uuid(PLACEHOLDER_UUID);
-    cell.set(if is_stand_in { Value::Unavailable } else { value });
+    cell.set(if is_stand_in { Value::Unavailable } else { value })?;
     Ok(())
 }
 

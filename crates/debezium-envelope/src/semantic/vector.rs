@@ -49,17 +49,15 @@ pub(super) fn decode_sparse(cell: &mut CellInput<'_, '_>) -> Result<(), CellErro
     const EXPECTED: &str = "an object with dimensions and vector";
     let list = cell.buffer.open_list();
     let (mut dimensions, mut index_max, mut seen) = (None, 0, false);
-    cell.each_member(EXPECTED, |name, cell| {
+    cell.each_member(EXPECTED, &["dimensions", "vector"], |name, cell| {
         match name {
             "dimensions" => {
                 let count = cell.integer("a count of dimensions")?;
                 dimensions = Some(count);
             }
             "vector" => {
-                if std::mem::replace(&mut seen, true) {
-                    return Err(CellError::InvalidText { expected: EXPECTED });
-                }
                 index_max = read_pairs(cell)?;
+                seen = true;
             }
             _ => return Ok(false),
         }
@@ -106,8 +104,8 @@ fn read_pairs(cell: &mut CellInput<'_, '_>) -> Result<i32, CellError> {
         if cell.reader.element(false)? {
             return Err(invalid);
         }
-        cell.buffer.push(Value::Int32(index));
-        cell.buffer.push(Value::Float64(element));
+        cell.buffer.append(Value::Int32(index))?;
+        cell.buffer.append(Value::Float64(element))?;
     }
     Ok(index_max)
 }

@@ -30,7 +30,7 @@ pub(super) fn decode_timestamp(cell: &mut CellInput<'_, '_>) -> Result<(), CellE
             Value::Instant(instant)
         }
     };
-    cell.set(value);
+    cell.set(value)?;
     Ok(())
 }
 
@@ -49,7 +49,7 @@ pub(super) fn decode_time(cell: &mut CellInput<'_, '_>) -> Result<(), CellError>
     let token = cell.string(TIME)?;
     let text = cell.reader.characters_in(&token, &mut cell.scratch.text);
     let time = time(text).ok_or(CellError::InvalidText { expected: TIME })?;
-    cell.set(Value::ZonedTime(time));
+    cell.set(Value::ZonedTime(time))?;
     Ok(())
 }
 

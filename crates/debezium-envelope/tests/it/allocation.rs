@@ -2,7 +2,7 @@
 
 use debezium_envelope::{Limits, Message, MessageDecoder, Value};
 
-use crate::fixtures::rich;
+use crate::fixtures::{BARE_KEY, SCHEMA_KEY, decoder, rich, value};
 
 #[test]
 fn a_hundred_rows_of_all_types_allocate_nothing() {
@@ -23,4 +23,20 @@ fn a_hundred_rows_of_all_types_allocate_nothing() {
     };
     run();
     assert_eq!(allocation_counter::measure(run).count_total, 0);
+}
+
+#[test]
+fn orders_with_their_keys_allocate_nothing() {
+    for (name, key) in [("update bare", BARE_KEY), ("update schema", SCHEMA_KEY)] {
+        let mut decoder = decoder();
+        let mut run = || {
+            for _ in 0..100 {
+                let message = decoder.decode(Some(key.as_bytes()), Some(value(name).as_bytes()));
+                let Ok(Message::Change(change)) = message else { panic!("{name}") };
+                assert!(change.key.is_some() && change.after.is_some());
+            }
+        };
+        run();
+        assert_eq!(allocation_counter::measure(run).count_total, 0, "{name}");
+    }
 }

@@ -350,7 +350,7 @@ fn vectors_are_arrays_of_floats_and_sparse_ones_are_not() {
                 (r#"{"dimensions":-1,"vector":[]}"#, RANGE),
                 (r#"{"dimensions":3}"#, TEXT),
                 (r#"{"dimensions":3,"vector":[[1]]}"#, TEXT),
-                (r#"{"dimensions":3,"vector":[],"vector":[]}"#, TEXT),
+                (r#"{"dimensions":3,"vector":[],"vector":[]}"#, Err("duplicate_field")),
             ],
         );
     }

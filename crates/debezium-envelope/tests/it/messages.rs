@@ -160,13 +160,26 @@ fn a_member_of_the_frame_that_stands_twice_is_refused() {
     let row = |block: &str, rest: &str| {
         format!(r#"{{"after":{{"id":1}},"source":{block},"op":"c","ts_ms":1{rest}}}"#)
     };
-    for member in
-        ["\"ts_ms\":1", "\"op\":\"c\"", "\"after\":null", "\"before\":null,\"before\":null"]
-    {
+    for member in [
+        "\"ts_ms\":1",
+        "\"op\":\"c\"",
+        "\"op\":null",
+        "\"after\":null",
+        "\"before\":null,\"before\":null",
+    ] {
         assert_eq!(code(&row(SOURCE_3, &format!(",{member}"))), "duplicate_field", "{member}");
     }
     let block = r#","transaction":{"id":"1"},"transaction":{"id":"1"}"#;
     assert_eq!(code(&row(SOURCE_3, block)), "duplicate_field");
+    for member in ["\"id\":\"1\"", "\"total_order\":1", "\"data_collection_order\":1"] {
+        let block = format!(r#","transaction":{{{member},"other":2,{member}}}"#);
+        assert_eq!(code(&row(SOURCE_3, &block)), "duplicate_field", "{member}");
+    }
+    for member in ["\"prefix\":\"p\"", "\"content\":\"\""] {
+        let message =
+            format!(r#"{{"op":"m","source":{SOURCE_3},"message":{{{member},{member}}}}}"#);
+        assert_eq!(code(&message), "duplicate_field", "{member}");
+    }
     for member in ["\"lsn\":1", "\"table\":\"x\"", "\"version\":\"1\"", "\"origin_lsn\":7"] {
         let twice = SOURCE_3.replace('}', &format!(",{member}}}"));
         assert_eq!(code(&row(&twice, "")), "duplicate_field", "{member}");

@@ -131,6 +131,24 @@ fn time() -> impl Strategy<Value = Time> {
     (0..=86_400_000_000_i64).prop_map(|micros| Time::from_nanos(micros * 1_000))
 }
 
+/// A time of whole units of so many nanoseconds.
+fn time_of(nanos: i64) -> BoxedStrategy<Owned> {
+    let count = 0..=86_400_000_000_000 / nanos;
+    plain(count.prop_map(move |count| Value::Time(Time::from_nanos(count * nanos))))
+}
+
+/// Nanoseconds as PostgreSQL has them, in whole microseconds, and those that cannot have wrapped.
+fn nanos() -> impl Strategy<Value = Timestamp> {
+    let counted = (-9_223_372_036_854_775..=9_223_372_036_854_775_i64)
+        .prop_map(|micros| Timestamp::Nanos(micros * 1_000))
+        .prop_filter("it may have wrapped", |timestamp| !timestamp.is_wrapped());
+    prop_oneof![
+        8 => counted,
+        1 => Just(Timestamp::Infinity),
+        1 => Just(Timestamp::NegInfinity),
+    ]
+}
+
 fn zoned_time() -> impl Strategy<Value = Value<'static>> {
     let offset = -18 * 3_600..=18 * 3_600_i32;
     (time(), prop_oneof![Just(0), offset])
@@ -177,10 +195,12 @@ fn common() -> BoxedStrategy<Typed> {
         of(SemanticType::Text, text()),
         of(SemanticType::Json, text()),
         of(SemanticType::Bytes, bytes()),
-        (0..30_i32).prop_flat_map(move |scale| of(decimal(scale), wide(Just(scale).boxed()))),
+        (-9..30_i32).prop_flat_map(move |scale| of(decimal(scale), wide(Just(scale).boxed()))),
         of(SemanticType::VariableDecimal, wide((-10..60_i32).boxed())),
         of(SemanticType::Date, plain(date())),
         of(SemanticType::Time(TimeUnit::Micros), plain(time().prop_map(Value::Time))),
+        of(SemanticType::Time(TimeUnit::Millis), time_of(1_000_000)),
+        of(SemanticType::Time(TimeUnit::Nanos), time_of(1)),
         of(
             SemanticType::Timestamp(TimeUnit::Micros),
             plain(timestamp().prop_map(Value::Timestamp))
@@ -189,10 +209,7 @@ fn common() -> BoxedStrategy<Typed> {
             SemanticType::Timestamp(TimeUnit::Millis),
             plain(any::<i32>().prop_map(|ms| Value::Timestamp(Timestamp::Millis(ms.into())))),
         ),
-        of(
-            SemanticType::Timestamp(TimeUnit::Nanos),
-            plain(Just(Value::Timestamp(Timestamp::Infinity)))
-        ),
+        of(SemanticType::Timestamp(TimeUnit::Nanos), plain(nanos().prop_map(Value::Timestamp))),
         of(SemanticType::ZonedTimestamp, plain(timestamp().prop_map(Value::Instant))),
         of(SemanticType::Uuid, plain(any::<[u8; 16]>().prop_map(Value::Uuid))),
     ]

@@ -469,3 +469,24 @@ fn a_wrong_declaration_is_told_what_could_stand_there() {
     let suggestion = SemanticType::parse("blob").unwrap_err().to_string();
     assert!(!suggestion.contains("did you mean"), "{suggestion}");
 }
+
+#[test]
+fn a_member_of_a_value_that_stands_twice_is_refused() {
+    for (semantic, json) in [
+        ("decimal", r#"{"scale":2,"value":"AQ==","scale":2}"#),
+        ("decimal", r#"{"scale":2,"value":"AQ==","value":"Ag=="}"#),
+        ("decimal", r#"{"scale":2,"value":null,"value":"Ag=="}"#),
+        ("date(structured)", r#"{"year":2024,"month":2,"day":29,"year":2025}"#),
+        ("interval(structured)", r#"{"years":1,"nanos":0,"years":2}"#),
+        ("point", r#"{"x":1,"y":2,"x":3}"#),
+        ("geometry", r#"{"wkb":"AQEAAAA=","srid":1,"srid":2}"#),
+        (
+            "geometry",
+            r#"{"wkb":"AQEAAAA=","srid":1,"extensions":{"type":"path","type":"box","closed":"true"}}"#,
+        ),
+        ("circle", r#"{"center":{"x":1,"y":2},"radius":1,"radius":2}"#),
+        ("line", r#"{"a":1,"b":2,"c":3,"a":1}"#),
+    ] {
+        declared(semantic, json, |value| assert_eq!(value, Err("duplicate_field"), "{json}"));
+    }
+}

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod complete;
 #[cfg(test)]
+mod control;
+#[cfg(test)]
 mod encoding;
 #[cfg(test)]
 mod flattened;
