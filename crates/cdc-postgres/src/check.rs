@@ -44,7 +44,7 @@ pub struct Finding {
     pub fix: String,
 }
 
-fn error(
+pub(crate) fn error(
     id: &'static str,
     halt: Halt,
     message: impl Into<String>,
@@ -53,7 +53,11 @@ fn error(
     Finding { id, severity: Severity::Error(halt), message: message.into(), fix: fix.into() }
 }
 
-fn warning(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+pub(crate) fn warning(
+    id: &'static str,
+    message: impl Into<String>,
+    fix: impl Into<String>,
+) -> Finding {
     Finding { id, severity: Severity::Warning, message: message.into(), fix: fix.into() }
 }
 

@@ -20,6 +20,7 @@ use crate::catalog::TargetColumn;
 pub(crate) use encoder::{CellEncoder, ColumnEncoder, RangeBound};
 pub use explain::{TypePair, type_pairs};
 pub(crate) use fitting::fitting;
+pub(crate) use hint::toml_key;
 use rules::allows;
 use target::TargetType;
 

@@ -23,6 +23,8 @@ mod running;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod source_catalog;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod truncates;

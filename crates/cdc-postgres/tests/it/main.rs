@@ -26,6 +26,8 @@ mod overlap;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod source;
+#[cfg(test)]
 mod text_rows;
 #[cfg(test)]
 mod views;
