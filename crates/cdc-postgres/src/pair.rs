@@ -79,6 +79,10 @@ pub(crate) fn pair(
             let element = written(element);
             element.map(|element| ColumnEncoder::Array { element, element_oid: of.oid })
         }
+        (SemanticType::Vector | SemanticType::HalfVector, Some(of)) => {
+            let reals = kind.and_then(TargetType::reals).filter(|reals| allows(semantic, *reals));
+            reals.map(|reals| ColumnEncoder::Array { element: reals.encoder, element_oid: of.oid })
+        }
         (SemanticType::Array { .. }, None) | (_, Some(_)) => None,
         (_, None) => written(semantic).map(ColumnEncoder::from),
     };

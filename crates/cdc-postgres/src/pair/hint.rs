@@ -102,7 +102,7 @@ fn declaration(target: &TargetColumn, kind: TargetType) -> String {
             ", or bytes(hex) or bytes(base64url) by binary.handling.mode of the connector, which sends \
              such types with include.unknown.datatypes=true",
         ),
-        (TargetKind::Box | TargetKind::Segment | TargetKind::Path, _) => {
+        (TargetKind::Box | TargetKind::Segment | TargetKind::Path | TargetKind::Polygon, _) => {
             ("geometry".to_owned(), "")
         }
         (kind, _) if SAME_NAME.contains(&kind) => (kind.name().to_owned(), ""),
