@@ -8,6 +8,8 @@ mod check;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod fencing;
