@@ -84,6 +84,12 @@ run CONFIG:
 bench NAME:
     cargo bench --package benches --bench "$1"
 
+# Measure decoding and staging beside code written by hand, and keep the ratios in benches/results
+bench-steps:
+    rm -rf target/criterion
+    cargo bench --package benches --bench decode --bench stage
+    cargo run --release --package benches --bin bench-steps
+
 # Measure the whole path on real components
 bench-e2e *ARGS:
     cargo build --release --package pipeline --package benches

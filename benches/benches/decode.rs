@@ -3,11 +3,11 @@
 #![expect(clippy::print_stdout, reason = "the comparison at the end is for people")]
 
 use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 use benches::by_hand::OrderChange;
 use benches::every_type::EveryType;
 use benches::inputs;
+use benches::ratio::Ratio;
 use cdc_workload::SchemaBlock;
 use criterion::{Criterion, Throughput};
 use debezium_envelope::{Message, MessageDecoder, SchemaBlock as Block};
@@ -15,8 +15,6 @@ use debezium_envelope::{Message, MessageDecoder, SchemaBlock as Block};
 const CHANGES: usize = 10_000;
 /// Enough that no two rounds find the processor's caches full of the same few messages.
 const UPDATES: usize = 1_000;
-/// Pairs of measurements behind a ratio.
-const PAIRS: usize = 301;
 
 const SHAPES: [(&str, SchemaBlock); 2] =
     [("bare", SchemaBlock::Without), ("schema_block", SchemaBlock::With)];
@@ -126,31 +124,20 @@ fn by_hand(schema_block: SchemaBlock, record: &[u8]) -> OrderChange<'_> {
     change.expect("the workload writes valid messages")
 }
 
-/// How the rates compare. Both sides take turns within about a millisecond, so what else runs on the
-/// machine slows both, and the median is steadier than two rates measured one after the other.
+/// How the rates compare, for people and for the report of all steps.
 fn print_ratios() {
     println!("Rate of the decoder divided by that of structs written by hand, same updates:");
     for (name, schema_block) in SHAPES {
         let records = checked_updates(schema_block);
         let mut decoder = inputs::decoder();
-        let mut ratios: Vec<f64> = (0..PAIRS)
-            .map(|_| {
-                let decoder_time = time(|| decode_all(&mut decoder, &records));
-                let by_hand_time = time(|| read_all_by_hand(schema_block, &records));
-                by_hand_time.as_secs_f64() / decoder_time.as_secs_f64()
-            })
-            .collect();
-        ratios.sort_by(f64::total_cmp);
-        let at = |place: usize| ratios.get(place).copied().unwrap_or(f64::NAN);
-        let (low, middle, high) = (at(PAIRS / 4), at(PAIRS / 2), at(PAIRS / 4 * 3));
-        println!("  {name:<12} {middle:.2} (half of {PAIRS} pairs between {low:.2} and {high:.2})");
+        let ratio = Ratio::measure(
+            &format!("decode/update/{name}"),
+            || decode_all(&mut decoder, &records),
+            || read_all_by_hand(schema_block, &records),
+        );
+        println!("  {ratio}");
+        ratio.keep().expect("the result is kept beside criterion's");
     }
-}
-
-fn time(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
-    work();
-    start.elapsed()
 }
 
 fn throughput(messages: usize, bytes: usize) -> Throughput {

@@ -6,6 +6,8 @@
 //! a pipeline needs of such a message, and leaves out the rest: `source.sequence` stays JSON text,
 //! and version, connector and server name are not read at all.
 
+mod copy;
+
 use std::borrow::Cow;
 use std::fmt;
 

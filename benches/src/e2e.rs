@@ -28,6 +28,7 @@ pub use self::drain::Drain;
 pub use self::idle::Idle;
 pub use self::latency::Latency;
 pub use self::machine::Machine;
+pub(crate) use self::machine::commit;
 pub use self::options::{Compression, Options, Part, Shapes};
 pub use self::raw::RawCopy;
 pub use self::read::Reading;
@@ -55,7 +56,7 @@ pub fn measure(options: &Options) -> Result<Report> {
     let forms = forms.collect::<Result<Vec<_>>>()?;
     Ok(Report {
         date: OffsetDateTime::now_utc().format(format_description!("[year]-[month]-[day]"))?,
-        commit: machine::commit(),
+        commit: commit(),
         profile: if cfg!(debug_assertions) { "debug" } else { "release" },
         machine,
         options: Setting {

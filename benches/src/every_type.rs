@@ -33,12 +33,31 @@ impl EveryType {
     ///
     /// None but for a mistake in the list of its columns.
     pub fn new() -> anyhow::Result<Self> {
-        let mut columns = Columns { list: Vec::new(), cells: RowBuffer::new() };
+        Self::with(Extensions::All)
+    }
+
+    /// The row without the types of extensions that do not come with PostgreSQL and that no other type
+    /// can stand for.
+    ///
+    /// # Errors
+    ///
+    /// As [`new`](Self::new).
+    pub fn on_a_plain_server() -> anyhow::Result<Self> {
+        Self::with(Extensions::Contributed)
+    }
+
+    fn with(extensions: Extensions) -> anyhow::Result<Self> {
+        let mut columns = Columns { list: Vec::new(), cells: RowBuffer::new(), extensions };
         columns.scalars()?;
         columns.temporal()?;
         columns.lists()?;
         columns.shapes()?;
         Ok(Self { shape: Arc::new(RowShape::new(columns.list)), cells: columns.cells })
+    }
+
+    /// Its columns.
+    pub fn shape(&self) -> &Arc<RowShape> {
+        &self.shape
     }
 
     /// The row.
@@ -96,10 +115,18 @@ impl EveryType {
     }
 }
 
+/// Which extensions' types are among the columns.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Extensions {
+    All,
+    Contributed,
+}
+
 /// Columns and cells in the making. A column is named after its place.
 struct Columns {
     list: Vec<Column>,
     cells: RowBuffer,
+    extensions: Extensions,
 }
 
 impl Columns {
@@ -197,6 +224,9 @@ impl Columns {
         self.name("map")?;
         self.array("vector", &[float(1.0), float(-2.5), float(0.1)])?;
         self.array("halfvec", &[Value::Float32(1.0), Value::Float32(-2.5)])?;
+        if self.extensions == Extensions::Contributed {
+            return Ok(());
+        }
         let vector = self.cells.open_list();
         for cell in [int(1), float(201.0), int(9), float(209.0)] {
             self.cells.push(cell);
@@ -207,8 +237,10 @@ impl Columns {
 
     fn shapes(&mut self) -> anyhow::Result<()> {
         self.add("point", Value::Point(Point { x: 1.5, y: -2.5, srid: None }))?;
-        self.add("geometry", Value::Geometry(Geometry::new(EWKB, Some(4_326))))?;
-        self.add("geography", Value::Geometry(Geometry::new(EWKB, Some(4_326))))?;
+        if self.extensions == Extensions::All {
+            self.add("geometry", Value::Geometry(Geometry::new(EWKB, Some(4_326))))?;
+            self.add("geography", Value::Geometry(Geometry::new(EWKB, Some(4_326))))?;
+        }
         self.add("circle", Value::Text("<(10,4),10>"))?;
         self.add("line", Value::Text("{-1,0,0.5}"))
     }

@@ -20,3 +20,5 @@ pub mod by_hand;
 pub mod e2e;
 pub mod every_type;
 pub mod inputs;
+pub mod ratio;
+pub mod steps;

@@ -1,9 +1,11 @@
 //! `check`: everything that a run needs, looked at without changing anything.
 //!
-//! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts.
+//! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts. The source's
+//! own database is the exception: a run does not need it and does not look at it.
 
 mod refused;
 mod samples;
+mod source;
 mod truncates;
 
 use std::path::Path;
@@ -31,7 +33,7 @@ const SAMPLE_RECORDS: usize = 100;
 pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<Exit, Failure> {
     let settings = settings.with_patience(arguments.patience());
     let config = &*arguments.common.config;
-    let findings = findings(&settings).await?;
+    let findings = findings(&settings, Source::Asked).await?;
     if arguments.common.json {
         let items: Vec<_> = findings.iter().map(|finding| as_json(finding, config)).collect();
         output::line(json!({ "findings": items }));
@@ -50,7 +52,7 @@ pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<E
 
 /// Refuses a run that would trip over something, after showing all of it.
 pub(crate) async fn refuse(settings: &Settings, config: &Path) -> Result<(), Failure> {
-    let findings = findings(settings).await?;
+    let findings = findings(settings, Source::LeftAlone).await?;
     for finding in &findings {
         match finding.severity {
             Severity::Error(_) => eprintln!("{}", describe(finding, config)),
@@ -105,8 +107,15 @@ fn verdict(findings: &[Finding]) -> Result<(), Failure> {
     }
 }
 
-/// Looks at the broker and the warehouse.
-async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
+/// Whether the source's own database is looked at, if the configuration names it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Source {
+    Asked,
+    LeftAlone,
+}
+
+/// Looks at the broker and the warehouse, and at the source.
+async fn findings(settings: &Settings, source: Source) -> Result<Vec<Finding>, Failure> {
     let kafka = settings.kafka.clone();
     let look = move || probe_and_sample(&kafka, SAMPLE_RECORDS);
     let Ok(looked) = tokio::task::spawn_blocking(look).await else {
@@ -134,6 +143,10 @@ async fn findings(settings: &Settings) -> Result<Vec<Finding>, Failure> {
             (None, seen)
         }
     };
+    if source == Source::Asked {
+        let found = source::findings(settings, &seen).await;
+        seen.findings.extend(found);
+    }
     let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
     let mut checked = cdc_postgres::check(&postgres, &targets, &seen.expected).await;
     seen.findings.append(&mut checked.findings);

@@ -125,15 +125,22 @@ pub(crate) struct TypesArgs {
     pub(crate) json: bool,
 }
 
-const CHECK_EXIT_CODES: &str = "\
-Findings go to standard output, each with a fix. Nothing is changed, and no group is joined.
+const CHECK_EXIT_CODES: &str = r#"Findings go to standard output, each with a fix. Nothing is changed, and no group is joined.
+
+With this section `check` also compares declared types, `before` and what the connector loses with the
+catalog of the source. Only `check` reads it; the right to connect suffices.
+
+  [source.postgres]
+  url = { env = "SOURCE_URL" }
+  # The connector's options as far as they are not its defaults:
+  connector = { version = "3.4", decimal_handling_mode = "string" }
 
 Exit codes:
   0  nothing stands in the way of a run; there may be warnings
   2  configuration: the file or the command line has to be corrected, or `init` to be run
   3  data or schema: tables, columns, types or the sampled records do not fit together
-  4  environment: the broker or the warehouse cannot be reached, or a right is missing
-Of several kinds, 4 comes before 2, and 2 before 3.";
+  4  environment: the broker, the warehouse or a named source cannot be reached, or a right is missing
+Of several kinds, 4 comes before 2, and 2 before 3."#;
 
 const EXAMPLE: &str = r#"A complete configuration:
 
@@ -180,7 +187,7 @@ pub(crate) struct ConfigArgs {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) common: ConfigArgs,
-    /// How long to wait for a broker or a warehouse that cannot be reached.
+    /// How long to wait for a broker, a warehouse or a source that cannot be reached.
     #[arg(long, value_name = "SECONDS", default_value_t = 10,
           value_parser = clap::value_parser!(u64).range(0..=86_400))]
     wait: u64,

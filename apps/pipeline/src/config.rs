@@ -11,7 +11,10 @@ use cdc_core::{Classify, SourceTable, TableId};
 use cdc_debezium::{BeforeImages, TableDeclarations};
 use cdc_engine::EngineSettings;
 use cdc_kafka::KafkaSettings;
-use cdc_postgres::{PipelineName, PostgresSettings, TableSettings, read_settings, read_table};
+use cdc_postgres::{
+    PipelineName, PostgresSettings, SourceSettings, TableSettings, read_settings,
+    read_source_settings, read_table,
+};
 use cdc_rules::RuleSet;
 
 use crate::failure::Failure;
@@ -33,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
     pub(crate) memory: usize,
     pub(crate) kafka: KafkaSettings,
+    /// The source's own database, which `check` alone looks at.
+    pub(crate) source: Option<SourceSettings>,
     pub(crate) postgres: PostgresSettings,
     pub(crate) tables: Vec<Table>,
 }
@@ -65,6 +70,9 @@ impl Settings {
     pub(crate) fn with_patience(mut self, patience: Duration) -> Self {
         self.kafka = self.kafka.with_retry_for(patience);
         self.postgres.connect_patience = patience;
+        if let Some(source) = &mut self.source {
+            source.connect_patience = patience;
+        }
         self
     }
 }
@@ -77,7 +85,10 @@ fn read(root: &Section<'_>) -> Option<Settings> {
     if memory < MEMORY_MIN {
         pipeline.problem("memory", "expected at least 1 MiB", None);
     }
-    let kafka = KafkaSettings::read(&root.section("source").section("kafka"));
+    let ends = root.section("source");
+    let kafka = KafkaSettings::read(&ends.section("kafka"));
+    let database = ends.optional_section("postgres");
+    let database = database.map(|section| read_source_settings(&section));
     let postgres = read_settings(&root.section("sink").section("postgres"), name);
     let sections = root.required_sections("table");
     let tables: Option<Vec<_>> =
@@ -87,6 +98,8 @@ fn read(root: &Section<'_>) -> Option<Settings> {
         engine,
         memory: usize::try_from(memory).ok()?,
         kafka: kafka?,
+        // A section with a mistake in it leaves nothing, like every other.
+        source: database.map_or(Some(None), |read| read.map(Some))?,
         postgres: postgres?,
         tables: tables?,
     })

@@ -28,6 +28,12 @@ pub struct Machine {
 
 impl Machine {
     pub(crate) fn of(stage: &Stage) -> Self {
+        let (postgresql, kafka) = (stage.server_version(), stage.broker_version());
+        Self { postgresql, kafka, ..Self::alone() }
+    }
+
+    /// The machine without the programs.
+    pub(crate) fn alone() -> Self {
         let kib = first_after("/proc/meminfo", "MemTotal").replace("kB", "");
         Self {
             processor: first_after("/proc/cpuinfo", "model name"),
@@ -37,8 +43,8 @@ impl Machine {
                 .unwrap_or_default()
                 .trim()
                 .to_owned(),
-            postgresql: stage.server_version(),
-            kafka: stage.broker_version(),
+            postgresql: String::new(),
+            kafka: String::new(),
         }
     }
 }

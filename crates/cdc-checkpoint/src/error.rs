@@ -24,6 +24,9 @@ pub enum CheckpointError {
         /// Length of the name that was given.
         length: usize,
     },
+    /// A topic name with a character that no place to keep it takes.
+    #[error("a topic name has no NUL character")]
+    TopicNul,
     /// A range that ends before it starts.
     #[error("range ends at {until}, before its start {from}")]
     BackwardRange {

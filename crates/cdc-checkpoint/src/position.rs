@@ -87,10 +87,13 @@ impl TopicName {
     ///
     /// # Errors
     ///
-    /// An empty name or one of more than 249 bytes, Kafka's limit.
+    /// An empty name or one of more than 249 bytes, Kafka's limit, and a name with a NUL.
     pub fn parse(name: &str) -> Result<Self, CheckpointError> {
         if name.is_empty() || name.len() > 249 {
             return Err(CheckpointError::TopicLength { length: name.len() });
+        }
+        if name.contains('\0') {
+            return Err(CheckpointError::TopicNul);
         }
         Ok(Self(name.into()))
     }

@@ -63,7 +63,8 @@ pub use cdc_checkpoint::{
     SourcePosition, TopicName,
 };
 pub use debezium_envelope::{
-    Array, Bits, BytesText, Column, Date, Decimal, Geometry, Interval, IntervalForm, Map,
-    NativeShape, Point, Row, RowBuffer, RowShape, SemanticType, Slot, SparseVector, StructuredType,
-    Time, TimeUnit, Timestamp, Value, ZonedTime,
+    Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
+    Decimal, DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, Map,
+    NativeShape, ParseModeError, Point, Row, RowBuffer, RowShape, SemanticType, Slot, SparseVector,
+    StructuredType, Time, TimeMode, TimeUnit, Timestamp, Value, ZonedTime,
 };

@@ -107,6 +107,13 @@ pub(crate) struct TargetColumn {
     pub(crate) server_version: i32,
 }
 
+impl TargetColumn {
+    /// Whether values that differ in case alone are equal.
+    pub(crate) fn folds_case(&self) -> bool {
+        self.extension.as_deref() == Some("citext.citext")
+    }
+}
+
 /// The type of an array's elements.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ElementType {

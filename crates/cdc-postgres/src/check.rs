@@ -9,7 +9,7 @@ use cdc_config::closest;
 use cdc_core::{Classify as _, Halt, RowShape, TableId, with_causes};
 use sqlx::Row as _;
 
-use crate::catalog::{self, TableKind, TargetTable};
+use crate::catalog::{self, TableKind, TargetColumn, TargetTable};
 use crate::error::{PostgresError, from_driver};
 use crate::ident::QualifiedName;
 use crate::plan::{SourceColumns, plan_keyed};
@@ -44,7 +44,7 @@ pub struct Finding {
     pub fix: String,
 }
 
-fn error(
+pub(crate) fn error(
     id: &'static str,
     halt: Halt,
     message: impl Into<String>,
@@ -53,7 +53,11 @@ fn error(
     Finding { id, severity: Severity::Error(halt), message: message.into(), fix: fix.into() }
 }
 
-fn warning(id: &'static str, message: impl Into<String>, fix: impl Into<String>) -> Finding {
+pub(crate) fn warning(
+    id: &'static str,
+    message: impl Into<String>,
+    fix: impl Into<String>,
+) -> Finding {
     Finding { id, severity: Severity::Warning, message: message.into(), fix: fix.into() }
 }
 
@@ -222,6 +226,19 @@ fn advice(table: &TableSettings, target: &TargetTable) -> Vec<Finding> {
             "row_triggers",
             format!("{name} has the row triggers {triggers}: rows are written one by one"),
             format!("drop or disable {triggers} on {}", target.name),
+        ));
+    }
+    let folded = |name: &&String| target.column(name).is_some_and(TargetColumn::folds_case);
+    if matches!(table.mode, Mode::Mirror { .. })
+        && let Some(key) = target.primary_key.iter().find(folded)
+    {
+        findings.push(warning(
+            "key_by_collation",
+            format!(
+                "the key {key} of {name} is citext: source keys that differ in case alone would \
+                 overwrite one another"
+            ),
+            format!("give {key} the type text, unless the source's key is citext too"),
         ));
     }
     if table.mode == Mode::History && target.kind == TableKind::Ordinary {

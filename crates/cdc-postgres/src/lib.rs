@@ -64,6 +64,7 @@ mod registry;
 mod session;
 mod settings;
 mod sink;
+mod source;
 mod source_marks;
 mod sql;
 mod sqlstate;
@@ -85,6 +86,7 @@ pub use settings::{
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,
 };
 pub use sink::PostgresSink;
+pub use source::{FollowedTable, OldRows, SourceSettings, check_source, read_source_settings};
 pub use source_marks::accept_source;
 pub use stager::PostgresStager;
 pub use writer::PostgresWriter;

@@ -20,6 +20,7 @@ use crate::catalog::TargetColumn;
 pub(crate) use encoder::{CellEncoder, ColumnEncoder, RangeBound};
 pub use explain::{TypePair, type_pairs};
 pub(crate) use fitting::fitting;
+pub(crate) use hint::toml_key;
 use rules::allows;
 use target::TargetType;
 
@@ -77,6 +78,10 @@ pub(crate) fn pair(
         (SemanticType::Array { element }, Some(of)) => {
             let element = written(element);
             element.map(|element| ColumnEncoder::Array { element, element_oid: of.oid })
+        }
+        (SemanticType::Vector | SemanticType::HalfVector, Some(of)) => {
+            let reals = kind.and_then(TargetType::reals).filter(|reals| allows(semantic, *reals));
+            reals.map(|reals| ColumnEncoder::Array { element: reals.encoder, element_oid: of.oid })
         }
         (SemanticType::Array { .. }, None) | (_, Some(_)) => None,
         (_, None) => written(semantic).map(ColumnEncoder::from),

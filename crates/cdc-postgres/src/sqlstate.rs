@@ -63,7 +63,6 @@ const STATES: &[State] = &[
     state("53100", StateClass::Transient, "disk_full"),
     state("53200", StateClass::Transient, "out_of_memory"),
     state("53300", StateClass::Transient, "too_many_connections"),
-    state("54001", StateClass::Transient, "statement_too_complex"),
     // A plan that no longer fits its target.
     state("22P03", StateClass::TargetChanged, "binary_form_mismatch"),
     state("22P04", StateClass::TargetChanged, "copy_format_mismatch"),
@@ -100,6 +99,8 @@ const STATES: &[State] = &[
     state("23P01", StateClass::Data, "exclusion"),
     state("44000", StateClass::Data, "view_check_option"),
     state("54000", StateClass::Data, "index_row_too_large"),
+    // Our own statements are shallow: it is a document that is nested too deeply.
+    state("54001", StateClass::Data, "nested_too_deeply"),
 ];
 
 /// The reason, a stable word to group failures by, and the class of an SQLSTATE.
@@ -140,7 +141,6 @@ mod tests {
         ("53100", Transient, "disk_full"),
         ("53200", Transient, "out_of_memory"),
         ("53300", Transient, "too_many_connections"),
-        ("54001", Transient, "statement_too_complex"),
         ("22P03", TargetChanged, "binary_form_mismatch"),
         ("22P04", TargetChanged, "copy_format_mismatch"),
         ("2200H", Environment, "sequence_exhausted"),
@@ -175,6 +175,7 @@ mod tests {
         ("23P01", Data, "exclusion"),
         ("44000", Data, "view_check_option"),
         ("54000", Data, "index_row_too_large"),
+        ("54001", Data, "nested_too_deeply"),
         ("0A000", Logic, "unexpected_server_error"),
         ("25P02", Logic, "unexpected_server_error"),
         ("42601", Logic, "unexpected_server_error"),

@@ -40,6 +40,14 @@ pub(super) struct Seen {
     unruled: Vec<TableId>,
 }
 
+impl Seen {
+    /// The columns of a table's rows before the rules, the newest first.
+    pub(super) fn shapes_of(&self, table: TableId) -> Vec<Arc<RowShape>> {
+        let of_table = self.sources.iter().filter(|(id, _)| *id == table);
+        of_table.map(|(_, shape)| Arc::clone(shape)).collect()
+    }
+}
+
 impl<'s> Samples<'s> {
     pub(super) fn new(
         tables: &'s [Table],

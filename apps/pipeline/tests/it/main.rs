@@ -25,6 +25,8 @@ mod sent_again;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod source_catalog;
+#[cfg(test)]
 mod stopping;
 #[cfg(test)]
 mod truncates;

@@ -118,6 +118,8 @@ fn put_rare(out: &mut Vec<u8>, encoder: CellEncoder, value: Value<'_>) -> Result
         CellEncoder::Box => geometric::put_box(out, value),
         CellEncoder::Segment => geometric::put_segment(out, value),
         CellEncoder::Path => geometric::put_path(out, value),
+        CellEncoder::Polygon => geometric::put_polygon(out, value),
+        CellEncoder::Narrowed => vector::put_narrowed(out, value),
         CellEncoder::Circle => geometric::put_circle(out, value),
         CellEncoder::Line => geometric::put_line(out, value),
         CellEncoder::Wkb => wkb::put(out, value),
@@ -226,6 +228,9 @@ fn put_numeric(
 }
 
 fn put_jsonb(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    if let Value::Map(map) = value {
+        return put_versioned(out, JSONB_VERSION, &hstore::json(map)?);
+    }
     let Value::Text(text) = value else { return Err(wrong_type("JSON text", value)) };
     put_versioned(out, JSONB_VERSION, text)
 }
@@ -249,6 +254,8 @@ fn put_bounded_text(
         text
     } else if let Value::Uuid(uuid) = value {
         uuid_text(uuid, &mut scratch)
+    } else if let Value::Map(map) = value {
+        return put_text(out, &hstore::json(map)?);
     } else {
         return Err(wrong_type("text", value));
     };

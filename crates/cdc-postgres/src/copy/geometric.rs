@@ -69,6 +69,34 @@ pub(super) fn put_path(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueE
     Ok(())
 }
 
+/// Appends a `polygon`: how many points, the points. The connector closes the outline by repeating its
+/// first point, unless that is its last one already, as in an outline of one point.
+pub(super) fn put_polygon(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    let shape = geometry(value)?;
+    let outline = Some(shape).filter(|shape| shape.native() == Some(NativeShape::Polygon));
+    let points: Option<Vec<_>> =
+        outline.and_then(|shape| Points::of(shape.wkb(), POLYGON)).map(Iterator::collect);
+    let is_same = |one: &(f64, f64), other: &(f64, f64)| {
+        one.0.total_cmp(&other.0).is_eq() && one.1.total_cmp(&other.1).is_eq()
+    };
+    let open = match points.as_deref() {
+        Some(alone @ [_]) => Some(alone),
+        Some([open @ .., last]) => {
+            open.first().is_some_and(|first| is_same(first, last)).then_some(open)
+        }
+        Some([]) | None => None,
+    };
+    let open = open.ok_or_else(|| invalid_form("a polygon, named so beside its closed outline"))?;
+    cell::put_length(out, open.len().saturating_mul(16).saturating_add(4))?;
+    let count = u32::try_from(open.len()).unwrap_or(u32::MAX);
+    out.extend_from_slice(&count.to_be_bytes());
+    for (x, y) in open {
+        out.extend_from_slice(&x.to_be_bytes());
+        out.extend_from_slice(&y.to_be_bytes());
+    }
+    Ok(())
+}
+
 /// Appends a `circle` from `<(x,y),r>`.
 pub(super) fn put_circle(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
     let parts = || {

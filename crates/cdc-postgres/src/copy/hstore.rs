@@ -2,11 +2,34 @@
 
 use std::collections::BTreeMap;
 
-use cdc_core::Value;
+use cdc_core::{Map, Value};
 
 use super::array::fill_length;
 use super::cell;
 use super::error::{ValueError, invalid_form, wrong_type};
+
+/// A map of texts as a JSON object, in the order of its keys as they came.
+pub(super) fn json(map: Map<'_>) -> Result<String, ValueError> {
+    let mut json = String::from("{");
+    let quoted = |text: &str| {
+        serde_json::to_string(text).map_err(|_| invalid_form("a text that JSON can hold"))
+    };
+    for (key, value) in map.iter() {
+        let Value::Text(key) = key else { return Err(wrong_type("a text as a key", key)) };
+        if json.len() > 1 {
+            json.push_str(", ");
+        }
+        json.push_str(&quoted(key)?);
+        json.push_str(": ");
+        match (value,) {
+            (Value::Null,) => json.push_str("null"),
+            (Value::Text(text),) => json.push_str(&quoted(text)?),
+            (_,) => return Err(wrong_type("a text as a value", value)),
+        }
+    }
+    json.push('}');
+    Ok(json)
+}
 
 /// Appends an `hstore` from a map of texts, or from the JSON object that stands for one.
 pub(super) fn put(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {

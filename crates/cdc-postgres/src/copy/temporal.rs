@@ -10,6 +10,12 @@ const EPOCH_DAYS: i32 = 10_957;
 /// Microseconds from 1970-01-01 to 2000-01-01.
 const EPOCH_MICROS: i64 = 946_684_800_000_000;
 
+/// The same in milliseconds.
+const EPOCH_MILLIS: i64 = EPOCH_MICROS / MILLI_MICROS;
+
+/// Microseconds of a millisecond.
+const MILLI_MICROS: i64 = 1_000;
+
 /// 2000-01-01 in days since day 0 of the Julian calendar.
 pub(super) const JULIAN_EPOCH: i64 = 2_451_545;
 
@@ -51,15 +57,22 @@ pub(super) fn time(time: Time, step: u32) -> Result<i64, ValueError> {
 
 /// Microseconds since 2000-01-01, a whole multiple of `step`.
 pub(super) fn timestamp(timestamp: Timestamp, step: u32) -> Result<i64, ValueError> {
+    // The last thirty years have no number of 64 bits that counts microseconds from 1970, so
+    // milliseconds are counted from 2000 before they become microseconds.
     let micros = match timestamp {
         Timestamp::Infinity => return Ok(i64::MAX),
         Timestamp::NegInfinity => return Ok(i64::MIN),
-        Timestamp::Millis(_) => timestamp.micros().ok_or_else(beyond)?,
-        Timestamp::Micros(micros) => micros,
-        Timestamp::Nanos(_) => timestamp.micros().ok_or_else(|| rounded(step))?,
+        Timestamp::Millis(millis) => {
+            let millis = millis.checked_sub(EPOCH_MILLIS);
+            millis.and_then(|millis| millis.checked_mul(MILLI_MICROS))
+        }
+        Timestamp::Micros(micros) => micros.checked_sub(EPOCH_MICROS),
+        Timestamp::Nanos(_) => {
+            timestamp.micros().ok_or_else(|| rounded(step))?.checked_sub(EPOCH_MICROS)
+        }
     };
     // Both epochs are midnights, so the fraction of a second is the same in either.
-    whole(within(micros.checked_sub(EPOCH_MICROS))?, step)
+    whole(within(micros)?, step)
 }
 
 /// Microseconds since 2000-01-01, from days since 1970-01-01 and microseconds of the day. The last years

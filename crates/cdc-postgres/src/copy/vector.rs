@@ -25,6 +25,20 @@ pub(super) fn put(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError>
     })
 }
 
+/// Appends a `real` from an element of a vector: a 64-bit float that was a 32-bit one, or one of 32
+/// bits that was one of 16.
+pub(super) fn put_narrowed(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    let element = if let Value::Float64(wide) = value {
+        narrow(wide)?
+    } else if let Value::Float32(element) = value {
+        element
+    } else {
+        return Err(wrong_type("a float as an element", value));
+    };
+    cell::put_fixed(out, element.to_be_bytes());
+    Ok(())
+}
+
 /// Appends a `halfvec`: the same with 16-bit floats.
 pub(super) fn put_half(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
     put_dense(out, value, 2, |out, element| {

@@ -67,6 +67,8 @@ pub(crate) enum CellEncoder {
     Oid,
     /// `real`.
     Float4,
+    /// `real`, from the 64-bit float as which an element of a vector travels.
+    Narrowed,
     /// `double precision`.
     Float8,
     /// `numeric`, from decimals, integers and decimal text.
@@ -156,6 +158,8 @@ pub(crate) enum CellEncoder {
     Segment,
     /// `path`.
     Path,
+    /// `polygon`.
+    Polygon,
     /// `circle`.
     Circle,
     /// `line`.

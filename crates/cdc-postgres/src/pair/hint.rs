@@ -87,9 +87,11 @@ fn declaration(target: &TargetColumn, kind: TargetType) -> String {
             "timestamp(micros)".to_owned(),
             ", or timestamp(millis) when the source column keeps at most 3 digits of a second",
         ),
-        (TargetKind::Interval, _) => {
-            ("interval".to_owned(), ", or interval(iso) with interval.handling.mode=string")
-        }
+        (TargetKind::Interval, _) => (
+            "interval(iso)".to_owned(),
+            ", with interval.handling.mode=string of the connector, since its default merges months \
+             and days",
+        ),
         (TargetKind::Hstore, _) => ("json".to_owned(), ", or map with hstore.handling.mode=map"),
         (TargetKind::Bit, CellEncoder::Bit { length: 1 }) => ("boolean".to_owned(), ""),
         (TargetKind::Bit, CellEncoder::Bit { length }) => (format!("bits({length})"), ""),
@@ -100,7 +102,7 @@ fn declaration(target: &TargetColumn, kind: TargetType) -> String {
             ", or bytes(hex) or bytes(base64url) by binary.handling.mode of the connector, which sends \
              such types with include.unknown.datatypes=true",
         ),
-        (TargetKind::Box | TargetKind::Segment | TargetKind::Path, _) => {
+        (TargetKind::Box | TargetKind::Segment | TargetKind::Path | TargetKind::Polygon, _) => {
             ("geometry".to_owned(), "")
         }
         (kind, _) if SAME_NAME.contains(&kind) => (kind.name().to_owned(), ""),
@@ -109,7 +111,7 @@ fn declaration(target: &TargetColumn, kind: TargetType) -> String {
     if target.element.is_some() {
         declared = format!("array({declared})");
     }
-    let column = key(&target.name);
+    let column = toml_key(&target.name);
     format!("declare what it holds: columns = {{ {column} = \"{declared}\" }}{explanation}")
 }
 
@@ -131,7 +133,7 @@ const SAME_NAME: &[TargetKind] = &[
 ];
 
 /// A TOML key: bare where TOML allows it.
-fn key(name: &str) -> String {
+pub(crate) fn toml_key(name: &str) -> String {
     let is_bare = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-');
     if !name.is_empty() && name.chars().all(is_bare) {
         return name.to_owned();

@@ -41,6 +41,7 @@ kinds! {
     Oid "oid" "4 bytes without sign";
     Float4 "real" "4 bytes, IEEE";
     Float8 "double precision" "8 bytes, IEEE";
+    Reals "real[]" "dimensions and 4-byte IEEE numbers";
     Numeric "numeric" "digits to the base 10000";
     Money "money" "8 bytes, in the smallest unit";
     Text "text" "text";
@@ -79,6 +80,7 @@ kinds! {
     Box "box" "4 IEEE numbers";
     Segment "lseg" "4 IEEE numbers";
     Path "path" "flag, count and IEEE numbers";
+    Polygon "polygon" "count and IEEE numbers";
     Circle "circle" "3 IEEE numbers";
     Line "line" "3 IEEE numbers";
     Hstore "hstore" "count, keys and values";
@@ -105,6 +107,14 @@ impl TargetType {
     }
 }
 
+impl TargetType {
+    /// An array of this type as the place of a vector: `real[]`.
+    pub(super) fn reals(self) -> Option<Self> {
+        let is_real = self.kind == TargetKind::Float4;
+        is_real.then_some(Self { kind: TargetKind::Reals, encoder: CellEncoder::Narrowed })
+    }
+}
+
 impl TargetKind {
     fn of(column: &TargetColumn) -> Self {
         if column.labels.is_some() {
@@ -128,6 +138,7 @@ impl TargetKind {
             601 => Self::Segment,
             602 => Self::Path,
             603 => Self::Box,
+            604 => Self::Polygon,
             628 => Self::Line,
             650 => Self::Cidr,
             700 => Self::Float4,
@@ -188,6 +199,7 @@ fn encoder(kind: TargetKind, column: &TargetColumn) -> Option<CellEncoder> {
         K::Int8 => E::Int8,
         K::Oid => E::Oid,
         K::Float4 => E::Float4,
+        K::Reals => E::Narrowed,
         K::Float8 => E::Float8,
         K::Numeric => match bound(modifier) {
             None if column.server_version < INFINITE_NUMERIC => E::FiniteNumeric,
@@ -228,6 +240,7 @@ fn encoder(kind: TargetKind, column: &TargetColumn) -> Option<CellEncoder> {
         K::Box => E::Box,
         K::Segment => E::Segment,
         K::Path => E::Path,
+        K::Polygon => E::Polygon,
         K::Circle => E::Circle,
         K::Line => E::Line,
         K::Hstore => E::Hstore,

@@ -82,6 +82,7 @@ fn targets() -> Vec<TargetColumn> {
         array(column(25, -1, "text"), 1009, 25),
         array(column(23, -1, "integer"), 1007, 23),
         array(numeric(10, 2), 1231, 1700),
+        array(column(700, -1, "real"), 1021, 700),
         column(18, -1, "\"char\""),
         column(19, -1, "name"),
         column(26, -1, "oid"),

@@ -10,6 +10,8 @@ mod check;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod corpus;
+#[cfg(test)]
 mod drift;
 #[cfg(test)]
 mod fencing;
@@ -27,6 +29,8 @@ mod newcomers;
 mod overlap;
 #[cfg(test)]
 mod poison;
+#[cfg(test)]
+mod source;
 #[cfg(test)]
 mod text_rows;
 #[cfg(test)]

@@ -68,6 +68,7 @@ pub(crate) enum Cell {
     Text(String),
     Cents(i128),
     Micros(i64),
+    Nanos(i64),
     Bytes(Vec<u8>),
 }
 
@@ -87,6 +88,7 @@ impl Cell {
             }
             Self::Bytes(bytes) => Value::Bytes(bytes),
             Self::Micros(micros) => Value::Timestamp(Timestamp::Micros(*micros)),
+            Self::Nanos(nanos) => Value::Timestamp(Timestamp::Nanos(*nanos)),
         }
     }
 }

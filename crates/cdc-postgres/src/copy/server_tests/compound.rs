@@ -215,6 +215,45 @@ fn maps_and_their_json_form_become_an_hstore() {
     ]);
 }
 
+/// What stands for the types of extensions in a warehouse that has none.
+#[test]
+fn maps_and_vectors_go_into_json_and_arrays_where_their_extension_is_absent() {
+    let mut database = Database::with(
+        "plain",
+        "CREATE TABLE t (i int, a json, b jsonb, c text, d real[], e real[])",
+    );
+    let mut buffer = RowBuffer::new();
+    let list = buffer.open_list();
+    for value in ["k \"\\\n", "ü", "n"].map(Value::Text).into_iter().chain([Value::Null]) {
+        buffer.push(value);
+    }
+    buffer.close_map(list);
+    let list = buffer.open_list();
+    buffer.close_map(list);
+    push_array(&mut buffer, &[0.1, -1e-40, 3.4e38].map(Value::Float64));
+    push_array(&mut buffer, &[0.5, -65504.0, 5.960_464_5e-8].map(Value::Float32));
+    push_array(&mut buffer, &[Value::Float64(0.100_000_001)]);
+    push_array(&mut buffer, &[Value::Float64(1e39)]);
+    cells(&buffer, |row| {
+        let object = r#"{"k \"\\\n": "ü", "n": null}"#;
+        // The server orders the keys of a jsonb by their length.
+        let sorted = r#"{"n": null, "k \"\\\n": "ü"}"#;
+        let pairs = [(row.get(0), object), (row.get(1), "{}")];
+        database.shows(&[
+            ("a", "map", &pairs),
+            ("b", "map", &[(row.get(0), sorted), (row.get(1), "{}")]),
+            ("c", "map", &pairs),
+            ("d", "vector", &[(row.get(2), "{0.1,-1e-40,3.4e+38}")]),
+            ("e", "halfvec", &[(row.get(3), "{0.5,-65504,5.9604645e-08}")]),
+        ]);
+        database.refuses(&[
+            ("d", "vector", row.get(4), "not_exact"),
+            ("d", "vector", row.get(5), "not_exact"),
+            ("d", "vector", Value::Float64(0.5), "wrong_type"),
+        ]);
+    });
+}
+
 /// Well-known binary in either order of bytes.
 fn wkb(little: bool, words: &[u32], numbers: &[f64]) -> Vec<u8> {
     let mut bytes = vec![u8::from(little)];

@@ -110,6 +110,29 @@ fn timestamps_show_the_reading_they_mean_in_every_unit() {
     assert_eq!(shown, [Some("infinity".into()), Some("-infinity".into())]);
 }
 
+/// The last years have no number of 64 bits that counts microseconds from 1970.
+#[test]
+fn milliseconds_reach_both_ends_of_the_range() {
+    let mut database = Database::with("ends", "CREATE TABLE t (i int, v timestamptz)");
+    let instant = |millis| Value::Instant(Timestamp::Millis(millis));
+    let (first, last) = (-210_866_803_200_000, 9_224_318_015_999_999);
+    let encoder = CellEncoder::Timestamptz { step: 1 };
+    let values = [first, 9_223_372_036_854_776, 9_224_286_307_200_000, last].map(instant);
+    let shown = database.round_trip(encoder, &values).unwrap();
+    let expected = [
+        "4714-11-24 00:00:00+00 BC",
+        "294247-01-10 04:00:54.776+00",
+        "294275-12-31 00:00:00+00",
+        "294276-12-31 23:59:59.999+00",
+    ];
+    assert_eq!(shown, expected.map(|text| Some(text.to_owned())));
+    let mut buffer = CopyBuffer::new();
+    buffer.begin_row(1);
+    for beyond in [first - 1, last + 1, i64::MAX, i64::MIN] {
+        assert!(buffer.put(encoder, instant(beyond)).is_err(), "{beyond}");
+    }
+}
+
 #[test]
 fn coarse_time_columns_keep_what_they_accept() {
     let mut database = Database::with(

@@ -101,7 +101,7 @@ fn one(encoder: CellEncoder, field: &[u8], words: &mut Words<'_>, out: &mut Stri
         E::Int4 => display(words.i32()?, out),
         E::Int8 => display(words.i64()?, out),
         E::Oid => display(words.u32()?, out),
-        E::Float4 => float32(words.f32()?, out),
+        E::Float4 | E::Narrowed => float32(words.f32()?, out),
         E::Float8 => float64(words.f64()?, out),
         E::Numeric(_) | E::FiniteNumeric => numeric(words, out)?,
         E::PgLsn => display(format_args!("{:X}/{:X}", words.u32()?, words.u32()?), out),
@@ -119,7 +119,7 @@ fn one(encoder: CellEncoder, field: &[u8], words: &mut Words<'_>, out: &mut Stri
             moment(encoder, words, out)?;
         }
         E::Interval { .. } => interval(words, out)?,
-        E::Point | E::Box | E::Segment | E::Path => shape(encoder, words, out)?,
+        E::Point | E::Box | E::Segment | E::Path | E::Polygon => shape(encoder, words, out)?,
         E::Hstore => hstore(words, out)?,
         E::Vector | E::HalfVector | E::SparseVector => floats(encoder, words, out)?,
         // Amounts are refused in such a table, and of the others the text is kept.
@@ -288,6 +288,10 @@ fn shape(encoder: CellEncoder, words: &mut Words<'_>, out: &mut String) -> Optio
             let closed = words.take()? != [0];
             words.u32()?;
             if closed { ("(", ")") } else { ("[", "]") }
+        }
+        CellEncoder::Polygon => {
+            words.u32()?;
+            ("(", ")")
         }
         _ => ("", ""),
     };

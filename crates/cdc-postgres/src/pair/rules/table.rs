@@ -25,7 +25,14 @@ const RANGE: &str = "ranges travel in their text form, which is read exactly";
 
 const NATIVE: &str = "the shape that Debezium 3.7 names beside the well-known binary";
 
+/// Why the last point of a ring is left out.
+const RING: &str = "the connector repeats the first point at the end; whether the source did so itself \
+                    is lost before the message is written";
+
 const MONEY: &str = "digits after the point by the warehouse's lc_monetary";
+
+/// Where a warehouse has no `hstore`.
+const OBJECT: &str = "an object of the same keys and values in JSON";
 
 const COUNTED: &str = "length is counted";
 
@@ -114,6 +121,7 @@ pub(super) const TABLE: &[Rule] = &[
     rule(S::Bytes, T::Box, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Segment, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Path, EachValue, TEXT_FORM),
+    rule(S::Bytes, T::Polygon, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Circle, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Line, EachValue, TEXT_FORM),
     rule(S::Bits, T::Bit, SameBits, "the same bits"),
@@ -146,11 +154,15 @@ pub(super) const TABLE: &[Rule] = &[
         "all parts in text; the default mode has already merged months and days",
     ),
     rule(S::Map, T::Hstore, TextMap, "the same keys and values"),
+    rule(S::Map, T::Json, TextMap, OBJECT),
+    rule(S::Map, T::Jsonb, TextMap, OBJECT),
+    rule(S::Map, T::Text, TextMap, OBJECT),
     rule(S::Point, T::Point, EachValue, "the same coordinates, if no reference system is named"),
     rule(S::Geometry, T::Geometry, EachValue, "the same well-known binary"),
     rule(S::Geometry, T::Box, EachValue, NATIVE),
     rule(S::Geometry, T::Segment, EachValue, NATIVE),
     rule(S::Geometry, T::Path, EachValue, NATIVE),
+    rule(S::Geometry, T::Polygon, EachValue, RING),
     rule(S::Geography, T::Geography, EachValue, "the same well-known binary"),
     rule(S::Circle, T::Circle, EachValue, "the same numbers"),
     rule(S::Circle, T::Text, Always, "the text form"),
@@ -164,6 +176,8 @@ pub(super) const TABLE: &[Rule] = &[
         EachValue,
         "32-bit floats that travel as decimal text of 64-bit ones",
     ),
+    rule(S::Vector, T::Reals, EachValue, "the elements, which are 32-bit floats"),
+    rule(S::HalfVector, T::Reals, EachValue, "the elements, which fit 32-bit floats"),
     rule(S::HalfVector, T::HalfVector, EachValue, "16-bit floats that travel as 32-bit ones"),
     rule(
         S::SparseVector,

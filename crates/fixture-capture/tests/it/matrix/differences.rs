@@ -279,7 +279,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     any(
         &["numeric", "numeric(200,50)", "bit varying(400)", "hstore", "smallint[]", "double precision[]",
           "boolean[]", "date[]", "char(4)[]", "numeric[]", "numeric(10,2)[]", "timestamp[]", "timestamptz[]", "inet[]", "enum[]",
-          "hstore[]", "bytea", "bytea[]"],
+          "hstore[]", "bytea", "bytea[]", "polygon"],
         Null,
         "a value out of line that an update leaves alone arrives as NULL",
     ),
@@ -328,13 +328,6 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         Absent,
         "the connector leaves the type out",
     ),
-    any(
-        &["polygon"],
-        Refused("geometry"),
-        "arrives as a geometry, which only PostGIS has a type for",
-    )
-    .modes(&["unknown-types"])
-    .releases(&["3.7.0"]),
     any(
         &["(domain over integer)[]"],
         Holds("t ~ 'NULL' and g is null"),
