@@ -103,6 +103,14 @@ capture-fixtures *RELEASES:
 type-report:
     WRITE_TYPE_REPORT=1 cargo test --package fixture-capture --test it matrix
 
+# Write the page about the protocol's model, docs/protocol.md, as exploring it shows
+protocol-report:
+    WRITE_PROTOCOL_REPORT=1 cargo test --package cdc-testkit --test it model
+
+# Run that many histories of the engine with faults drawn by seed, e.g. `just sim 10000`
+sim SEEDS:
+    SIM_SEEDS="$1" cargo test --package cdc-engine --test it simulation -- --nocapture
+
 # Fuzz the decoder until Ctrl-C: message, schema_block, decimal, declaration or array
 fuzz TARGET *ARGS:
     @cargo fuzz --version >/dev/null || { echo "install it with: cargo install cargo-fuzz; rustup toolchain install nightly" >&2; exit 4; }

@@ -1,4 +1,5 @@
-//! In-memory ends, scripted faults, conformance suites for sources and sinks, and real messages.
+//! In-memory ends, scripted faults, conformance suites for sources and sinks, real messages, and
+//! what proves the protocol: its [`model`], histories for a [`simulation`], and an [`oracle`].
 //!
 //! What it guarantees: the in-memory ends keep the contracts of `cdc-core`, faults happen exactly
 //! when a script says so, everything a test needs to judge the outcome is in the shared
@@ -26,6 +27,9 @@ pub mod broken;
 pub mod captures;
 pub mod conformance;
 mod memory;
+pub mod model;
+pub mod oracle;
+pub mod simulation;
 mod text;
 
 pub use memory::{

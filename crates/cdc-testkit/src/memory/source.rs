@@ -64,11 +64,17 @@ impl Log {
     }
 }
 
+/// What the group decides, one after the other.
+#[derive(Debug)]
+enum GroupChange {
+    Assign(Vec<Partition>),
+    Revoke(Vec<Partition>),
+}
+
 #[derive(Debug, Default)]
 struct Logs {
     by_partition: BTreeMap<Partition, Log>,
-    revoke: VecDeque<Vec<Partition>>,
-    assign: VecDeque<Vec<Partition>>,
+    group: VecDeque<GroupChange>,
     relinquished: Vec<Partition>,
     rewinds: usize,
 }
@@ -119,13 +125,13 @@ impl LogWriter {
 
     /// Takes partitions away.
     pub fn revoke(&self, partitions: Vec<Partition>) {
-        self.logs().revoke.push_back(partitions);
+        self.logs().group.push_back(GroupChange::Revoke(partitions));
         self.changed.notify_one();
     }
 
     /// Gives partitions.
     pub fn assign(&self, partitions: Vec<Partition>) {
-        self.logs().assign.push_back(partitions);
+        self.logs().group.push_back(GroupChange::Assign(partitions));
         self.changed.notify_one();
     }
 
@@ -226,17 +232,19 @@ impl MemorySource {
     }
 
     fn group_event(&mut self) -> Option<SourceEvent> {
-        let revoked = self.writer.logs().revoke.pop_front();
-        if let Some(partitions) = revoked {
-            let number = self.number();
-            for partition in &partitions {
-                self.reading.remove(partition);
-            }
-            return Some(SourceEvent::Revoked(Revocation::new(partitions, number)));
-        }
-        let partitions = self.writer.logs().assign.pop_front()?;
+        let change = self.writer.logs().group.pop_front()?;
         let number = self.number();
-        Some(SourceEvent::Assigned(Assignment::new(partitions, number)))
+        Some(match change {
+            GroupChange::Revoke(partitions) => {
+                for partition in &partitions {
+                    self.reading.remove(partition);
+                }
+                SourceEvent::Revoked(Revocation::new(partitions, number))
+            }
+            GroupChange::Assign(partitions) => {
+                SourceEvent::Assigned(Assignment::new(partitions, number))
+            }
+        })
     }
 
     fn find(&mut self) -> Found {

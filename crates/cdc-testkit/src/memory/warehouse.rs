@@ -221,9 +221,11 @@ impl State {
     }
 
     /// Another process takes the row's partition over and applies that one row, if it is refused by
-    /// nobody and the partition stands where the step starts.
+    /// nobody, is the first record of the step, and the partition stands where the step starts.
     pub(crate) fn apply_as_another(&mut self, from: NextOffset, row: Option<&StoredRow>) {
-        let Some(row) = row.filter(|row| row.text.as_deref() == Some("row")) else { return };
+        let takes =
+            |row: &&StoredRow| row.text.as_deref() == Some("row") && row.offset.position() == from;
+        let Some(row) = row.filter(takes) else { return };
         self.raise_epochs(std::slice::from_ref(&row.partition));
         let range = OffsetRange::try_new(from, row.offset.next()).expect("a row follows its start");
         if self.checkpoint.advance(&CheckpointDelta::single(row.partition.clone(), range)).is_ok() {

@@ -8,6 +8,8 @@ mod decoders;
 #[cfg(test)]
 mod ends;
 #[cfg(test)]
+mod model;
+#[cfg(test)]
 mod sinks;
 #[cfg(test)]
 mod sources;
