@@ -11,7 +11,10 @@ use cdc_core::{Classify, SourceTable, TableId};
 use cdc_debezium::{BeforeImages, TableDeclarations};
 use cdc_engine::EngineSettings;
 use cdc_kafka::KafkaSettings;
-use cdc_postgres::{PipelineName, PostgresSettings, TableSettings, read_settings, read_table};
+use cdc_postgres::{
+    PipelineName, PostgresSettings, SourceDatabase, TableSettings, read_settings, read_source,
+    read_table,
+};
 use cdc_rules::RuleSet;
 
 use crate::failure::Failure;
@@ -33,6 +36,8 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
     pub(crate) memory: usize,
     pub(crate) kafka: KafkaSettings,
+    /// The captured database, for commands that look into it.
+    pub(crate) source: Option<SourceDatabase>,
     pub(crate) postgres: PostgresSettings,
     pub(crate) tables: Vec<Table>,
 }
@@ -78,6 +83,7 @@ fn read(root: &Section<'_>) -> Option<Settings> {
         pipeline.problem("memory", "expected at least 1 MiB", None);
     }
     let kafka = KafkaSettings::read(&root.section("source").section("kafka"));
+    let source = read_source(&root.section("source"));
     let postgres = read_settings(&root.section("sink").section("postgres"), name);
     let sections = root.required_sections("table");
     let tables: Option<Vec<_>> =
@@ -87,6 +93,7 @@ fn read(root: &Section<'_>) -> Option<Settings> {
         engine,
         memory: usize::try_from(memory).ok()?,
         kafka: kafka?,
+        source,
         postgres: postgres?,
         tables: tables?,
     })

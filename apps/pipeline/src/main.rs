@@ -15,6 +15,7 @@ mod progress;
 mod run;
 mod signals;
 mod telemetry;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -56,6 +57,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
             patient(check::check(settings, &arguments))
+        }
+        Command::Verify(arguments) => {
+            let settings = Settings::load(&arguments.common.config)?;
+            telemetry::start(Quiet::No);
+            patient(verify::verify(settings, &arguments))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

@@ -35,6 +35,9 @@
 //! sessions: while one merges and commits a batch, the rows of the next are sent over the other. Start
 //! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
 //!
+//! [`Verifier`] compares a source database with a warehouse; it shares only the sessions and the catalog
+//! with the sink.
+//!
 //! Which meaning goes into which column type is data: [`type_pairs`]. A type without a binary form that
 //! could be written exactly is written by its text form, and then so are all rows of its table: they
 //! are kept in binary form and rewritten on their way to the server.
@@ -71,6 +74,7 @@ mod state;
 mod table_event;
 mod tables;
 mod takeover;
+mod verify;
 mod writer;
 
 pub use body::PostgresBody;
@@ -85,6 +89,10 @@ pub use settings::{
 };
 pub use sink::PostgresSink;
 pub use stager::PostgresStager;
+pub use verify::{
+    ColumnFate, ColumnRoute, Difference, KeyDifference, LogEnd, Passes, RowFilter, SourceDatabase,
+    Step, TableReport, ValueTest, Verdict, Verifier, VerifyOptions, VerifyTable, read_source,
+};
 pub use writer::PostgresWriter;
 
 #[cfg(doctest)]

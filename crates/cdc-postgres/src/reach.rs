@@ -62,7 +62,7 @@ fn at(error: PostgresError, place: &str, patience: Duration) -> PostgresError {
 }
 
 /// `host:port/database`, without user and password.
-fn place(url: &str) -> String {
+pub(crate) fn place(url: &str) -> String {
     let Ok(options) = PgConnectOptions::from_str(url) else {
         // The driver's own reason follows; the text may hold a password anywhere.
         return "an address that cannot be read".to_owned();

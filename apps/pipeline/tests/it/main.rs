@@ -26,3 +26,5 @@ mod shapes;
 mod stopping;
 #[cfg(test)]
 mod truncates;
+#[cfg(test)]
+mod verify;

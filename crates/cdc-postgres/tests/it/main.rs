@@ -28,4 +28,6 @@ mod poison;
 #[cfg(test)]
 mod text_rows;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod views;

@@ -67,6 +67,11 @@ impl Source {
         self.run(&text);
     }
 
+    /// Its address for the superuser.
+    pub(crate) fn url(&self) -> String {
+        stack().source().url(&self.database)
+    }
+
     /// Runs SQL and gives the rows as text.
     pub(crate) fn run(&self, sql: &str) -> String {
         let answer = stack().source().psql(&self.database, sql);
