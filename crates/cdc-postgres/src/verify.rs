@@ -10,9 +10,10 @@
 //!    row of each key, without deleted keys and without what a truncate has removed.
 //! 2. Of buckets that differ the hash of each row is fetched, from the same snapshot S in the source.
 //!    What still differs is a *candidate*: a difference, or a change that was on its way.
-//! 3. Candidates are read again in rounds: first in the source, then the ends of the log are asked for,
-//!    then it is waited until the checkpoint has passed these ends, and only then the warehouse is
-//!    read. A candidate is **equal** as soon as the warehouse shows a state of the row that the source
+//! 3. Candidates are read again in rounds: first in the source; then it is waited until the source's
+//!    replication session has sent what had been written until then; then the ends of Kafka's log are asked
+//!    for, and it is waited until the checkpoint has passed them; and only then the warehouse is read. A
+//!    candidate is **equal** as soon as the warehouse shows a state of the row that the source
 //!    had at S or at a later reading. It is a **difference** when the warehouse has shown the same other
 //!    state for the stated time, all of it with the log applied to its end. What still changes when
 //!    patience is over is **moving**, and is counted as such.
@@ -22,16 +23,18 @@
 //!
 //! # Why it is right
 //!
-//! The pipeline applies the log in order, so whatever the source had committed and the connector had
-//! written before a reading of the source is below the ends that are asked for after it; once the
-//! checkpoint is beyond them, the warehouse contains it. A mirror keeps no position of the source, and
+//! The pipeline applies the log in order, so whatever the source had committed and the connector has
+//! written is below the ends that are asked for after the source was read; once the checkpoint is beyond
+//! them, the warehouse contains it. A mirror keeps no position of the source, and
 //! positions of single rows do not rise in commit order, so no position is compared: states are. A
 //! key that is found equal has been shown to be in a state that the source had at S or later.
 //!
 //! # What it does not prove
 //!
-//! - That the connector has read the source up to S: what it has not yet sent looks like a difference
-//!   once it is later than the stated time. An idle replication slot is therefore named in the report.
+//! - That the connector has written into the log what it was sent: what it holds in memory for longer than
+//!   the stated time looks like a difference. The same is true of all that it has not read, where a role
+//!   without `pg_monitor` cannot see its session, or where no session uses a replication slot; that is
+//!   named in the report.
 //! - Anything about changes after S, beyond what the rounds happened to read.
 //! - The history of a row: versions below the newest are not compared.
 //! - Columns that only one side has, that rules drop or hash, or whose types have no common form. All of
@@ -62,6 +65,7 @@ mod filter;
 mod reading;
 mod rendering;
 mod report;
+mod sending;
 mod settle;
 mod source;
 mod sql;

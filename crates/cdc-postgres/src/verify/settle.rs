@@ -12,6 +12,7 @@ use crate::settings::PipelineName;
 use super::candidate::{Candidates, Finding, Key};
 use super::columns::Pairs;
 use super::report::{Difference, KeyDifference, TableReport, Verdict};
+use super::sending::Sending;
 use super::sql::Statements;
 use super::{LogEnd, Step, VerifyOptions, reading};
 
@@ -48,6 +49,8 @@ enum Passage {
     Unknown,
     /// So many records are not yet applied.
     Behind(u64),
+    /// So many bytes of the source's log have not been sent to the connector.
+    Unsent(i64),
 }
 
 impl<F, E, S> Settling<'_, E, S>
@@ -77,8 +80,7 @@ where
             passage = self.passage(keys, deadline).await?;
             let theirs =
                 reading::wanted(self.warehouse, &statements.warehouse, candidates.keys()).await?;
-            let has_passed = !matches!(passage, Passage::Behind(_));
-            candidates.round(ours, theirs, has_passed, Instant::now());
+            candidates.round(ours, theirs, passage.is_past(), Instant::now());
             if candidates.len() > 0 {
                 sleep(PAUSE).await;
             }
@@ -131,10 +133,10 @@ where
             last = Some((theirs, since));
             let lasts = now.saturating_duration_since(since) >= self.options.stable_for;
             if (lasts && passage.is_past()) || now >= deadline {
-                report.verdict = match passage {
-                    Passage::Behind(records) => behind(records),
-                    Passage::Passed | Passage::Unknown if lasts => Verdict::Differs,
-                    Passage::Passed | Passage::Unknown => Verdict::Unproven(CHANGING.to_owned()),
+                report.verdict = match passage.hindrance() {
+                    Some(reason) => Verdict::Unproven(reason),
+                    None if lasts => Verdict::Differs,
+                    None => Verdict::Unproven(CHANGING.to_owned()),
                 };
                 note(passage, report);
                 return Ok(());
@@ -149,8 +151,17 @@ where
         (self.show)(Step::Settling { keys, seconds_left });
     }
 
-    /// Asks how far the log reaches and waits until the checkpoint is beyond that.
+    /// Waits until the connector has been sent all that the source has written, asks how far the log
+    /// reaches, and waits until the checkpoint is beyond that.
     async fn passage(&mut self, keys: usize, deadline: Instant) -> Result<Passage, PostgresError> {
+        let mut sending = Sending::begin(self.source).await?;
+        while let Some(unsent) = sending.look(self.source).await? {
+            if Instant::now() >= deadline {
+                return Ok(Passage::Unsent(unsent));
+            }
+            self.announce(keys, deadline);
+            sleep(LOOK).await;
+        }
         let Some(ends) = (self.ends)().await else { return Ok(Passage::Unknown) };
         loop {
             let behind = self.behind(&ends).await?;
@@ -200,7 +211,22 @@ impl Passage {
     fn is_past(self) -> bool {
         match self {
             Self::Passed | Self::Unknown => true,
-            Self::Behind(_) => false,
+            Self::Behind(_) | Self::Unsent(_) => false,
+        }
+    }
+
+    /// Why nothing could be judged in the last round.
+    fn hindrance(self) -> Option<String> {
+        match self {
+            Self::Passed | Self::Unknown => None,
+            Self::Behind(records) => Some(format!(
+                "{records} records of the log were not applied in time: run the pipeline, or give it \
+                 more time"
+            )),
+            Self::Unsent(bytes) => Some(format!(
+                "{bytes} bytes of the source's log were not sent to the connector in time: look at the \
+                 connector, or give it more time"
+            )),
         }
     }
 }
@@ -210,19 +236,11 @@ fn verdict(report: &TableReport, passage: Passage) -> Verdict {
     if report.differences() > 0 {
         return Verdict::Differs;
     }
-    match passage {
-        Passage::Behind(records) if report.moving > 0 => behind(records),
-        Passage::Passed | Passage::Unknown | Passage::Behind(_) if !report.complete => {
-            Verdict::Unproven(TOO_MANY.to_owned())
-        }
-        Passage::Passed | Passage::Unknown | Passage::Behind(_) => Verdict::Equal,
+    match passage.hindrance() {
+        Some(reason) if report.moving > 0 => Verdict::Unproven(reason),
+        Some(_) | None if !report.complete => Verdict::Unproven(TOO_MANY.to_owned()),
+        Some(_) | None => Verdict::Equal,
     }
-}
-
-fn behind(records: u64) -> Verdict {
-    Verdict::Unproven(format!(
-        "{records} records of the log were not applied in time: run the pipeline, or give it more time"
-    ))
 }
 
 const TOO_MANY: &str = "more rows were under way than can be followed: compare again when there is less \

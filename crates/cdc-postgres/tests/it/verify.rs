@@ -13,6 +13,7 @@ use cdc_stack::postgres::Cluster;
 use crate::support::Warehouse;
 
 mod columns;
+mod connector;
 mod histories;
 mod moving;
 mod size;
