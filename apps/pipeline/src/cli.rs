@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use cdc_postgres::VerifyOptions;
 use clap::{Args, Parser, Subcommand};
 
 /// The configuration file that is read when none is named.
@@ -25,6 +26,9 @@ On your own tables:
   2. cdc-pipeline init  --config pipeline.toml   creates the state tables, once
   3. cdc-pipeline check --config pipeline.toml   says what is missing, with fixes to paste
   4. cdc-pipeline run   --config pipeline.toml   runs until SIGTERM or Ctrl-C
+
+Whether the warehouse holds what the source holds:
+  cdc-pipeline verify
 
 Which source type goes into which column type:
   cdc-pipeline explain types
@@ -52,6 +56,9 @@ pub(crate) enum Command {
     /// Follow a source that was restored or replaced from where it stands now, and record why.
     #[command(after_long_help = ACCEPT_SOURCE)]
     AcceptSource(AcceptSourceArgs),
+    /// Compare the source's tables with the warehouse's, while traffic goes on.
+    #[command(after_long_help = VERIFY_HELP)]
+    Verify(VerifyArgs),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -67,6 +74,7 @@ impl Command {
             Self::Init(arguments) => Some(&arguments.config),
             Self::Check(arguments) => Some(&arguments.common.config),
             Self::AcceptSource(arguments) => Some(&arguments.config),
+            Self::Verify(arguments) => Some(&arguments.common.config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
@@ -141,6 +149,62 @@ Exit codes:
   3  data or schema: tables, columns, types or the sampled records do not fit together
   4  environment: the broker, the warehouse or a named source cannot be reached, or a right is missing
 Of several kinds, 4 comes before 2, and 2 before 3."#;
+
+const VERIFY_HELP: &str = "\
+The configuration says where the source database is:
+  [source.postgres]
+  url = { env = \"SOURCE_URL\" }
+
+The source is read under one snapshot, a mirror as it is, a history folded to the newest row of
+each key. Both servers digest their rows; where digests differ, keys are compared. A key that
+differs is read again, with the log applied to its end in between, until the warehouse shows a
+state that the source had (equal), or has stayed different for --stable-for (a difference). Keys
+that change all the time are counted as moving. Nothing is written on either side. Values are not
+printed, beside those of keys.
+
+Columns that only one side has, that rules drop or hash, or whose types have no common form are
+not compared; they are named. The role in the source needs SELECT on the tables.
+
+Exit codes:
+  0  every table is equal, or equal but for keys that were still moving
+  2  configuration: the file or the command line has to be corrected
+  3  differences; or a table that cannot be compared or judged
+  4  environment: a database cannot be reached, or a right is missing";
+
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    #[command(flatten)]
+    pub(crate) common: ConfigArgs,
+    /// Compare the table with this source only; may be repeated.
+    #[arg(long, value_name = "SCHEMA.NAME")]
+    pub(crate) table: Vec<String>,
+    /// The environment variable that holds the address of the source database, instead of
+    /// `url` in [source.postgres].
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source_url_env: Option<String>,
+    /// How long the warehouse has to stay different before a key counts as a difference: longer
+    /// than the connector needs to write a change into the log.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    stable_for: u64,
+    /// How long keys that differ are read again at the most, for each table.
+    #[arg(long, value_name = "SECONDS", default_value_t = 120,
+          value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    patience: u64,
+    /// How many differing keys are listed for each table.
+    #[arg(long, value_name = "KEYS", default_value_t = 20)]
+    limit: usize,
+}
+
+impl VerifyArgs {
+    pub(crate) fn options(&self) -> VerifyOptions {
+        VerifyOptions {
+            stable_for: Duration::from_secs(self.stable_for),
+            patience: Duration::from_secs(self.patience),
+            limit: self.limit,
+        }
+    }
+}
 
 const EXAMPLE: &str = r#"A complete configuration:
 
@@ -259,7 +323,8 @@ mod tests {
         let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
         let table = settings.tables.first().expect("a table");
         assert_eq!(table.declarations.columns().count(), 3);
-        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES, ACCEPT_SOURCE] {
+        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, VERIFY_HELP, EXPLAIN_TYPES, ACCEPT_SOURCE]
+        {
             let long = help.lines().find(|line| line.len() > 99);
             assert_eq!(long, None, "clap wraps at 100 columns");
         }

@@ -36,7 +36,7 @@ pub(crate) struct Settings {
     pub(crate) engine: EngineSettings,
     pub(crate) memory: usize,
     pub(crate) kafka: KafkaSettings,
-    /// The source's own database, which `check` alone looks at.
+    /// The source's own database, for commands that look into it.
     pub(crate) source: Option<SourceSettings>,
     pub(crate) postgres: PostgresSettings,
     pub(crate) tables: Vec<Table>,

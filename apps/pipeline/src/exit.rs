@@ -9,7 +9,8 @@ pub(crate) enum Exit {
     Done,
     /// The configuration or the command line asks for something that cannot be done.
     Configuration,
-    /// Data or its schema needs a person's decision; or `demo` found a difference.
+    /// Data or its schema needs a person's decision; or `demo` or `verify` found a
+    /// difference.
     Data,
     /// Something around the program is missing or refuses. Only at start: a running pipeline waits.
     Environment,

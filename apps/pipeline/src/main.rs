@@ -16,6 +16,7 @@ mod progress;
 mod run;
 mod signals;
 mod telemetry;
+mod verify;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -62,6 +63,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.config)?;
             telemetry::start(Quiet::No);
             runtime()?.block_on(accept::source(&settings, &arguments.reason))
+        }
+        Command::Verify(arguments) => {
+            let settings = Settings::load(&arguments.common.config)?;
+            telemetry::start(Quiet::No);
+            patient(verify::verify(settings, &arguments))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

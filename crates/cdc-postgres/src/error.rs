@@ -50,6 +50,17 @@ pub enum PostgresError {
         #[source]
         source: Cause,
     },
+    /// No session could be opened with the database that is captured.
+    #[error("connecting to the source database")]
+    Source {
+        /// What is known: an unreachable server may come back, a refused login will not.
+        class: ErrorClass,
+        /// What to do.
+        hint: Option<String>,
+        /// The driver's reason.
+        #[source]
+        source: Cause,
+    },
     /// The session broke; what was under way may or may not have happened.
     #[error("lost the session while {doing}")]
     SessionLost {
@@ -169,6 +180,7 @@ impl PostgresError {
             Self::SessionLost { .. } | Self::Silent { .. } | Self::NoSession { .. } => true,
             Self::Address { .. }
             | Self::Connect { .. }
+            | Self::Source { .. }
             | Self::NotAcquired { .. }
             | Self::Fenced { .. }
             | Self::Server { .. }
@@ -188,6 +200,7 @@ impl PostgresError {
             Self::Fenced { .. } => Some(driver::FENCED),
             Self::Address { .. }
             | Self::Connect { .. }
+            | Self::Source { .. }
             | Self::SessionLost { .. }
             | Self::Silent { .. }
             | Self::NoSession { .. }
@@ -205,9 +218,10 @@ impl PostgresError {
 impl Classify for PostgresError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::Connect { class, .. } | Self::Server { class, .. } | Self::Row { class, .. } => {
-                class.clone()
-            }
+            Self::Connect { class, .. }
+            | Self::Source { class, .. }
+            | Self::Server { class, .. }
+            | Self::Row { class, .. } => class.clone(),
             Self::SessionLost { .. }
             | Self::Silent { .. }
             | Self::NoSession { .. }
@@ -224,7 +238,9 @@ impl Classify for PostgresError {
 
     fn hint(&self) -> Option<String> {
         match self {
-            Self::Connect { hint, .. } | Self::Server { hint, .. } => hint.clone(),
+            Self::Connect { hint, .. } | Self::Source { hint, .. } | Self::Server { hint, .. } => {
+                hint.clone()
+            }
             Self::Address { .. } => Some(
                 "write `sink.postgres.url` as postgres://user:password@host:port/database"
                     .to_owned(),

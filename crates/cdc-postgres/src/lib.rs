@@ -35,6 +35,9 @@
 //! sessions: while one merges and commits a batch, the rows of the next are sent over the other. Start
 //! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
 //!
+//! [`Verifier`] compares a source database with a warehouse; it shares only the sessions and the catalog
+//! with the sink.
+//!
 //! Which meaning goes into which column type is data: [`type_pairs`]. A type without a binary form that
 //! could be written exactly is written by its text form, and then so are all rows of its table: they
 //! are kept in binary form and rewritten on their way to the server.
@@ -73,6 +76,7 @@ mod state;
 mod table_event;
 mod tables;
 mod takeover;
+mod verify;
 mod writer;
 
 pub use body::PostgresBody;
@@ -89,6 +93,10 @@ pub use sink::PostgresSink;
 pub use source::{FollowedTable, OldRows, SourceSettings, check_source, read_source_settings};
 pub use source_marks::accept_source;
 pub use stager::PostgresStager;
+pub use verify::{
+    ColumnFate, ColumnRoute, Difference, KeyDifference, LogEnd, Passes, RowFilter, Step,
+    TableReport, ValueTest, Verdict, Verifier, VerifyOptions, VerifyTable,
+};
 pub use writer::PostgresWriter;
 
 #[cfg(doctest)]

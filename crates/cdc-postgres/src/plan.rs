@@ -54,6 +54,14 @@ pub(crate) struct SourceColumns<'s> {
     pub(crate) key: &'s [String],
 }
 
+/// Whether the pipeline fills a target's column of this name itself.
+pub(crate) fn is_own(mode: Mode, name: &str) -> bool {
+    match mode {
+        Mode::History => history::is_own(name),
+        Mode::Mirror { .. } => mirror::is_own(name),
+    }
+}
+
 /// Plans one table.
 ///
 /// `number` is the plan's own within its writer; staging tables are named after it.

@@ -30,3 +30,5 @@ mod source_catalog;
 mod stopping;
 #[cfg(test)]
 mod truncates;
+#[cfg(test)]
+mod verify;

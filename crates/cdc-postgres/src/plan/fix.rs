@@ -47,11 +47,7 @@ enum Obstacle {
 }
 
 fn obstacle(mode: Mode, column: &Column) -> Option<Obstacle> {
-    let is_own = match mode {
-        Mode::History => super::history::is_own(&column.name),
-        Mode::Mirror { .. } => super::mirror::is_own(&column.name),
-    };
-    if is_own {
+    if super::is_own(mode, &column.name) {
         return Some(Obstacle::Taken);
     }
     if Identifier::parse(&column.name).is_err() {

@@ -34,4 +34,6 @@ mod source;
 #[cfg(test)]
 mod text_rows;
 #[cfg(test)]
+mod verify;
+#[cfg(test)]
 mod views;
