@@ -50,6 +50,7 @@ mod catalog;
 mod check;
 mod checkpoint;
 mod copy;
+mod counts;
 mod dead_letter;
 mod error;
 mod fold;

@@ -264,7 +264,7 @@ impl Lane {
         }
         let delta = CheckpointDelta::single(self.partition.clone(), records.range());
         let lease = ByteBudget::new(1 << 20).charge(0);
-        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, tally, lease)
+        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, vec![tally], lease)
     }
 
     async fn stage_one(
