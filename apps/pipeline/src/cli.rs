@@ -49,6 +49,9 @@ pub(crate) enum Command {
     /// Look at everything a run needs and say what is missing, with a fix for each.
     #[command(after_long_help = CHECK_EXIT_CODES)]
     Check(CheckArgs),
+    /// Show what became of the records of each range, and whether the books balance.
+    #[command(after_long_help = LEDGER)]
+    Ledger(ConfigArgs),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -63,6 +66,7 @@ impl Command {
             Self::Run(arguments) => Some(&arguments.common.config),
             Self::Init(arguments) => Some(&arguments.config),
             Self::Check(arguments) => Some(&arguments.common.config),
+            Self::Ledger(arguments) => Some(&arguments.config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
@@ -112,6 +116,24 @@ Exit codes:
   3  data or schema: tables, columns, types or the sampled records do not fit together
   4  environment: the broker or the warehouse cannot be reached, or a right is missing
 Of several kinds, 4 comes before 2, and 2 before 3.";
+
+const LEDGER: &str = "\
+Every batch enters into cdc.ledger, for each partition, which offsets it covers and what became of
+the records in them: written, folded (replaced by a later change of the key in the same batch, in a
+mirror), skipped for a named reason, or kept as a dead letter. The entry is a part of the transaction
+that writes the rows and moves the checkpoint.
+
+The books balance when the entries of each partition follow each other without hole or overlap, each
+accounts for all records that it read, and the last ends where the checkpoint stands. A pipeline may
+run meanwhile. It watches the checkpoints by itself and logs an error when one was moved.
+
+Entries older than `ledger_retention` in [sink.postgres] (7 days unless set) are removed.
+
+Exit codes:
+  0  the books balance
+  2  configuration: the file has to be corrected, or `init` to be run
+  3  the books do not balance: each place is printed with what to do next
+  4  environment: the warehouse cannot be reached, or a right is missing";
 
 const EXAMPLE: &str = r#"A complete configuration:
 
@@ -230,7 +252,7 @@ mod tests {
         let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
         let table = settings.tables.first().expect("a table");
         assert_eq!(table.declarations.columns().count(), 3);
-        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES] {
+        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, EXPLAIN_TYPES, LEDGER] {
             let long = help.lines().find(|line| line.len() > 99);
             assert_eq!(long, None, "clap wraps at 100 columns");
         }

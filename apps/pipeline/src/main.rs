@@ -10,6 +10,7 @@ mod exit;
 mod explain;
 mod failure;
 mod init;
+mod ledger;
 mod output;
 mod progress;
 mod run;
@@ -56,6 +57,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
             patient(check::check(settings, &arguments))
+        }
+        Command::Ledger(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(ledger::ledger(&settings, &arguments))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

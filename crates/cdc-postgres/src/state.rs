@@ -7,13 +7,14 @@ use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
 
 /// The version that this program reads and writes.
-pub(crate) const VERSION: i32 = 1;
+pub(crate) const VERSION: i32 = 2;
 
 /// The SQL of all versions, in order.
 pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/001_state.sql"),
     include_str!("../../../warehouse-schema/state/002_advance.sql"),
     include_str!("../../../warehouse-schema/state/003_require_types.sql"),
+    include_str!("../../../warehouse-schema/state/004_ledger.sql"),
 ];
 
 /// Everything that `init` runs for the state, as one text.

@@ -16,6 +16,8 @@ mod history;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;
@@ -25,6 +27,8 @@ mod newcomers;
 mod overlap;
 #[cfg(test)]
 mod poison;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod text_rows;
 #[cfg(test)]
