@@ -119,13 +119,13 @@ Of several kinds, 4 comes before 2, and 2 before 3.";
 
 const LEDGER: &str = "\
 Every batch enters into cdc.ledger, for each partition, which offsets it covers and what became of
-the records in them: written, folded (replaced by a later change of the key in the same batch, in a
-mirror), skipped for a named reason, or kept as a dead letter. The entry is a part of the transaction
-that writes the rows and moves the checkpoint.
+the records in them: written, folded (replaced by a later change of the key in the same batch, in
+a mirror), skipped for a named reason, or kept as a dead letter. The entry is a part of the
+transaction that writes the rows and moves the checkpoint.
 
-The books balance when the entries of each partition follow each other without hole or overlap, each
-accounts for all records that it read, and the last ends where the checkpoint stands. A pipeline may
-run meanwhile. It watches the checkpoints by itself and logs an error when one was moved.
+The books balance when the entries of each partition follow each other without hole or overlap,
+each accounts for all records that it read, and the last ends where the checkpoint stands. A
+pipeline may run meanwhile. It watches its checkpoints and logs an error when one was moved.
 
 Entries older than `ledger_retention` in [sink.postgres] (7 days unless set) are removed.
 

@@ -78,8 +78,8 @@ impl Frozen {
         };
         let statement = format!("COPY {target} ({columns}) FROM STDIN");
         let mut copy = session.copy_in_raw(&statement).await.unwrap();
-        let rows: String = (1..=Self::KEYS).map(|id| format!("{id}{zeros}\n")).collect();
-        copy.send(rows.as_bytes()).await.unwrap();
+        let rows: Vec<String> = (1..=Self::KEYS).map(|id| format!("{id}{zeros}\n")).collect();
+        copy.send(rows.concat().into_bytes()).await.unwrap();
         // It has a transaction number once it has written something.
         let writing = format!(
             "SELECT count(*) FROM pg_stat_activity
