@@ -59,6 +59,9 @@ pub(crate) enum Command {
     /// Compare the source's tables with the warehouse's, while traffic goes on.
     #[command(after_long_help = VERIFY_HELP)]
     Verify(VerifyArgs),
+    /// Show what became of the records of each range, and whether the books balance.
+    #[command(after_long_help = LEDGER)]
+    Ledger(ConfigArgs),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -75,6 +78,7 @@ impl Command {
             Self::Check(arguments) => Some(&arguments.common.config),
             Self::AcceptSource(arguments) => Some(&arguments.config),
             Self::Verify(arguments) => Some(&arguments.common.config),
+            Self::Ledger(arguments) => Some(&arguments.config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
@@ -206,6 +210,24 @@ impl VerifyArgs {
     }
 }
 
+const LEDGER: &str = "\
+Every batch enters into cdc.ledger, for each partition, which offsets it covers and what became of
+the records in them: written, folded (replaced by a later change of the key in the same batch, in
+a mirror), skipped for a named reason, or kept as a dead letter. The entry is a part of the
+transaction that writes the rows and moves the checkpoint.
+
+The books balance when the entries of each partition follow each other without hole or overlap,
+each accounts for all records that it read, and the last ends where the checkpoint stands. A
+pipeline may run meanwhile. It watches its checkpoints and logs an error when one was moved.
+
+Entries older than `ledger_retention` in [sink.postgres] (7 days unless set) are removed.
+
+Exit codes:
+  0  the books balance
+  2  configuration: the file has to be corrected, or `init` to be run
+  3  the books do not balance: each place is printed with what to do next
+  4  environment: the warehouse cannot be reached, or a right is missing";
+
 const EXAMPLE: &str = r#"A complete configuration:
 
   [pipeline]
@@ -323,8 +345,16 @@ mod tests {
         let settings = Settings::parse("help", &example, Path::new(".")).expect("a configuration");
         let table = settings.tables.first().expect("a table");
         assert_eq!(table.declarations.columns().count(), 3);
-        for help in [EXAMPLE, OVERVIEW, CHECK_EXIT_CODES, VERIFY_HELP, EXPLAIN_TYPES, ACCEPT_SOURCE]
-        {
+        let all = [
+            EXAMPLE,
+            OVERVIEW,
+            CHECK_EXIT_CODES,
+            VERIFY_HELP,
+            EXPLAIN_TYPES,
+            ACCEPT_SOURCE,
+            LEDGER,
+        ];
+        for help in all {
             let long = help.lines().find(|line| line.len() > 99);
             assert_eq!(long, None, "clap wraps at 100 columns");
         }

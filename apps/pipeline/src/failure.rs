@@ -43,6 +43,8 @@ pub(crate) enum Failure {
         #[source]
         source: Box<StackError>,
     },
+    #[error("the books do not balance: {}, listed above", places(*count))]
+    Unbalanced { count: usize },
     #[error("the warehouse differs from the source: {0}")]
     Differs(String),
     #[error("{what} did not happen within {seconds} s")]
@@ -79,7 +81,7 @@ impl Failure {
                 let in_time = !matches!(**source, PipelineError::DrainLimit { .. });
                 if in_time { source.halt().into() } else { Exit::DrainLimit }
             }
-            Self::Differs(_) => Exit::Data,
+            Self::Differs(_) | Self::Unbalanced { .. } => Exit::Data,
             Self::Stack { .. } | Self::System { .. } | Self::TimedOut { .. } => Exit::Environment,
         }
     }
@@ -95,6 +97,7 @@ impl Failure {
             | Self::Findings { .. }
             | Self::Stack { .. }
             | Self::Differs(_)
+            | Self::Unbalanced { .. }
             | Self::TimedOut { .. }
             | Self::System { .. } => None,
         }
@@ -110,6 +113,13 @@ impl Failure {
             );
         }
         text
+    }
+}
+
+fn places(count: usize) -> String {
+    match count {
+        1 => "1 place".to_owned(),
+        more => format!("{more} places"),
     }
 }
 

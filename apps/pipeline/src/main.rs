@@ -11,6 +11,7 @@ mod exit;
 mod explain;
 mod failure;
 mod init;
+mod ledger;
 mod output;
 mod progress;
 mod run;
@@ -68,6 +69,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
             patient(verify::verify(settings, &arguments))
+        }
+        Command::Ledger(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(ledger::ledger(&settings, &arguments))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cdc_core::ByteBudget;
+use cdc_core::{ByteBudget, Classify as _};
 use cdc_debezium::{DebeziumDecoder, TableMap};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::KafkaSource;
-use cdc_postgres::PostgresSink;
+use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
 use debezium_envelope::Limits;
 use serde_json::json;
 
@@ -37,8 +37,10 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
     let shown = tokio::spawn(progress::show(Arc::clone(&meter), style));
+    let watched = tokio::spawn(watch_books(settings.postgres.clone()));
     let ended = pipeline(settings, stop_when, Arc::clone(&meter), shutdown).await;
     shown.abort();
+    watched.abort();
     let word = match &ended {
         Ok(Outcome::Stopped) => "stopped",
         Ok(Outcome::CaughtUp | Outcome::Ended) => "caught up",
@@ -46,6 +48,14 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
     };
     summarize(word, &meter, started, style);
     ended.map(|_| Exit::Done)
+}
+
+/// Raises the alarm when a checkpoint was moved by somebody else.
+async fn watch_books(settings: PostgresSettings) {
+    watch_ledger(settings, |error| {
+        tracing::error!(hint = error.hint(), "the books do not balance: {error}");
+    })
+    .await;
 }
 
 /// Builds both ends and runs the pipeline between them.

@@ -21,8 +21,10 @@ pub trait Body: Default + Send + Sync + 'static {
     /// Memory that the encoded rows take, in bytes.
     fn bytes(&self) -> usize;
 
-    /// How many earlier changes a later change of the same key has replaced.
-    fn folded(&self) -> u64;
+    /// How many changes were replaced by a later change of the same key, or by a truncate. Every such
+    /// pair is counted once, for the record batch of one of the two; the argument is that batch's
+    /// index, as [`RecordRef::batch`].
+    fn folded(&self, batch: u32) -> u64;
 
     /// Forgets the rows and keeps the memory.
     fn clear(&mut self);
@@ -50,6 +52,21 @@ impl Tally {
         match self.skipped.iter_mut().find(|(held, _)| *held == reason) {
             Some((_, count)) => *count = count.saturating_add(1),
             None => self.skipped.push((reason, 1)),
+        }
+    }
+
+    /// Adds what became of other records.
+    pub fn add(&mut self, other: &Self) {
+        self.read = self.read.saturating_add(other.read);
+        self.staged = self.staged.saturating_add(other.staged);
+        self.folded = self.folded.saturating_add(other.folded);
+        self.dead_lettered = self.dead_lettered.saturating_add(other.dead_lettered);
+        self.ambiguous = self.ambiguous.saturating_add(other.ambiguous);
+        for (reason, more) in other.skipped() {
+            match self.skipped.iter_mut().find(|(held, _)| held == reason) {
+                Some((_, count)) => *count = count.saturating_add(more),
+                None => self.skipped.push((reason.clone(), more)),
+            }
         }
     }
 
@@ -90,31 +107,46 @@ pub struct WriteBatch<B> {
     body: B,
     delta: CheckpointDelta,
     dead_letters: Vec<DeadLetter>,
+    tallies: BTreeMap<Partition, Tally>,
     tally: Tally,
     lease: BudgetLease,
     marks: BTreeMap<Partition, SourceMarks>,
 }
 
 impl<B: Body> WriteBatch<B> {
-    /// A batch ready to be applied. The lease is resized to the encoded rows; the records hold
-    /// their own leases.
+    /// A batch ready to be applied. There is one tally for each record batch, in their order; what
+    /// was folded and dead-lettered is filled in here. The lease is resized to the encoded rows; the
+    /// records hold their own leases.
     ///
     /// # Panics
     ///
-    /// In debug builds, when the tally does not conserve the records.
+    /// In debug builds, when a tally does not conserve its records.
     pub fn new(
         records: Vec<Arc<RecordBatch>>,
         body: B,
         delta: CheckpointDelta,
         dead_letters: Vec<DeadLetter>,
-        mut tally: Tally,
+        mut tallies: Vec<Tally>,
         mut lease: BudgetLease,
     ) -> Self {
-        tally.folded = body.folded();
-        tally.dead_lettered = u64::try_from(dead_letters.len()).unwrap_or(u64::MAX);
-        debug_assert!(tally.conserves(), "records must be conserved: {tally:?}");
+        for letter in &dead_letters {
+            let index = usize::try_from(letter.at.batch).unwrap_or(usize::MAX);
+            if let Some(tally) = tallies.get_mut(index) {
+                tally.dead_lettered = tally.dead_lettered.saturating_add(1);
+            }
+        }
+        let mut by_partition: BTreeMap<Partition, Tally> = BTreeMap::new();
+        let mut total = Tally::default();
+        for ((index, records), tally) in (0..).zip(&records).zip(&mut tallies) {
+            tally.folded = body.folded(index);
+            debug_assert!(tally.conserves(), "records must be conserved: {tally:?}");
+            total.add(tally);
+            by_partition.entry(records.partition().clone()).or_default().add(tally);
+        }
         lease.resize(body.bytes());
-        Self { records, body, delta, dead_letters, tally, lease, marks: BTreeMap::new() }
+        let (tallies, tally) = (by_partition, total);
+        let marks = BTreeMap::new();
+        Self { records, body, delta, dead_letters, tallies, tally, lease, marks }
     }
 
     /// The same batch, with how far the connectors have sent into its partitions at its end.
@@ -164,6 +196,11 @@ impl<B: Body> WriteBatch<B> {
     /// Where the records ended.
     pub fn tally(&self) -> &Tally {
         &self.tally
+    }
+
+    /// Where the records of each partition ended.
+    pub fn tallies(&self) -> &BTreeMap<Partition, Tally> {
+        &self.tallies
     }
 
     /// Gives up the batch after it has been applied: the proof of it, and the body for reuse.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cdc_core::{Body, Origin, RecordRef, TableId};
 
 use crate::copy::CopyBuffer;
+use crate::counts::Counts;
 use crate::fold::Fold;
 use crate::plan::{HistoryPlan, MirrorPlan};
 use crate::settings::Deletes;
@@ -40,7 +41,7 @@ pub(crate) struct MirrorRows {
     /// How many steps are in use; the others keep their memory.
     used: usize,
     /// Changes that were replaced in folds that are gone.
-    folded: u64,
+    folded: Counts,
 }
 
 /// One step: perhaps empty the table, then write rows of one shape.
@@ -116,8 +117,9 @@ impl PostgresBody {
         let rows = self.mirror_rows(table);
         if deletes == Deletes::Hard {
             // Nothing that came before is seen again.
-            let changes: u64 = rows.used().map(|step| step.fold.changes()).sum();
-            rows.folded = rows.folded.saturating_add(changes);
+            for step in rows.steps.iter().take(rows.used) {
+                rows.folded.add(step.fold.changes());
+            }
             rows.clear_steps();
         }
         let last = rows.used.checked_sub(1).and_then(|last| rows.steps.get_mut(last));
@@ -133,7 +135,12 @@ impl PostgresBody {
     fn mirror_rows(&mut self, table: TableId) -> &mut MirrorRows {
         let place = self.mirrors.iter().position(|rows| rows.table == table);
         let place = place.unwrap_or_else(|| {
-            self.mirrors.push(MirrorRows { table, steps: Vec::new(), used: 0, folded: 0 });
+            self.mirrors.push(MirrorRows {
+                table,
+                steps: Vec::new(),
+                used: 0,
+                folded: Counts::default(),
+            });
             self.mirrors.len().saturating_sub(1)
         });
         self.mirrors.get_mut(place).expect("the place was found or pushed just now")
@@ -208,10 +215,10 @@ impl Body for PostgresBody {
         histories.chain(mirrors).sum::<usize>().saturating_add(events)
     }
 
-    fn folded(&self) -> u64 {
-        let mirrors = self.mirrors.iter();
-        let held: u64 = self.mirror_steps().map(|(_, step)| step.fold.folded()).sum();
-        mirrors.map(|rows| rows.folded).sum::<u64>().saturating_add(held)
+    fn folded(&self, batch: u32) -> u64 {
+        let gone = self.mirrors.iter().map(|rows| rows.folded.of(batch));
+        let held = self.mirror_steps().map(|(_, step)| step.fold.folded().of(batch));
+        gone.chain(held).sum()
     }
 
     fn clear(&mut self) {
@@ -221,7 +228,7 @@ impl Body for PostgresBody {
         }
         for rows in &mut self.mirrors {
             rows.clear_steps();
-            rows.folded = 0;
+            rows.folded.clear();
         }
         self.events.clear();
     }

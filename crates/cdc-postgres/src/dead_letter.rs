@@ -128,7 +128,7 @@ impl<'b> Letters<'b> {
 
 /// Texts may come from hostile messages; a text with U+0000 could not be stored, and a dead letter
 /// must never be what stops a pipeline.
-fn storable(text: &str) -> String {
+pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 

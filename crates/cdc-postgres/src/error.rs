@@ -99,6 +99,31 @@ pub enum PostgresError {
         #[source]
         source: Cause,
     },
+    /// A session of a former owner still lives, and this role may not end it.
+    #[error("session {pid} of the role {role} still holds partitions as \"{owner}\"")]
+    ForeignSession {
+        /// The session's server process.
+        pid: i32,
+        /// The role that opened it.
+        role: String,
+        /// Under which name it owned partitions.
+        owner: String,
+        /// The server's answer.
+        #[source]
+        source: Option<Cause>,
+    },
+    /// The checkpoint and the ledger say different things about a partition.
+    #[error("the checkpoint of {partition} {}, while its ledger ends at {ledger}", stands(*checkpoint))]
+    Books {
+        /// The partition.
+        partition: Partition,
+        /// Where the checkpoint stands, if it does.
+        checkpoint: Option<i64>,
+        /// Where the newest entry of the ledger ends.
+        ledger: i64,
+        /// What to do.
+        hint: String,
+    },
     /// The server refused something.
     #[error("{doing}: refused with SQLSTATE {sqlstate} ({reason})")]
     Server {
@@ -183,6 +208,8 @@ impl PostgresError {
             | Self::Source { .. }
             | Self::NotAcquired { .. }
             | Self::Fenced { .. }
+            | Self::ForeignSession { .. }
+            | Self::Books { .. }
             | Self::Server { .. }
             | Self::Row { .. }
             | Self::Refused { .. }
@@ -205,6 +232,8 @@ impl PostgresError {
             | Self::Silent { .. }
             | Self::NoSession { .. }
             | Self::NotAcquired { .. }
+            | Self::ForeignSession { .. }
+            | Self::Books { .. }
             | Self::Row { .. }
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
@@ -227,7 +256,8 @@ impl Classify for PostgresError {
             | Self::NoSession { .. }
             | Self::NotAcquired { .. }
             | Self::Fenced { .. } => ErrorClass::Indeterminate,
-            Self::Refused { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::Refused { .. } | Self::Books { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::ForeignSession { .. } => ErrorClass::Fatal(Halt::Environment),
             Self::Address { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
@@ -241,6 +271,12 @@ impl Classify for PostgresError {
             Self::Connect { hint, .. } | Self::Source { hint, .. } | Self::Server { hint, .. } => {
                 hint.clone()
             }
+            Self::ForeignSession { pid, role, .. } => Some(format!(
+                "let one role run all processes of the pipeline, or let {role} end that session with \
+                 SELECT pg_terminate_backend({pid}), or grant this role the right with GRANT \
+                 pg_signal_backend"
+            )),
+            Self::Books { hint, .. } => Some(hint.clone()),
             Self::Address { .. } => Some(
                 "write `sink.postgres.url` as postgres://user:password@host:port/database"
                     .to_owned(),
@@ -268,6 +304,10 @@ impl Classify for PostgresError {
             | Self::Row { .. } => None,
         }
     }
+}
+
+fn stands(checkpoint: Option<i64>) -> String {
+    checkpoint.map_or_else(|| "is gone".to_owned(), |next| format!("stands at {next}"))
 }
 
 fn version(found: i32) -> String {

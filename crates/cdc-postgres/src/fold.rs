@@ -23,6 +23,7 @@ use cdc_core::{Change, ChangeEvent, Operation, RecordRef, Rejection, Row, Value}
 use foldhash::fast::RandomState;
 use hashbrown::HashTable;
 
+use crate::counts::Counts;
 use crate::plan::MirrorPlan;
 use crate::settings::Deletes;
 
@@ -92,7 +93,7 @@ pub(crate) struct Fold {
     encoder: Encoder,
     states: States,
     /// Changes staged, including those that were replaced.
-    changes: u64,
+    changes: Counts,
 }
 
 /// What is known of each key, with its bytes.
@@ -102,7 +103,8 @@ struct States {
     entries: Vec<Entry>,
     index: HashTable<u32>,
     hasher: RandomState,
-    folded: u64,
+    /// Changes that replaced an earlier one.
+    folded: Counts,
 }
 
 /// Whether a change that replaces an earlier one is counted as doing so. The two halves of a key
@@ -151,7 +153,7 @@ impl Fold {
             // The body deals with whole tables before it asks a fold.
             Change::Truncate => return Ok(()),
         }
-        self.changes = self.changes.saturating_add(1);
+        self.changes.count(at);
         Ok(())
     }
 
@@ -219,13 +221,13 @@ impl Fold {
     }
 
     /// How many changes were staged, including those that were replaced.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes
+    pub(crate) fn changes(&self) -> &Counts {
+        &self.changes
     }
 
-    /// How many changes were replaced by later ones.
-    pub(crate) fn folded(&self) -> u64 {
-        self.states.folded
+    /// How many changes replaced an earlier one.
+    pub(crate) fn folded(&self) -> &Counts {
+        &self.states.folded
     }
 
     /// Memory in use.
@@ -239,8 +241,8 @@ impl Fold {
         self.states.arena.clear();
         self.states.entries.clear();
         self.states.index.clear();
-        self.states.folded = 0;
-        self.changes = 0;
+        self.states.folded.clear();
+        self.changes.clear();
     }
 }
 
@@ -272,7 +274,7 @@ impl States {
         if entry.gone {
             whole(plan, encoded)?;
         }
-        self.folded = self.folded.saturating_add(1);
+        self.folded.count(at);
         let (image, unavailable) = match (entry.row, encoded.unavailable) {
             (Some((earlier, _)), Some(map)) => {
                 let earlier = image::Earlier {
@@ -303,7 +305,7 @@ impl States {
             return;
         };
         if count == Count::Replaced {
-            self.folded = self.folded.saturating_add(1);
+            self.folded.count(at);
         }
         // A soft-deleted row shows its last values: one that is in the batch is written, flagged.
         if deletes == Deletes::Hard {

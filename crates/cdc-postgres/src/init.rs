@@ -85,8 +85,14 @@ pub async fn init(
     let mut report = InitReport::default();
     let lock = format!("BEGIN; SELECT pg_advisory_xact_lock({LOCK})");
     session.execute("beginning to initialise", &lock).await?;
-    if state::version(&mut session).await? < state::VERSION {
-        report.steps.push(format!("created version {} of the state tables", state::VERSION));
+    match state::version(&mut session).await? {
+        0 => report.steps.push(format!("created version {} of the state tables", state::VERSION)),
+        found if found < state::VERSION => report.steps.push(format!(
+            "brought the state tables from version {found} to version {}",
+            state::VERSION
+        )),
+        found if found > state::VERSION => state::require(&mut session).await?,
+        _ours => {}
     }
     session.execute("creating the state tables", &state::sql()).await?;
     registry::admit(&mut session, &settings.pipeline, tables).await?;

@@ -31,9 +31,9 @@
 //! number under which a writer owns a partition.
 //!
 //! One batch is one transaction: COPY or merge for each table, dead letters, table events, and last,
-//! in one network message with COMMIT, the compare-and-set of progress (`cdc.advance`). A lane has two
-//! sessions: while one merges and commits a batch, the rows of the next are sent over the other. Start
-//! reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
+//! in one network message with COMMIT, the compare-and-set of progress with the entries of the ledger
+//! (`cdc.advance_and_book`). A lane has two sessions: while one merges and commits a batch, the rows of
+//! the next are sent over the other. Start reading at [`PostgresSink`], then [`PostgresStager`] and [`PostgresWriter`].
 //!
 //! [`Verifier`] compares a source database with a warehouse; it shares only the sessions and the catalog
 //! with the sink.
@@ -42,24 +42,36 @@
 //! could be written exactly is written by its text form, and then so are all rows of its table: they
 //! are kept in binary form and rewritten on their way to the server.
 //!
-//! Limits: a writer never ends the session of a frozen predecessor; until the server notices that it
-//! is gone, its locks on keys of a mirror are waited for. A target whose column types change under a
+//! Taking a partition over ends the sessions of whoever had it, all of which carry the owner's name:
+//! a process that froze in the middle of a batch would hold the keys of its rows. A partition that was
+//! given up has no owner, so handing it over ends nobody's session.
+//!
+//! Every batch makes one entry for each of its partitions in `cdc.ledger`: the range, and what became
+//! of its records. [`read_ledger`] says whether the books balance, [`watch_ledger`] watches over them.
+//!
+//! Limits: a role must be allowed to end the sessions of the role that had the partition before. A
+//! server process that does not even answer its server keeps its locks, which are waited for. A target whose column types change under a
 //! running pipeline halts the pipeline, which plans anew when it starts again. Between several
 //! partitions of a topic a mirror applies truncates in the order in which they arrive.
 
 mod blame;
 mod body;
+mod books;
 mod catalog;
 mod check;
 mod checkpoint;
 mod copy;
+mod counts;
 mod dead_letter;
 mod error;
+mod fencing;
 mod fold;
 mod history;
 mod ident;
 mod init;
+mod ledger;
 mod mirror;
+mod owner;
 mod pair;
 mod plan;
 mod reach;
@@ -80,6 +92,7 @@ mod verify;
 mod writer;
 
 pub use body::PostgresBody;
+pub use books::{Books, LogBooks, Mismatch, MismatchKind, read_ledger, watch_ledger};
 pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};

@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::copy::{HEADER, TRAILER, TextRows};
 use crate::error::{PostgresError, from_driver};
+use crate::owner::{OwnerName, PREFIX};
 use crate::settings::PostgresSettings;
 use crate::sql::{self, Copy, Staging, millis};
 
@@ -68,7 +69,7 @@ impl Session {
         settings: &PostgresSettings,
     ) -> Result<Self, PostgresError> {
         let mut session = Self { connection, staged: BTreeSet::new() };
-        let name = format!("cdc-pipeline {}", settings.pipeline);
+        let name = format!("{PREFIX}{}", settings.pipeline);
         let pinned = [
             ("application_name", sql::literal(&name)),
             ("timezone", "'UTC'".to_owned()),
@@ -95,6 +96,22 @@ impl Session {
             .await
             .map_err(never_opened)?;
         Ok(session)
+    }
+
+    /// The number of the server process behind the session.
+    pub(crate) async fn process(&mut self) -> Result<i32, PostgresError> {
+        sqlx::query_scalar("SELECT pg_backend_pid()")
+            .persistent(false)
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(|error| never_opened(from_driver("opening a session", error)))
+    }
+
+    /// From now on the session is one of this owner's, and ends with the others.
+    pub(crate) async fn belong_to(&mut self, owner: &OwnerName) -> Result<(), PostgresError> {
+        let name = sql::literal(owner.as_str());
+        let set = format!("SET application_name = {name}");
+        self.execute("naming a session after its owner", &set).await.map_err(never_opened)
     }
 
     /// Runs statements that give no rows, in one message.

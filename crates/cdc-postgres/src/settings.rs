@@ -172,6 +172,9 @@ pub struct PostgresSettings {
     pub apply_timeout: Duration,
     /// Default on.
     pub synchronous_commit: SynchronousCommit,
+    /// For how long entries of `cdc.ledger` are kept, the newest of each log apart. Default 7 days,
+    /// which is how long Kafka keeps records by default; zero keeps them for ever.
+    pub ledger_retention: Duration,
 }
 
 impl PostgresSettings {
@@ -186,6 +189,7 @@ impl PostgresSettings {
             idle_in_transaction_timeout: Duration::from_mins(1),
             apply_timeout: Duration::from_mins(10),
             synchronous_commit: SynchronousCommit::On,
+            ledger_retention: Duration::from_hours(7 * 24),
         }
     }
 }

@@ -7,6 +7,7 @@ use cdc_core::Sink;
 
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
+use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
 use crate::reach::reach;
 use crate::registry;
@@ -21,6 +22,7 @@ use crate::writer::PostgresWriter;
 pub struct PostgresSink {
     settings: Arc<PostgresSettings>,
     tables: Arc<Tables>,
+    token: Token,
     lanes_opened: AtomicU32,
 }
 
@@ -30,6 +32,7 @@ impl PostgresSink {
         Self {
             settings: Arc::new(settings),
             tables: Arc::new(Tables::new(tables)),
+            token: Token::random(),
             lanes_opened: AtomicU32::new(0),
         }
     }
@@ -49,9 +52,9 @@ impl Sink for PostgresSink {
         registry::admit(&mut session, pipeline, self.tables.all()).await?;
         registry::forget_others(&mut session, pipeline, self.tables.all()).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
-        let owner = format!("process {} lane {lane}", std::process::id());
+        let owner = OwnerName::new(pipeline, self.token, lane);
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
         let stager = PostgresStager::new(Arc::clone(&tables));
-        Ok((stager, PostgresWriter::new(settings, tables, owner, session)))
+        Ok((stager, PostgresWriter::first(settings, tables, owner, session).await?))
     }
 }

@@ -2,11 +2,11 @@
 //! the rows of its batch into an open transaction while the other completes the one in front.
 //!
 //! One batch is one transaction: rows, dead letters and table events, and last, in one message with
-//! COMMIT, the compare-and-set of progress. It comes last so that a writer which froze in the middle
+//! COMMIT, the compare-and-set of progress and the ledger's entries. It comes last so that a writer which froze in the middle
 //! holds no lock that its successor needs, and with COMMIT so that it cannot freeze in between.
 
-use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -20,11 +20,14 @@ use crate::body::PostgresBody;
 use crate::checkpoint::{self, Epochs};
 use crate::error::{PostgresError, from_driver};
 use crate::mirror::{Merging, StagedRows};
+use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
-use crate::{catalog, dead_letter, history, mirror, source_marks, sql, table_event};
+use crate::{
+    catalog, dead_letter, fencing, history, ledger, mirror, source_marks, sql, table_event,
+};
 
 /// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
 /// whose turn comes after this one: the server cannot see such a deadlock, so giving way early ends
@@ -41,6 +44,8 @@ pub struct PostgresWriter {
     settings: Arc<PostgresSettings>,
     tables: Arc<Tables>,
     shared: Arc<Shared>,
+    /// Which of the lane's writers it is.
+    place: usize,
     /// `None` after the session was lost.
     session: Option<Session>,
     /// The batch whose rows are in the session's open transaction.
@@ -51,7 +56,11 @@ pub struct PostgresWriter {
 /// What the writers of a lane have in common.
 #[derive(Debug)]
 struct Shared {
-    owner: String,
+    owner: OwnerName,
+    writers: AtomicUsize,
+    /// The server processes of the sessions that are open, by writer. A session is in it before it
+    /// has the owner's name, so that nobody of ours ends it.
+    sessions: Mutex<BTreeMap<usize, i32>>,
     /// Under which epochs partitions are owned. Locked for moments, never across an exchange.
     epochs: Mutex<Epochs>,
     plans_made: AtomicU64,
@@ -61,6 +70,25 @@ impl Shared {
     fn epochs(&self) -> MutexGuard<'_, Epochs> {
         // Whoever panicked with the lock has changed whole entries only.
         self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn sessions(&self) -> MutexGuard<'_, BTreeMap<usize, i32>> {
+        self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a session the one of a writer of this lane.
+    async fn adopt(&self, place: usize, mut session: Session) -> Result<Session, PostgresError> {
+        let process = session.process().await?;
+        self.sessions().insert(place, process);
+        session.belong_to(&self.owner).await?;
+        Ok(session)
+    }
+
+    /// Ends sessions of this lane that nobody uses any more: the server may not have noticed yet that
+    /// they were lost, and then holds their locks.
+    async fn end_lost(&self, session: &mut Session) -> Result<(), PostgresError> {
+        let spared: Vec<i32> = self.sessions().values().copied().collect();
+        fencing::end_sessions(session, &[self.owner.to_string()], &spared).await
     }
 
     fn disown(&self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
@@ -78,31 +106,42 @@ struct Prepared {
 }
 
 impl PostgresWriter {
-    pub(crate) fn new(
+    /// The first writer of a lane.
+    pub(crate) async fn first(
         settings: Arc<PostgresSettings>,
         tables: Arc<Tables>,
-        owner: String,
+        owner: OwnerName,
         session: Session,
-    ) -> Self {
-        let (epochs, plans_made) = (Mutex::default(), AtomicU64::new(0));
-        let shared = Arc::new(Shared { owner, epochs, plans_made });
-        Self::sharing(settings, tables, shared, session)
+    ) -> Result<Self, PostgresError> {
+        let shared = Arc::new(Shared {
+            owner,
+            writers: AtomicUsize::new(0),
+            sessions: Mutex::default(),
+            epochs: Mutex::default(),
+            plans_made: AtomicU64::new(0),
+        });
+        Self::sharing(settings, tables, shared, session).await
     }
 
-    fn sharing(
+    async fn sharing(
         settings: Arc<PostgresSettings>,
         tables: Arc<Tables>,
         shared: Arc<Shared>,
         session: Session,
-    ) -> Self {
+    ) -> Result<Self, PostgresError> {
+        let place = shared.writers.fetch_add(1, Ordering::Relaxed);
+        let session = Some(shared.adopt(place, session).await?);
         let merging = Merging::default();
-        Self { settings, tables, shared, session: Some(session), prepared: None, merging }
+        Ok(Self { settings, tables, shared, place, session, prepared: None, merging })
     }
 
     /// The session, opened again when it was lost.
     async fn session(&mut self) -> Result<&mut Session, PostgresError> {
         if self.session.is_none() {
-            self.session = Some(Session::connect(&self.settings).await?);
+            let session = Session::connect(&self.settings).await?;
+            let mut session = self.shared.adopt(self.place, session).await?;
+            self.shared.end_lost(&mut session).await?;
+            self.session = Some(session);
         }
         Ok(self.session.as_mut().expect("a session was opened just now"))
     }
@@ -111,6 +150,7 @@ impl PostgresWriter {
     fn drop_session(&mut self) {
         self.session = None;
         self.prepared = None;
+        self.shared.sessions().remove(&self.place);
     }
 
     /// Runs one exchange with the server within the limit, and clears up after its failure.
@@ -164,8 +204,8 @@ impl PostgresWriter {
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let last =
-            checkpoint::advance_and_commit(&settings.pipeline, batch.delta(), &shared.epochs())?;
+        let step = (batch.delta(), batch.tallies());
+        let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
         let marks = source_marks::keep(&settings.pipeline, batch.marks());
         let last = [body.guards(), marks.as_deref().into_iter().collect(), vec![&last]].concat();
         let last = last.join("; ");
@@ -224,8 +264,12 @@ impl Writer for PostgresWriter {
             .bounded("acquiring partitions", async |writer: &mut Self| {
                 let settings = Arc::clone(&writer.settings);
                 let shared = Arc::clone(&writer.shared);
+                let known: BTreeSet<Partition> = shared.epochs().keys().cloned().collect();
                 let session = writer.session().await?;
-                checkpoint::acquire(session, &settings.pipeline, &shared.owner, partitions).await
+                let acquired =
+                    checkpoint::acquire(session, &settings, &shared.owner, partitions).await?;
+                ledger::join(session, &settings.pipeline, &acquired, &known).await?;
+                Ok(acquired)
             })
             .await?;
         let mut points = Vec::with_capacity(held.len());
@@ -285,7 +329,7 @@ impl Writer for PostgresWriter {
     async fn second(&mut self) -> Result<Option<Self>, PostgresError> {
         let session = Session::connect(&self.settings).await?;
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
-        Ok(Some(Self::sharing(settings, tables, Arc::clone(&self.shared), session)))
+        Self::sharing(settings, tables, Arc::clone(&self.shared), session).await.map(Some)
     }
 
     async fn prepare(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {

@@ -72,7 +72,7 @@ fn check(mode: Mode, source: &Source, topic: &Topic, deployment: &Deployment<'_>
 fn wait_for_owners(deployment: &Deployment<'_>, owners: usize, running: &mut [&mut Running]) {
     let sql = "select count(*) || ' by ' || count(distinct split_part(owner, ' lane ', 1)) \
                from cdc.checkpoint \
-               where backend_pid in (select pid from pg_stat_activity)";
+               where owner in (select application_name from pg_stat_activity)";
     let expected = format!("{PARTITIONS} by {owners}");
     until(&format!("partitions owned: {expected}"), || {
         for running in running.iter_mut() {

@@ -11,6 +11,8 @@ mod groups;
 #[cfg(test)]
 mod judges;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod preparation;
 #[cfg(test)]
 mod refusals;

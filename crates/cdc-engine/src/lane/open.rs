@@ -18,7 +18,8 @@ pub(crate) struct OpenBatch<B> {
     records: Vec<Arc<RecordBatch>>,
     selection: Vec<Range<usize>>,
     dead_letters: Vec<DeadLetter>,
-    tally: Tally,
+    /// One for each record batch.
+    tallies: Vec<Tally>,
     record_bytes: usize,
     committed_at_ms: Vec<i64>,
     /// How far connectors had sent into its partitions before it.
@@ -33,7 +34,7 @@ impl<B: Body> OpenBatch<B> {
             records: Vec::new(),
             selection: Vec::new(),
             dead_letters: Vec::new(),
-            tally: Tally::default(),
+            tallies: Vec::new(),
             record_bytes: 0,
             committed_at_ms: Vec::new(),
             marks_before: Marks::new(),
@@ -66,6 +67,7 @@ impl<B: Body> OpenBatch<B> {
         self.record_bytes = self.record_bytes.saturating_add(records.bytes());
         self.records.push(Arc::clone(records));
         self.selection.push(first..first);
+        self.tallies.push(Tally::default());
         u32::try_from(self.records.len().saturating_sub(1))
             .expect("the byte budget keeps the number of record batches small")
     }
@@ -78,6 +80,7 @@ impl<B: Body> OpenBatch<B> {
         };
         if untouched && let Some(records) = self.records.pop() {
             self.selection.pop();
+            self.tallies.pop();
             self.record_bytes = self.record_bytes.saturating_sub(records.bytes());
         }
     }
@@ -87,15 +90,16 @@ impl<B: Body> OpenBatch<B> {
         if let Some(range) = self.selection.last_mut() {
             range.end = range.end.saturating_add(1);
         }
-        self.tally.read = self.tally.read.saturating_add(1);
+        let tally = self.tallies.last_mut().expect("a record belongs to the batch begun last");
+        tally.read = tally.read.saturating_add(1);
         match outcome {
             Counted::Staged { committed_at_ms, sighting } => {
-                self.tally.staged = self.tally.staged.saturating_add(1);
+                tally.staged = tally.staged.saturating_add(1);
                 let is_ambiguous = sighting == Sighting::Ambiguous;
-                self.tally.ambiguous = self.tally.ambiguous.saturating_add(u64::from(is_ambiguous));
+                tally.ambiguous = tally.ambiguous.saturating_add(u64::from(is_ambiguous));
                 self.committed_at_ms.extend(committed_at_ms);
             }
-            Counted::Skipped(reason) => self.tally.skip(reason),
+            Counted::Skipped(reason) => tally.skip(reason),
             Counted::Rejected(at, rejection) => {
                 self.dead_letters.push(DeadLetter { at, rejection });
             }
@@ -118,7 +122,7 @@ impl<B: Body> OpenBatch<B> {
         let marks = marks.collect();
         let lease = budget.charge(self.body.bytes());
         let batch =
-            WriteBatch::new(self.records, self.body, delta, self.dead_letters, self.tally, lease)
+            WriteBatch::new(self.records, self.body, delta, self.dead_letters, self.tallies, lease)
                 .with_marks(marks);
         let (selection, committed_at_ms) = (self.selection, self.committed_at_ms);
         Staged { batch, selection, committed_at_ms, marks_before: self.marks_before, era }

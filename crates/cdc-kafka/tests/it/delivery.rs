@@ -245,7 +245,7 @@ impl cdc_core::Body for NoRows {
         0
     }
 
-    fn folded(&self) -> u64 {
+    fn folded(&self, _batch: u32) -> u64 {
         0
     }
 
@@ -254,8 +254,7 @@ impl cdc_core::Body for NoRows {
 
 fn receipt(delta: CheckpointDelta) -> cdc_core::Receipt {
     let lease = ByteBudget::new(1).charge(0);
-    let tally = cdc_core::Tally::default();
-    cdc_core::WriteBatch::new(Vec::new(), NoRows, delta, Vec::new(), tally, lease).finish().0
+    cdc_core::WriteBatch::new(Vec::new(), NoRows, delta, Vec::new(), Vec::new(), lease).finish().0
 }
 
 fn committed(topic: &Topic, group: &str) -> i64 {

@@ -6,7 +6,7 @@ use sqlx::postgres::PgDatabaseError;
 use super::{PostgresError, hint};
 use crate::sqlstate::{StateClass, classify};
 
-/// What `cdc.advance` raises when the step does not join.
+/// What `cdc.advance_and_book` raises when the step does not join.
 pub(crate) const FENCED: &str = "CD001";
 
 /// What `cdc.require_types` raises when the target has changed.

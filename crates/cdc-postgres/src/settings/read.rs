@@ -30,6 +30,7 @@ pub fn read_settings(
             &[("on", SynchronousCommit::On), ("off", SynchronousCommit::Off)],
             default.synchronous_commit,
         ),
+        ledger_retention: section.duration("ledger_retention", default.ledger_retention),
         ..default
     };
     Some(PostgresSettings { pipeline: pipeline?, ..settings })
@@ -94,7 +95,7 @@ mod tests {
         let document = Document::parse(
             "pipeline.toml",
             "[sink.postgres]\nurl = \"postgres://localhost/analytics\"\nlock_timeout = \"250ms\"\n\
-             synchronous_commit = \"off\"\n",
+             synchronous_commit = \"off\"\nledger_retention = \"30d\"\n",
         );
         let pipeline = PipelineName::parse("orders").ok();
         let section = document.root().section("sink").section("postgres");
@@ -104,6 +105,7 @@ mod tests {
         assert_eq!(settings.lock_timeout, Duration::from_millis(250));
         assert_eq!(settings.statement_timeout, Duration::from_mins(5));
         assert_eq!(settings.synchronous_commit, SynchronousCommit::Off);
+        assert_eq!(settings.ledger_retention, Duration::from_hours(30 * 24));
         assert_eq!(settings.pipeline.as_str(), "orders");
     }
 

@@ -20,6 +20,8 @@ mod history;
 #[cfg(test)]
 mod init;
 #[cfg(test)]
+mod ledger;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;
@@ -31,6 +33,8 @@ mod overlap;
 mod poison;
 #[cfg(test)]
 mod source;
+#[cfg(test)]
+mod state;
 #[cfg(test)]
 mod text_rows;
 #[cfg(test)]

@@ -169,8 +169,8 @@ async fn faults_of_the_surroundings_are_never_blamed_on_a_row() {
             "ALTER TABLE orders_fact RENAME state TO status",
         ),
         (
-            "ALTER FUNCTION cdc.advance RENAME TO advance_no_more",
-            "ALTER FUNCTION cdc.advance_no_more RENAME TO advance",
+            "ALTER FUNCTION cdc.advance_and_book RENAME TO advance_no_more",
+            "ALTER FUNCTION cdc.advance_no_more RENAME TO advance_and_book",
         ),
     ];
     for (break_it, mend_it) in breaks {

@@ -16,6 +16,8 @@ use cdc_postgres::{
     PostgresStager, PostgresWriter, TableSettings, TargetName, init,
 };
 use cdc_stack::postgres::Cluster;
+use sqlx::postgres::{PgConnection, PgCopyIn};
+use sqlx::{Connection as _, Executor as _};
 
 /// A database of the test's own.
 pub(crate) struct Warehouse {
@@ -47,6 +49,49 @@ impl Warehouse {
 
     pub(crate) async fn lane(&self, tables: Vec<TableSettings>) -> Lane {
         Lane::open(self.settings(), tables).await
+    }
+
+    pub(crate) async fn lane_of(&self, tables: Vec<TableSettings>, of: Partition) -> Lane {
+        Lane::open_for(self.settings(), tables, of).await
+    }
+}
+
+/// A session of some owner whose process has frozen inside COPY: the server has rows of it, holds
+/// their keys, and waits for more.
+pub(crate) struct Frozen(PgCopyIn<&'static mut PgConnection>);
+
+impl Frozen {
+    /// Orders from 1 on: more than the server gathers before it writes them.
+    pub(crate) const KEYS: i32 = 1_500;
+
+    pub(crate) async fn inside_copy(warehouse: &Warehouse, owner: &str) -> Self {
+        let url = Cluster::shared().url(&warehouse.database);
+        let session = Box::leak(Box::new(PgConnection::connect(&url).await.unwrap()));
+        session.execute(&*format!("SET application_name = '{owner}'")).await.unwrap();
+        session.execute("BEGIN").await.unwrap();
+        let has_mirror = "SELECT to_regclass('orders_current') IS NOT NULL";
+        let (target, columns, zeros) = if warehouse.sql(has_mirror) == "t" {
+            ("orders_current", "order_id, customer_id, cdc_generation, cdc_offset", "\t0\t0\t0")
+        } else {
+            let columns = "order_id, cdc_generation, cdc_partition, cdc_offset, cdc_ordinal";
+            ("orders_fact", columns, "\t0\t0\t0\t0")
+        };
+        let statement = format!("COPY {target} ({columns}) FROM STDIN");
+        let mut copy = session.copy_in_raw(&statement).await.unwrap();
+        let rows: Vec<String> = (1..=Self::KEYS).map(|id| format!("{id}{zeros}\n")).collect();
+        copy.send(rows.concat().into_bytes()).await.unwrap();
+        // It has a transaction number once it has written something.
+        let writing = format!(
+            "SELECT count(*) FROM pg_stat_activity
+              WHERE application_name = '{owner}' AND query LIKE 'COPY%' AND backend_xid IS NOT NULL"
+        );
+        while warehouse.sql(&writing) == "0" {}
+        Self(copy)
+    }
+
+    /// What becomes of it when its process wakes up.
+    pub(crate) async fn finish(self) -> Result<u64, sqlx::Error> {
+        self.0.finish().await
     }
 }
 
@@ -145,10 +190,17 @@ pub(crate) struct Lane {
 
 impl Lane {
     pub(crate) async fn open(settings: PostgresSettings, tables: Vec<TableSettings>) -> Self {
+        Self::open_for(settings, tables, Partition::new("shop.public.orders", 0, 3).unwrap()).await
+    }
+
+    async fn open_for(
+        settings: PostgresSettings,
+        tables: Vec<TableSettings>,
+        partition: Partition,
+    ) -> Self {
         let table = tables[0].id;
         let sink = PostgresSink::new(settings, tables);
         let (stager, mut writer) = sink.open_lane().await.unwrap();
-        let partition = Partition::new("shop.public.orders", 0, 3).unwrap();
         let points = writer.acquire(std::slice::from_ref(&partition)).await.unwrap();
         let next = match points[0].1 {
             ResumePoint::Beginning => 100,
@@ -266,10 +318,10 @@ impl Lane {
         }
         let delta = CheckpointDelta::single(self.partition.clone(), records.range());
         let lease = ByteBudget::new(1 << 20).charge(0);
-        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, tally, lease)
+        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, vec![tally], lease)
     }
 
-    async fn stage_one(
+    pub(crate) async fn stage_one(
         &mut self,
         body: &mut PostgresBody,
         at: RecordRef,

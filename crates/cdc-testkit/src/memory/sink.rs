@@ -68,7 +68,7 @@ impl Body for MemoryBody {
         rows.saturating_add(self.text_bytes)
     }
 
-    fn folded(&self) -> u64 {
+    fn folded(&self, _batch: u32) -> u64 {
         0
     }
 

@@ -227,11 +227,12 @@ impl<S: Sink> Lane<S> {
         logs: &[Arc<RecordBatch>],
         excluded: &[DeadLetter],
     ) -> Result<Batch<S>, String> {
-        let (mut delta, mut tally) = (CheckpointDelta::default(), Tally::default());
+        let (mut delta, mut tallies) = (CheckpointDelta::default(), Vec::new());
         let mut dead_letters = Vec::new();
         for (batch, records) in (0..).zip(logs) {
             let joined = delta.extend(records.partition(), records.range());
             joined.expect("the suite's own records join without a gap");
+            let mut tally = Tally::default();
             for (index, record) in (0..).zip(records.iter()) {
                 let at = RecordRef { batch, record: index };
                 tally.read = tally.read.saturating_add(1);
@@ -245,9 +246,10 @@ impl<S: Sink> Lane<S> {
                     Placed::Rejected(rejection) => dead_letters.push(DeadLetter { at, rejection }),
                 }
             }
+            tallies.push(tally);
         }
         let lease = self.budget.charge(0);
-        Ok(WriteBatch::new(logs.to_vec(), body, delta, dead_letters, tally, lease))
+        Ok(WriteBatch::new(logs.to_vec(), body, delta, dead_letters, tallies, lease))
     }
 
     /// Stages one record, planning if needed.

@@ -6,7 +6,7 @@ use std::task::Poll;
 
 use cdc_core::{
     Body, ByteBudget, CheckpointDelta, Classify, ErrorClass, OffsetRange, Receipt, ResumePoint,
-    Source, SourceEvent, Tally, WriteBatch,
+    Source, SourceEvent, WriteBatch,
 };
 use tokio::time::timeout;
 
@@ -265,7 +265,7 @@ impl Body for NoRows {
         0
     }
 
-    fn folded(&self) -> u64 {
+    fn folded(&self, _batch: u32) -> u64 {
         0
     }
 
@@ -277,7 +277,7 @@ fn receipt(partition: &cdc_core::Partition, until: cdc_core::NextOffset) -> Rece
     let range = OffsetRange::try_new(next(0), until).expect("nothing lies before zero");
     let delta = CheckpointDelta::single(partition.clone(), range);
     let lease = ByteBudget::new(1).charge(0);
-    WriteBatch::new(Vec::new(), NoRows, delta, Vec::new(), Tally::default(), lease).finish().0
+    WriteBatch::new(Vec::new(), NoRows, delta, Vec::new(), Vec::new(), lease).finish().0
 }
 
 pub(super) async fn acknowledging_loses_nothing<U: SourceUnderTest>(u: &U) -> Finding {

@@ -93,7 +93,7 @@ impl Lane {
         tally.read = u64::try_from(count).unwrap();
         tally.staged = tally.read;
         let lease = ByteBudget::new(1 << 20).charge(0);
-        let batch = WriteBatch::new(vec![records], body, delta, Vec::new(), tally, lease);
+        let batch = WriteBatch::new(vec![records], body, delta, Vec::new(), vec![tally], lease);
         match self.writer.apply(&batch).await {
             Ok(()) => {
                 drop(batch.finish());
