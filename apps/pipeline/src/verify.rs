@@ -89,9 +89,10 @@ async fn log_ends(kafka: KafkaSettings, is_silent: &AtomicBool) -> Option<Vec<Lo
     }
     let asked = tokio::task::spawn_blocking(move || probe(&kafka, BROKER_PATIENCE)).await.ok()?;
     let report = asked
-        .inspect_err(
-            |error| tracing::debug!(%error, "the broker does not say how far topics reach"),
-        )
+        .inspect_err(|error| {
+            is_silent.store(true, Ordering::Relaxed);
+            tracing::debug!(%error, "the broker does not say how far topics reach");
+        })
         .ok()?;
     let topics = report.topics().iter();
     let ends = topics.flat_map(|topic| {

@@ -82,6 +82,13 @@ fn a_warehouse_under_traffic_is_equal_until_one_cell_of_it_is_changed() {
         is_over.store(true, Ordering::Relaxed);
         load.join().expect("traffic");
     });
+    // A broker that is away is asked once, and what that means is said.
+    let [mut history, _] = deployments;
+    history.brokers = "127.0.0.1:9".to_owned();
+    let ended = history.execute(&["verify", "--stable-for", "5"]).expect_code(3);
+    assert!(ended.stdout.contains("order_id = 1000007: status\n"), "{}", ended.stdout);
+    assert!(ended.stdout.contains("note: the log could not be asked"), "{}", ended.stdout);
+    assert_eq!(ended.stderr.matches("waiting for Kafka").count(), 1, "{}", ended.stderr);
     for running in running {
         running.terminate().expect_code(0);
     }
