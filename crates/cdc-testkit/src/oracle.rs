@@ -303,7 +303,7 @@ mod tests {
     fn row(offset: i64, key: i64, text: Option<&str>) -> StoredRow {
         let (partition, operation) = (log(), "c".to_owned());
         let offset = Offset::try_new(offset).unwrap();
-        StoredRow { partition, offset, operation, key, text: text.map(str::to_owned) }
+        StoredRow { partition, offset, operation, key, text: text.map(str::to_owned), tx_id: None }
     }
 
     fn letter(offset: i64, value: &str) -> StoredDeadLetter {
