@@ -11,7 +11,7 @@ mod truncates;
 use std::path::Path;
 use std::time::Duration;
 
-use cdc_core::{Classify, Halt, with_causes};
+use cdc_core::{Classify, Halt, TopicName, with_causes};
 use cdc_kafka::KafkaError;
 use cdc_kafka::preflight::probe_and_sample;
 use cdc_postgres::{Finding, Severity};
@@ -33,7 +33,7 @@ const SAMPLE_RECORDS: usize = 100;
 pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<Exit, Failure> {
     let settings = settings.with_patience(arguments.patience());
     let config = &*arguments.common.config;
-    let findings = findings(&settings, Source::Asked).await?;
+    let (findings, _topics) = findings(&settings, Source::Asked).await?;
     if arguments.common.json {
         let items: Vec<_> = findings.iter().map(|finding| as_json(finding, config)).collect();
         output::line(json!({ "findings": items }));
@@ -50,9 +50,13 @@ pub(crate) async fn check(settings: Settings, arguments: &CheckArgs) -> Result<E
     Ok(Exit::Done)
 }
 
-/// Refuses a run that would trip over something, after showing all of it.
-pub(crate) async fn refuse(settings: &Settings, config: &Path) -> Result<(), Failure> {
-    let findings = findings(settings, Source::LeftAlone).await?;
+/// Topics and how many partitions each has.
+pub(crate) type Topics = Vec<(TopicName, usize)>;
+
+/// Refuses a run that would trip over something, after showing all of it; gives the topics that were
+/// looked at.
+pub(crate) async fn refuse(settings: &Settings, config: &Path) -> Result<Topics, Failure> {
+    let (findings, topics) = findings(settings, Source::LeftAlone).await?;
     for finding in &findings {
         match finding.severity {
             Severity::Error(_) => eprintln!("{}", describe(finding, config)),
@@ -62,7 +66,8 @@ pub(crate) async fn refuse(settings: &Settings, config: &Path) -> Result<(), Fai
             }
         }
     }
-    verdict(&findings)
+    verdict(&findings)?;
+    Ok(topics)
 }
 
 /// A finding for a person: what it is, then the fix, ready to paste.
@@ -115,7 +120,7 @@ enum Source {
 }
 
 /// Looks at the broker and the warehouse, and at the source.
-async fn findings(settings: &Settings, source: Source) -> Result<Vec<Finding>, Failure> {
+async fn findings(settings: &Settings, source: Source) -> Result<(Vec<Finding>, Topics), Failure> {
     let kafka = settings.kafka.clone();
     let look = move || probe_and_sample(&kafka, SAMPLE_RECORDS);
     let Ok(looked) = tokio::task::spawn_blocking(look).await else {
@@ -126,21 +131,22 @@ async fn findings(settings: &Settings, source: Source) -> Result<Vec<Finding>, F
         // The server has had that time to come up as well.
         postgres.connect_patience = Duration::ZERO;
     }
-    let (samples, mut seen) = match looked {
+    let (samples, mut seen, topics) = match looked {
         Ok((report, records)) => {
             let samples = Samples::new(&settings.tables, settings.kafka.topics(), &records);
             let mut seen = samples.look()?;
             let topics = report.topics().iter();
-            let topics: Vec<_> =
-                topics.map(|topic| (topic.name(), topic.partitions().len())).collect();
-            let refused = truncates::findings(&settings.tables, &topics, &seen.carried);
+            let topics: Topics =
+                topics.map(|topic| (topic.name().clone(), topic.partitions().len())).collect();
+            let counts: Vec<_> = topics.iter().map(|(name, count)| (name, *count)).collect();
+            let refused = truncates::findings(&settings.tables, &counts, &seen.carried);
             seen.findings.extend(refused);
-            (Some(samples), seen)
+            (Some(samples), seen, topics)
         }
         Err(error) => {
             let mut seen = Seen::default();
             seen.findings.push(of_kafka(&error));
-            (None, seen)
+            (None, seen, Topics::new())
         }
     };
     if source == Source::Asked {
@@ -153,7 +159,7 @@ async fn findings(settings: &Settings, source: Source) -> Result<Vec<Finding>, F
     if let Some(samples) = samples {
         seen.findings.extend(samples.rehearse(&mut checked.rehearsal)?);
     }
-    Ok(seen.findings)
+    Ok((seen.findings, topics))
 }
 
 /// A broker that refuses or cannot be reached is a finding like any other, so that the warehouse is

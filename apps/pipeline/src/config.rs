@@ -9,7 +9,7 @@ use std::time::Duration;
 use cdc_config::{Document, ProcessEnvironment, Section};
 use cdc_core::{Classify, SourceTable, TableId};
 use cdc_debezium::{BeforeImages, TableDeclarations};
-use cdc_engine::EngineSettings;
+use cdc_engine::{EngineSettings, SentAgain};
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{
     PipelineName, PostgresSettings, SourceSettings, TableSettings, read_settings,
@@ -29,6 +29,9 @@ const MEMORY_MIN: u64 = 1 << 20;
 /// How the rows before deletes are taken, by the word in a `[[table]]`.
 const BEFORE: &[(&str, BeforeImages)] =
     &[("auto", BeforeImages::Auto), ("full", BeforeImages::Full), ("key", BeforeImages::Key)];
+
+/// What is done with changes that their connector sends again, by the word in `[pipeline]`.
+const SENT_AGAIN: &[(&str, SentAgain)] = &[("skip", SentAgain::Skip), ("apply", SentAgain::Apply)];
 
 /// Everything that a run needs to know.
 #[derive(Debug)]
@@ -111,6 +114,7 @@ fn read_engine(pipeline: &Section<'_>) -> EngineSettings {
     EngineSettings {
         lanes: NonZeroUsize::try_from(lanes).unwrap_or(default.lanes),
         drain_limit: pipeline.duration("drain_limit", Duration::from_secs(30)),
+        sent_again: pipeline.one_of("sent_again", SENT_AGAIN, SentAgain::default()),
         ..default
     }
 }

@@ -18,6 +18,7 @@ use tokio::task::{JoinError, JoinHandle};
 use self::stage::Stage;
 use self::traffic::Traffic;
 use self::verify::Verdict;
+use crate::check::Topics;
 use crate::cli::DemoArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -62,7 +63,12 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
     let stage = set_the_stage().await?;
     let meter = Meter::shared();
     let (stop, shutdown) = Shutdown::channel();
-    let pipeline = run::pipeline(stage.settings()?, StopWhen::Asked, Arc::clone(&meter), shutdown);
+    let pipeline = run::pipeline(
+        stage.settings()?,
+        Topics::new(),
+        StopWhen::Asked,
+        (Arc::clone(&meter), shutdown),
+    );
     let mut pipeline = tokio::spawn(pipeline);
 
     say(&format!("making {} inserts, updates and deletes in the source", arguments.changes));

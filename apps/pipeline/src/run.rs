@@ -11,7 +11,7 @@ use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
 use debezium_envelope::Limits;
 use serde_json::json;
 
-use crate::check;
+use crate::check::{self, Topics};
 use crate::cli::RunArgs;
 use crate::config::{Settings, Table};
 use crate::exit::Exit;
@@ -27,18 +27,18 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
     signals::stop_on_signal(stop)?;
     let meter = Meter::shared();
     let started = Instant::now();
-    tokio::select! {
-        refused = check::refuse(&settings, &arguments.common.config) => refused?,
+    let topics = tokio::select! {
+        looked = check::refuse(&settings, &arguments.common.config) => looked?,
         () = shutdown.asked() => {
             summarize("stopped", &meter, started, style);
             return Ok(Exit::Done);
         }
-    }
+    };
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
     let shown = tokio::spawn(progress::show(Arc::clone(&meter), style));
     let watched = tokio::spawn(watch_books(settings.postgres.clone()));
-    let ended = pipeline(settings, stop_when, Arc::clone(&meter), shutdown).await;
+    let ended = pipeline(settings, topics, stop_when, (Arc::clone(&meter), shutdown)).await;
     shown.abort();
     watched.abort();
     let word = match &ended {
@@ -58,12 +58,13 @@ async fn watch_books(settings: PostgresSettings) {
     .await;
 }
 
-/// Builds both ends and runs the pipeline between them.
+/// Builds both ends and runs the pipeline between them. Topics whose number of partitions is not known
+/// are taken as they come.
 pub(crate) async fn pipeline(
     settings: Settings,
+    topics: Topics,
     stop_when: StopWhen,
-    meter: Arc<Meter>,
-    shutdown: Shutdown,
+    (meter, shutdown): (Arc<Meter>, Shutdown),
 ) -> Result<Outcome, Failure> {
     let budget = ByteBudget::new(settings.memory);
     let engine = EngineSettings { stop_when, ..settings.engine };
@@ -72,7 +73,7 @@ pub(crate) async fn pipeline(
     let targets = tables.iter().map(|table| table.settings.clone()).collect();
     let source = KafkaSource::start(settings.kafka, budget.clone())
         .map_err(|error| Failure::end("start reading from Kafka", error))?;
-    let sink = PostgresSink::new(settings.postgres, targets);
+    let sink = PostgresSink::new(settings.postgres, targets).following(topics);
     let decoder = decoder(&tables)?;
     let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
     let pipeline = Pipeline::open(engine, ends, budget, meter).await?;

@@ -12,7 +12,7 @@ use crate::owner::OwnerName;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::sql::{self, millis};
-use crate::{fencing, ledger};
+use crate::{fencing, ledger, topics};
 
 /// How long one attempt to raise an epoch waits for a lock. Whoever holds it may have come after the
 /// former owners were looked up, so they are looked up again.
@@ -104,6 +104,7 @@ pub(crate) async fn acquire(
     owner: &OwnerName,
     partitions: &[Partition],
 ) -> Result<Vec<Acquired>, PostgresError> {
+    topics::require_known(session, &settings.pipeline, partitions).await?;
     let parameters = Parameters::of(partitions);
     let patience = settings.lock_timeout;
     let deadline = (!patience.is_zero()).then(|| Instant::now() + patience);

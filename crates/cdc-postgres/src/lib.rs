@@ -88,6 +88,7 @@ mod state;
 mod table_event;
 mod tables;
 mod takeover;
+mod topics;
 mod verify;
 mod writer;
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use cdc_core::Sink;
+use cdc_core::{Sink, TopicName};
 
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
@@ -15,6 +15,7 @@ use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
 use crate::state;
 use crate::tables::Tables;
+use crate::topics;
 use crate::writer::PostgresWriter;
 
 /// A warehouse and the tables that are written to it; see [`Sink`].
@@ -22,6 +23,8 @@ use crate::writer::PostgresWriter;
 pub struct PostgresSink {
     settings: Arc<PostgresSettings>,
     tables: Arc<Tables>,
+    /// The topics, where they are known; see [`following`](Self::following).
+    topics: Vec<(TopicName, usize)>,
     token: Token,
     lanes_opened: AtomicU32,
 }
@@ -32,9 +35,18 @@ impl PostgresSink {
         Self {
             settings: Arc::new(settings),
             tables: Arc::new(Tables::new(tables)),
+            topics: Vec::new(),
             token: Token::random(),
             lanes_opened: AtomicU32::new(0),
         }
+    }
+
+    /// The same sink, for these topics with so many partitions each. It refuses a topic that has
+    /// another number than when the pipeline began to follow it, at the start and while it runs.
+    #[must_use]
+    pub fn following(mut self, topics: Vec<(TopicName, usize)>) -> Self {
+        self.topics = topics;
+        self
     }
 }
 
@@ -51,6 +63,7 @@ impl Sink for PostgresSink {
         let pipeline = &self.settings.pipeline;
         registry::admit(&mut session, pipeline, self.tables.all()).await?;
         registry::forget_others(&mut session, pipeline, self.tables.all()).await?;
+        topics::follow(&mut session, pipeline, &self.topics).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = OwnerName::new(pipeline, self.token, lane);
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));

@@ -30,6 +30,8 @@ mod newcomers;
 #[cfg(test)]
 mod overlap;
 #[cfg(test)]
+mod partitions;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod source;
