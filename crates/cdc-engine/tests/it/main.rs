@@ -12,3 +12,5 @@ mod preparation;
 mod rebalance;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod simulation;
