@@ -109,7 +109,7 @@ protocol-report:
 
 # Run that many histories of the engine with faults drawn by seed, e.g. `just sim 10000`
 sim SEEDS:
-    SIM_SEEDS="$1" cargo test --package cdc-engine --test it simulation -- --nocapture
+    SIM_SEEDS="$1" cargo test --package cdc-engine --test it simulation -- --include-ignored --nocapture
 
 # Fuzz the decoder until Ctrl-C: message, schema_block, decimal, declaration or array
 fuzz TARGET *ARGS:

@@ -14,3 +14,5 @@ mod rebalance;
 mod rig;
 #[cfg(test)]
 mod sent_again;
+#[cfg(test)]
+mod simulation;

@@ -1,6 +1,7 @@
 //! Partitions that come and go while records flow.
 
 use cdc_engine::StopWhen;
+use cdc_testkit::Fault;
 
 use crate::rig::{Rig, eventually, partition};
 
@@ -34,4 +35,24 @@ async fn a_partition_that_comes_back_resumes_where_the_sink_stands() {
     running.stop.ask();
     running.end().await.unwrap();
     rig.assert_each_key_once(200);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+#[ignore = "never read: discarding what is void forgets the new assignment that is queued behind it"]
+async fn a_partition_given_back_at_once_to_an_owner_that_was_overtaken_is_read() {
+    let rig = Rig::filled(1, 100);
+    rig.script([Fault::Overtaken]);
+    rig.warehouse.hold_applies();
+    let running = rig.open(2, StopWhen::Asked).await;
+    eventually("a batch is being applied", || rig.warehouse.applying() == 1).await;
+    rig.log.revoke(vec![partition(0)]);
+    rig.log.assign(vec![partition(0)]);
+    // The other lane is idle, so this one is given up at once, after what came before it was heard.
+    rig.log.revoke(vec![partition(1)]);
+    eventually("all was heard", || rig.log.relinquished().contains(&partition(1))).await;
+    rig.warehouse.let_applies_go();
+    eventually("all rows arrive", || rig.warehouse.rows().len() == 100).await;
+    running.stop.ask();
+    running.end().await.unwrap();
+    rig.assert_each_key_once(100);
 }
