@@ -1,5 +1,6 @@
 //! The one home of retrying.
 
+use std::hash::{BuildHasher as _, RandomState};
 use std::time::Duration;
 
 /// The first wait. Short: most transient failures (a deadlock, a restarting connection) are over
@@ -24,12 +25,12 @@ pub(crate) struct Backoff {
 impl Backoff {
     /// For doing the same thing again on a session that lives.
     pub(crate) fn repeat() -> Self {
-        Self { next: FIRST, longest: LONGEST, jitter: 1 }
+        Self { next: FIRST, longest: LONGEST, jitter: random() }
     }
 
     /// For opening a lost session again.
     pub(crate) fn probe() -> Self {
-        Self { next: FIRST, longest: LONGEST_PROBE, jitter: 1 }
+        Self { next: FIRST, longest: LONGEST_PROBE, jitter: random() }
     }
 
     /// Waits once.
@@ -41,12 +42,19 @@ impl Backoff {
     fn step(&mut self) -> Duration {
         let wait = self.next;
         self.next = wait.saturating_mul(2).min(self.longest);
-        // A tiny xorshift is random enough to take lanes out of step, and repeatable.
+        // A tiny xorshift is random enough to take lanes and processes out of step.
         self.jitter ^= self.jitter << 13;
         self.jitter ^= self.jitter >> 17;
         self.jitter ^= self.jitter << 5;
         wait / 2 + wait.mul_f64(f64::from(self.jitter % 1_000) / 2_000.0)
     }
+}
+
+/// A number that differs from process to process and from one to the next; never zero, of which the
+/// generator would not get away.
+fn random() -> u32 {
+    let hash = RandomState::new().hash_one(0);
+    u32::try_from(hash >> 32).unwrap_or(1).max(1)
 }
 
 #[cfg(test)]

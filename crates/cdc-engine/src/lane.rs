@@ -28,6 +28,7 @@ use cdc_core::{
 use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinHandle;
 
+use crate::assigned::Assigned;
 use crate::bound::RuleBook;
 use crate::{Meter, PipelineError};
 pub(crate) use excluded::Excluded;
@@ -52,6 +53,8 @@ pub(crate) enum ToStager<B, P> {
     Records(RecordBatch),
     /// Partitions to acquire, under this assignment number.
     Acquire { number: u64, partitions: Vec<Partition> },
+    /// The writer has acquired these partitions.
+    Acquired { partitions: Vec<Partition> },
     /// Partitions to release once what is staged of them is applied.
     Release { number: u64, partitions: Vec<Partition> },
     /// Everything read so far of these partitions is void, until they are rewound.
@@ -178,7 +181,8 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
         K: Sink<Body = B, Plan = P>,
         D: Decoder,
     {
-        let LaneSetup { decoder, rules, budget, batch_bytes_max, sent_again, meter } = setup;
+        let LaneSetup { decoder, rules, budget, batch_bytes_max, sent_again, assigned, meter } =
+            setup;
         let failed = |error| PipelineError::sink("open a lane", error);
         let (stager, mut writer) = sink.open_lane().await.map_err(failed)?;
         let second = writer.second().await.map_err(failed)?;
@@ -197,7 +201,7 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
             })
             .map_err(|source| PipelineError::Thread { source })?;
         let intake = Intake::new(inbox.clone(), jobs_receiver);
-        let standing = Standing::new(index, inbox.clone(), events, meter);
+        let standing = Standing::new(index, (inbox.clone(), events), assigned, meter);
         let task = WriteTask::new((writer, second), intake, standing);
         Ok(Self { inbox, thread, task: tokio::spawn(task.run()) })
     }
@@ -233,5 +237,6 @@ pub(crate) struct LaneSetup<D> {
     pub(crate) budget: ByteBudget,
     pub(crate) batch_bytes_max: usize,
     pub(crate) sent_again: SentAgain,
+    pub(crate) assigned: Assigned,
     pub(crate) meter: Arc<Meter>,
 }

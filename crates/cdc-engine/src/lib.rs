@@ -36,6 +36,7 @@
 //! Limits: no ordering between partitions; one process per pipeline name and partition at a time
 //! (more are safe, because the sink compares and sets, but take turns).
 
+mod assigned;
 mod backoff;
 mod bound;
 mod error;

@@ -1,6 +1,6 @@
 //! The loop: it owns the source, routes records to lanes, and decides when to end.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,6 +11,7 @@ use cdc_core::{
 use cdc_rules::RuleSet;
 use tokio::sync::mpsc;
 
+use crate::assigned::Assigned;
 use crate::bound::RuleBook;
 use crate::lane::{LANE_EVENTS_MAX, Lane, LaneEvent, LaneIndex, LaneSetup, ToStager};
 use crate::{EngineSettings, Meter, PipelineError, Shutdown, StopWhen};
@@ -56,6 +57,7 @@ pub struct Pipeline<S, B, P> {
     partitions: BTreeMap<Partition, Standing>,
     assignments: BTreeMap<u64, PendingAssignment>,
     revocations: BTreeMap<u64, PendingRevocation>,
+    assigned: Assigned,
     finished_lanes: usize,
     /// Whether something read was voided while draining, so that not all of it is applied.
     voided: bool,
@@ -76,6 +78,8 @@ struct PendingAssignment {
     token: Assignment,
     lanes_left: usize,
     points: Vec<(Partition, ResumePoint)>,
+    /// Those of its partitions that were revoked before they were acquired.
+    revoked: BTreeSet<Partition>,
 }
 
 #[derive(Debug)]
@@ -101,6 +105,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         D: Decoder,
         K: Sink<Body = B, Plan = P>,
     {
+        let assigned = Assigned::default();
         let (events_sender, events) = mpsc::channel(LANE_EVENTS_MAX);
         let mut lanes = Vec::new();
         for index in 0..settings.lanes.get() {
@@ -110,6 +115,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
                 budget: budget.clone(),
                 batch_bytes_max: settings.batch_bytes_max(budget.limit()),
                 sent_again: settings.sent_again,
+                assigned: assigned.clone(),
                 meter: Arc::clone(&meter),
             };
             lanes.push(Lane::open(index, &ends.sink, setup, events_sender.clone()).await?);
@@ -123,6 +129,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
             partitions: BTreeMap::new(),
             assignments: BTreeMap::new(),
             revocations: BTreeMap::new(),
+            assigned,
             finished_lanes: 0,
             voided: false,
         })
@@ -253,8 +260,14 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
 
     fn begin_acquire(&mut self, token: Assignment) -> Result<(), PipelineError> {
         let number = token.number();
+        self.assigned.add(token.partitions());
         let by_lane = self.by_lane(token.partitions());
-        let pending = PendingAssignment { lanes_left: by_lane.len(), points: Vec::new(), token };
+        let pending = PendingAssignment {
+            lanes_left: by_lane.len(),
+            points: Vec::new(),
+            revoked: BTreeSet::new(),
+            token,
+        };
         self.assignments.insert(number, pending);
         for (lane, partitions) in by_lane {
             self.tell(lane, ToStager::Acquire { number, partitions })?;
@@ -263,8 +276,12 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
     }
 
     async fn begin_release(&mut self, token: Revocation) -> Result<(), PipelineError> {
+        self.assigned.remove(token.partitions());
         for partition in token.partitions() {
             self.partitions.remove(partition);
+            for pending in self.assignments.values_mut() {
+                pending.revoked.insert(partition.clone());
+            }
         }
         let number = token.number();
         let by_lane = self.by_lane(token.partitions());
@@ -310,7 +327,8 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         if pending.lanes_left > 0 {
             return Ok(());
         }
-        let Some(pending) = self.assignments.remove(&number) else { return Ok(()) };
+        let Some(mut pending) = self.assignments.remove(&number) else { return Ok(()) };
+        pending.points.retain(|(partition, _)| !pending.revoked.contains(partition));
         for (partition, point) in &pending.points {
             tracing::info!(%partition, from = %describe(*point), "partition acquired");
             let applied = match point {

@@ -1,6 +1,6 @@
 //! The staging thread: decode, rules, encode.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, mpsc};
 
 use cdc_core::{
@@ -124,6 +124,9 @@ pub(crate) struct StageThread<D, S: Stager> {
     /// The assignment number that records of a partition must carry. Records of any other are void:
     /// they were read before the partition was released or rewound.
     accepts: BTreeMap<Partition, u64>,
+    /// Partitions whose acquisition the writer has not come to: nothing was read of them yet that could
+    /// be void.
+    acquiring: BTreeSet<Partition>,
     /// How often everything staged was declared void.
     era: u64,
 }
@@ -170,6 +173,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             waiting: Waiting::No,
             draining: Draining::No,
             accepts: BTreeMap::new(),
+            acquiring: BTreeSet::new(),
             era: 0,
         }
     }
@@ -202,10 +206,15 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             ToStager::Records(records) => self.enqueue(records),
             ToStager::Acquire { number, partitions } => {
                 self.accept(&partitions, number);
+                self.acquiring.extend(partitions.iter().cloned());
                 self.seal_open();
                 self.queue.push_back(Job::Barrier(Barrier::Acquire { number, partitions }));
             }
+            ToStager::Acquired { partitions } => {
+                self.acquiring.retain(|partition| !partitions.contains(partition));
+            }
             ToStager::Release { number, partitions } => {
+                self.acquiring.retain(|partition| !partitions.contains(partition));
                 self.forget_unstaged(&partitions);
                 self.seal_open();
                 self.queue.push_back(Job::Barrier(Barrier::Release { number, partitions }));
@@ -374,7 +383,9 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
     /// belongs to the same lane and so to the same partitions.
     fn discard(&mut self, partitions: &[Partition]) {
         self.era = self.era.saturating_add(1);
-        self.forget_unstaged(partitions);
+        let read = partitions.iter().filter(|partition| !self.acquiring.contains(*partition));
+        let read: Vec<Partition> = read.cloned().collect();
+        self.forget_unstaged(&read);
         let queue = std::mem::take(&mut self.queue);
         for job in queue {
             match job {

@@ -9,6 +9,7 @@ use tokio::sync::mpsc as tokio_mpsc;
 
 use super::intake::StagerGone;
 use super::{LaneEvent, LaneIndex, Staged, ToStager};
+use crate::assigned::Assigned;
 use crate::{Latency, Meter};
 
 /// The lane's standing towards the sink, and its ways to stager and pipeline.
@@ -18,6 +19,7 @@ pub(crate) struct Standing<B, P> {
     stager: mpsc::Sender<ToStager<B, P>>,
     events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
     pub(crate) meter: Arc<Meter>,
+    assigned: Assigned,
     /// Acquired partitions, and where each must stand in the sink as far as this lane knows.
     pub(crate) owned: BTreeMap<Partition, ResumePoint>,
 }
@@ -25,11 +27,21 @@ pub(crate) struct Standing<B, P> {
 impl<B: Body, P> Standing<B, P> {
     pub(crate) fn new(
         index: LaneIndex,
-        stager: mpsc::Sender<ToStager<B, P>>,
-        events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
+        (stager, events): (
+            mpsc::Sender<ToStager<B, P>>,
+            tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
+        ),
+        assigned: Assigned,
         meter: Arc<Meter>,
     ) -> Self {
-        Self { index, stager, events, meter, owned: BTreeMap::new() }
+        Self { index, stager, events, meter, assigned, owned: BTreeMap::new() }
+    }
+
+    /// Gives up the partitions that have been revoked meanwhile, and says whether there were any.
+    pub(crate) fn disown_revoked(&mut self) -> bool {
+        let before = self.owned.len();
+        self.owned.retain(|partition, _| self.assigned.contains(partition));
+        self.owned.len() < before
     }
 
     pub(crate) fn partitions(&self) -> Vec<Partition> {

@@ -252,19 +252,20 @@ impl<W: Writer> WriteTask<W> {
             Barrier::Find { table, from } => self.find(table, from).await,
             Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
+                self.standing.tell(ToStager::Acquired { partitions: partitions.clone() })?;
                 self.restart_marks(partitions).await?;
                 self.standing.owned.extend(points.iter().cloned());
                 self.standing.report(LaneEvent::Acquired { number, points }).await;
                 Ok(())
             }
             Barrier::Release { number, partitions } => {
-                self.release(&partitions).await;
+                self.release(&partitions).await?;
                 self.standing.report(LaneEvent::Released { number }).await;
                 Ok(())
             }
             Barrier::Finish => {
                 let owned = self.standing.partitions();
-                self.release(&owned).await;
+                self.release(&owned).await?;
                 self.standing.report(LaneEvent::Finished).await;
                 Err(End::Finished)
             }
@@ -354,14 +355,22 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
-    /// Finds out what became of a batch whose outcome is unknown.
+    /// Finds out what became of a batch whose outcome is unknown. What was revoked meanwhile is left to
+    /// whoever has it now, and everything staged is void.
     async fn compare(
         &mut self,
         batch: &WriteBatch<W::Body>,
         backoff: &mut Backoff,
     ) -> Result<Compared, End> {
+        // Two owners that took a partition from each other at once, in step, would never end.
+        backoff.wait().await;
+        let has_lost = self.standing.disown_revoked();
         let owned = self.standing.partitions();
         let points = self.acquire(&owned).await?;
+        if has_lost {
+            self.standing.owned.extend(points.iter().cloned());
+            return Ok(Compared::Elsewhere(points));
+        }
         let unmoved = points
             .iter()
             .all(|(partition, point)| self.standing.owned.get(partition) == Some(point));
@@ -371,7 +380,6 @@ impl<W: Writer> WriteTask<W> {
                 None => self.standing.owned.get(partition) == Some(point),
             });
         if unmoved {
-            backoff.wait().await;
             Ok(Compared::NotApplied)
         } else if moved_by_us {
             Ok(Compared::Applied)
@@ -470,16 +478,21 @@ impl<W: Writer> WriteTask<W> {
     }
 
     /// Gives partitions up. Best effort: whoever comes next can take them by force.
-    async fn release(&mut self, partitions: &[Partition]) {
+    async fn release(&mut self, partitions: &[Partition]) -> Result<(), End> {
         for partition in partitions {
             self.standing.owned.remove(partition);
         }
         let released =
             tokio::time::timeout(RELEASE_PATIENCE, self.active().release(partitions)).await;
-        if let Ok(Err(error)) = released {
-            let lane = self.standing.index;
-            tracing::warn!(lane, error = %with_causes(&error), "partitions were not released cleanly");
+        let Ok(Err(error)) = released else { return Ok(()) };
+        let lane = self.standing.index;
+        tracing::warn!(lane, error = %with_causes(&error), "partitions were not released cleanly");
+        let owned = self.standing.partitions();
+        if error.class() == ErrorClass::Indeterminate && !owned.is_empty() {
+            // What is still owned goes on in a new session.
+            self.acquire(&owned).await?;
         }
+        Ok(())
     }
 }
 

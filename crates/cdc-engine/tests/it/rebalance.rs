@@ -38,7 +38,6 @@ async fn a_partition_that_comes_back_resumes_where_the_sink_stands() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-#[ignore = "never read: discarding what is void forgets the new assignment that is queued behind it"]
 async fn a_partition_given_back_at_once_to_an_owner_that_was_overtaken_is_read() {
     let rig = Rig::filled(1, 100);
     rig.script([Fault::Overtaken]);
