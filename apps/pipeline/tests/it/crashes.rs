@@ -11,8 +11,8 @@ use cdc_workload::{Oracle, Workload, WorkloadOptions};
 
 use crate::rig::topic::{envelopes, letters};
 use crate::rig::{
-    Deployment, HistoryCounts, Mode, Moments, Running, Source, Topic, Warehouse, assert_history,
-    assert_mirror, assert_no_dead_letters, until,
+    Deployment, HistoryCounts, Mode, Moments, Running, Source, Topic, Warehouse,
+    assert_books_balance, assert_history, assert_mirror, assert_no_dead_letters, until,
 };
 
 const KILLS: usize = 20;
@@ -101,6 +101,7 @@ fn a_pipeline_killed_at_twenty_random_moments_neither_loses_nor_repeats_a_change
         assert_killed_midway(applied, counts.records());
         deployment.run_until_caught_up();
         assert_no_dead_letters(deployment);
+        assert_books_balance(deployment, counts.records());
     }
     assert_history(&source, &history, HistoryCounts::of(counts));
     assert_mirror(&source, &mirror);
@@ -140,6 +141,7 @@ fn a_warehouse_that_crashes_three_times_during_a_load_costs_nothing() {
         deployment.wait_applied(&mut running, oracle.counts().records());
         running.terminate().expect_code(0);
         assert_no_dead_letters(deployment);
+        assert_books_balance(deployment, oracle.counts().records());
     }
     assert_history(&source, &history, HistoryCounts::of(oracle.counts()));
     assert_mirror(&source, &mirror);

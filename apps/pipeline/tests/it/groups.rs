@@ -4,8 +4,8 @@ use cdc_stack::connector::SchemaBlock;
 use cdc_workload::{Hostility, Oracle, Workload, WorkloadOptions};
 
 use crate::rig::{
-    Deployment, HistoryCounts, Mode, Running, Source, Topic, Warehouse, assert_history,
-    assert_mirror, assert_no_dead_letters, until,
+    Deployment, HistoryCounts, Mode, Running, Source, Topic, Warehouse, assert_books_balance,
+    assert_history, assert_mirror, assert_no_dead_letters, until,
 };
 
 const PARTITIONS: i32 = 4;
@@ -52,6 +52,7 @@ fn survives(mode: Mode) {
         running.terminate().expect_code(0);
     }
     assert_no_dead_letters(&deployment);
+    assert_books_balance(&deployment, records);
     check(mode, &source, &topic, &deployment, &oracle);
 }
 

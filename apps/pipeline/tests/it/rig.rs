@@ -19,7 +19,9 @@ mod source;
 pub(crate) mod topic;
 mod warehouse;
 
-pub(crate) use comparison::{HistoryCounts, assert_history, assert_mirror, assert_no_dead_letters};
+pub(crate) use comparison::{
+    HistoryCounts, assert_books_balance, assert_history, assert_mirror, assert_no_dead_letters,
+};
 pub(crate) use deployment::{Deployment, Mode};
 pub(crate) use program::{Ended, Running, program};
 pub(crate) use source::Source;

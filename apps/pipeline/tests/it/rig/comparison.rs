@@ -79,6 +79,15 @@ pub(crate) fn assert_no_dead_letters(deployment: &Deployment<'_>) {
     assert_eq!(deployment.warehouse.ask(sql), "", "{}", deployment.name);
 }
 
+/// The books balance, and account for every record of the log once.
+#[track_caller]
+pub(crate) fn assert_books_balance(deployment: &Deployment<'_>, records: u64) {
+    let books = deployment.execute(&["ledger"]).expect_code(0).stdout;
+    let expected = format!(", {records} records");
+    let verdict = books.lines().last().unwrap_or_default();
+    assert!(verdict.starts_with("books balance: ") && verdict.ends_with(&expected), "{books}");
+}
+
 #[track_caller]
 fn assert_equal(source: &Source, deployment: &Deployment<'_>, table: &str) {
     let sum = |table: &str| format!("select count(*), sum(amount) from {table}");
