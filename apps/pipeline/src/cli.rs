@@ -37,7 +37,8 @@ Exit codes:
   0  stopped as asked, or nothing found wrong
   2  configuration: fix the file or the command line
   3  data or schema: a person has to decide
-  4  environment: something around the program is missing; only at start, a running pipeline waits
+  4  environment: something around the program is missing or refuses; a running pipeline waits for
+     what comes back by itself, and ends with this for what a person has to mend
   5  what was in flight did not finish within the drain limit; nothing is lost, start again
   130  a second signal came while draining
 

@@ -12,7 +12,8 @@ pub(crate) enum Exit {
     /// Data or its schema needs a person's decision; or `demo` or `verify` found a
     /// difference.
     Data,
-    /// Something around the program is missing or refuses. Only at start: a running pipeline waits.
+    /// Something around the program is missing or refuses. A running pipeline waits for what comes
+    /// back by itself and ends with this for what a person has to mend, such as a missing right.
     Environment,
     /// What was in flight did not finish within the drain limit.
     DrainLimit,

@@ -24,9 +24,14 @@ pub enum CheckpointError {
         /// Length of the name that was given.
         length: usize,
     },
-    /// A topic name with a character that no place to keep it takes.
-    #[error("a topic name has no NUL character")]
-    TopicNul,
+    /// A topic's name has other characters than Kafka allows.
+    #[error(
+        "a topic name has only A-Z, a-z, 0-9, '.', '_' and '-', and is not '.' or '..': {name:?}"
+    )]
+    TopicCharacters {
+        /// The name that was given.
+        name: String,
+    },
     /// A range that ends before it starts.
     #[error("range ends at {until}, before its start {from}")]
     BackwardRange {

@@ -87,13 +87,15 @@ impl TopicName {
     ///
     /// # Errors
     ///
-    /// An empty name or one of more than 249 bytes, Kafka's limit, and a name with a NUL.
+    /// A name that Kafka would refuse: it takes 1 to 249 of `A-Z a-z 0-9 . _ -`, and neither `.` nor
+    /// `..`.
     pub fn parse(name: &str) -> Result<Self, CheckpointError> {
         if name.is_empty() || name.len() > 249 {
             return Err(CheckpointError::TopicLength { length: name.len() });
         }
-        if name.contains('\0') {
-            return Err(CheckpointError::TopicNul);
+        let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if matches!(name, "." | "..") || !name.bytes().all(is_allowed) {
+            return Err(CheckpointError::TopicCharacters { name: name.to_owned() });
         }
         Ok(Self(name.into()))
     }
@@ -197,5 +199,23 @@ impl Partition {
 impl fmt::Display for Partition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.topic, self.generation.0, self.number.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_topic_names_that_kafka_takes_and_no_others() {
+        let longest = "x".repeat(249);
+        for name in ["dbserver1.public.orders", "A_b-9", "...", longest.as_str()] {
+            assert_eq!(TopicName::parse(name).unwrap().as_str(), name);
+        }
+        let longer = "x".repeat(250);
+        for name in ["", ".", "..", "orders table", "orders/1", "zażółć", "a\n", longer.as_str()]
+        {
+            assert!(TopicName::parse(name).is_err(), "{name:?}");
+        }
     }
 }

@@ -76,7 +76,9 @@ pub enum SourceEvent {
     Assigned(Assignment),
     /// Partitions leave.
     Revoked(Revocation),
-    /// Everything that the partition held was delivered; new records may follow at any time.
+    /// Everything that the partition held when reading it began was delivered, so that it comes
+    /// also where records never stop; said again whenever all that it holds was delivered. New
+    /// records may follow at any time.
     CaughtUp(Partition),
     /// Where the partition ends now: the position of the next record to be written to it.
     LogEnd(Partition, NextOffset),

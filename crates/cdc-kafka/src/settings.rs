@@ -132,7 +132,8 @@ impl KafkaSettings {
     pub fn read(section: &Section<'_>) -> Option<Self> {
         let brokers = section.required_string("brokers");
         let topics = section.required_parsed_list("topics", |name| {
-            TopicName::parse(name).map_err(|_| "a topic name of 1 to 249 bytes")
+            TopicName::parse(name)
+                .map_err(|_| "a topic name of 1 to 249 of A-Z a-z 0-9 . _ -, not . or ..")
         });
         let group = section.required_string("group");
         let instance_id = section.optional_string("instance_id");

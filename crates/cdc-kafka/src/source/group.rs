@@ -20,10 +20,10 @@ use rdkafka::{Offset, TopicPartitionList};
 use super::Numbers;
 use super::context::{Context, RawPartition, Rebalance};
 use super::ends::watermarks;
-use super::intake::Intake;
+use super::intake::{Intake, Reach};
 use super::logging::Occasionally;
 use super::outbox::Outbox;
-use super::position::start_position;
+use super::position::{Watermarks, start_position};
 use crate::{KafkaError, KafkaSettings};
 
 /// How long a failed look at the log waits for the next try.
@@ -201,15 +201,19 @@ impl Group {
             }
             // After the first failure the rest would most likely fail too, at two seconds each.
             let held = if later.is_empty() { watermarks(consumer, &partition).ok() } else { None };
-            match held.map(|held| start_position(&partition, point, held)) {
-                Some(Ok(from)) => _ = begin.insert(partition, from),
+            let reach = |held: Watermarks| {
+                let from = start_position(&partition, point, held)?;
+                Ok(Reach { from, goal: held.high })
+            };
+            match held.map(reach) {
+                Some(Ok(reach)) => _ = begin.insert(partition, reach),
                 Some(Err(error)) => outbox.push(Err(error)),
                 None => later.push((partition, point)),
             }
         }
         let failed = self.begin(start.number, begin, consumer, intake);
-        later
-            .extend(failed.into_iter().map(|(partition, from)| (partition, ResumePoint::At(from))));
+        let again = |(partition, reach): (_, Reach)| (partition, ResumePoint::At(reach.from));
+        later.extend(failed.into_iter().map(again));
         if later.is_empty() {
             return;
         }
@@ -225,33 +229,33 @@ impl Group {
     fn begin(
         &mut self,
         number: u64,
-        begin: BTreeMap<Partition, NextOffset>,
+        begin: BTreeMap<Partition, Reach>,
         consumer: &BaseConsumer<Context>,
         intake: &mut Intake,
-    ) -> BTreeMap<Partition, NextOffset> {
+    ) -> BTreeMap<Partition, Reach> {
         let (seek, assign): (BTreeMap<_, _>, BTreeMap<_, _>) =
             begin.into_iter().partition(|(partition, _)| self.assigned.contains(partition));
         let mut failed = BTreeMap::new();
-        for (partition, from) in seek {
+        for (partition, reach) in seek {
             let (topic, raw) = (partition.topic().as_str(), partition.number().get());
             // Seeking bars what was fetched before, from the moment of the call.
-            match consumer.seek(topic, raw, Offset::Offset(from.get()), SEEK_PATIENCE) {
-                Ok(()) => intake.start(partition, number, from),
+            match consumer.seek(topic, raw, Offset::Offset(reach.from.get()), SEEK_PATIENCE) {
+                Ok(()) => intake.start(partition, number, reach),
                 Err(error) => {
                     tracing::debug!(partition = %partition, error = %error, "seeking failed");
-                    failed.insert(partition, from);
+                    failed.insert(partition, reach);
                 }
             }
         }
         if assign.is_empty() {
             return failed;
         }
-        let list = list_at(assign.iter().map(|(partition, from)| (partition, *from)));
+        let list = list_at(assign.iter().map(|(partition, reach)| (partition, reach.from)));
         match consumer.incremental_assign(&list) {
             Ok(()) => {
-                for (partition, from) in assign {
+                for (partition, reach) in assign {
                     self.assigned.insert(partition.clone());
-                    intake.start(partition, number, from);
+                    intake.start(partition, number, reach);
                 }
             }
             Err(error) => {

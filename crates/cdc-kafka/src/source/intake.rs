@@ -19,6 +19,15 @@ use super::outbox::Outbox;
 /// A batch is handed over at this size even while more is waiting, so that decoding starts early.
 pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
 
+/// From where a partition is read, and when it counts as caught up.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Reach {
+    /// The position of the first record to take.
+    pub(super) from: NextOffset,
+    /// Where the log ends at this moment.
+    pub(super) goal: NextOffset,
+}
+
 /// A partition that is being read.
 #[derive(Debug)]
 pub(super) struct Slot {
@@ -28,13 +37,15 @@ pub(super) struct Slot {
     pub(super) next: NextOffset,
     /// Where the log ended when last reported.
     pub(super) end: Option<NextOffset>,
+    /// Where the log ended when reading began, until that much was delivered.
+    goal: Option<NextOffset>,
     /// The size of the last batch, which the next one is likely to have too.
     usual_bytes: usize,
 }
 
 impl Slot {
-    pub(super) fn new(partition: Partition, assignment: u64, next: NextOffset) -> Self {
-        Self { partition, assignment, next, end: None, usual_bytes: 0 }
+    fn new(partition: Partition, assignment: u64, Reach { from, goal }: Reach) -> Self {
+        Self { partition, assignment, next: from, end: None, goal: Some(goal), usual_bytes: 0 }
     }
 
     fn is(&self, topic: &str, number: i32) -> bool {
@@ -147,6 +158,16 @@ impl Intake {
         self.headers = recycle(headers);
         held.next = offset.next();
         self.messages = self.messages.saturating_add(1);
+        // A log that is written to all the time may never be seen at its end.
+        if let Some(goal) = held.goal
+            && held.next >= goal
+        {
+            held.goal = None;
+            let partition = held.partition.clone();
+            self.hand_over(outbox);
+            outbox.push(Ok(SourceEvent::CaughtUp(partition)));
+            return Taken::HandedOver;
+        }
         if open.builder.bytes() >= self.batch_bytes {
             return self.hand_over(outbox);
         }
@@ -183,6 +204,7 @@ impl Intake {
             open.builder.cover_until(position);
             held.next = position;
         }
+        held.goal = None;
         let partition = held.partition.clone();
         self.hand_over(outbox);
         outbox.push(Ok(SourceEvent::CaughtUp(partition)));
@@ -190,14 +212,17 @@ impl Intake {
 
     /// Starts to read a partition, or reads it again from another position under another number.
     /// What is open of it is dropped.
-    pub(super) fn start(&mut self, partition: Partition, assignment: u64, from: NextOffset) {
+    pub(super) fn start(&mut self, partition: Partition, assignment: u64, reach: Reach) {
         let found = self.slots.iter().position(|slot| slot.partition == partition);
         if self.open.as_ref().is_some_and(|open| Some(open.slot) == found) {
             self.open = None;
         }
         match found.and_then(|index| self.slots.get_mut(index)) {
-            Some(slot) => (slot.assignment, slot.next) = (assignment, from),
-            None => self.slots.push(Slot::new(partition, assignment, from)),
+            Some(slot) => {
+                (slot.assignment, slot.next, slot.goal) =
+                    (assignment, reach.from, Some(reach.goal));
+            }
+            None => self.slots.push(Slot::new(partition, assignment, reach)),
         }
     }
 
@@ -266,7 +291,8 @@ mod tests {
         let mut outbox = Outbox::new(sender);
         let mut intake = Intake::new(ByteBudget::new(1 << 20));
         let partition = Partition::new("t", 0, 0).unwrap();
-        intake.start(partition.clone(), 7, NextOffset::try_new(3).unwrap());
+        let [from, goal] = [3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
+        intake.start(partition.clone(), 7, Reach { from, goal });
         assert!(intake.granted(Duration::ZERO));
         intake.reach_end(0, NextOffset::try_new(5).unwrap(), &mut outbox);
         let Ok(Ok(SourceEvent::Records(batch))) = events.try_recv() else { panic!("no batch") };

@@ -48,6 +48,28 @@ async fn an_empty_partition_is_caught_up_without_a_record() {
 }
 
 #[tokio::test]
+async fn a_partition_that_grows_is_caught_up_at_the_end_it_had_when_reading_began() {
+    let topic = Topic::create("grows", 1);
+    topic.publish(1, 0, 20_000);
+    let partition = topic.partition(0);
+    let budget = ByteBudget::new(64 * 1024);
+    let mut reader = Reader::start_with(topic.settings(), budget.clone());
+    reader.kept = Some(Vec::new());
+    reader.until("a spent budget", |_| budget.spent() > 44 * 1024).await;
+    // The reader has begun and cannot go on, so all of these lie behind the end that counts, and the
+    // log is never seen at its end before them.
+    topic.publish(1, 20_000, 20_500);
+    assert!(reader.total() < 20_000);
+    reader.kept = None;
+    reader.until("the end it had", |reader| reader.caught_up.contains_key(&partition)).await;
+    assert_eq!(reader.caught_up[&partition], next(20_000));
+    assert_eq!(reader.values[&partition], numbers(0, 20_000));
+    reader.until("the end it has", |reader| reader.caught_up[&partition] == next(20_500)).await;
+    assert_eq!(reader.values[&partition], numbers(0, 20_500));
+    reader.close().await;
+}
+
+#[tokio::test]
 async fn partitions_of_several_topics_with_one_number_are_told_apart_at_their_ends() {
     let (left, right) = (Topic::create("left", 1), Topic::create("right", 1));
     left.publish(1, 0, 50);
