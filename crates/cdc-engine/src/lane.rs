@@ -9,6 +9,7 @@
 //! releasing are therefore barriers behind the batches that were staged before them, and need no
 //! other mechanism.
 
+mod attempt;
 mod excluded;
 mod intake;
 mod open;

@@ -7,11 +7,13 @@
 //!
 //! The parts: [`Pipeline`] is the loop. It owns the source and routes records to lanes. A lane is a
 //! staging thread that decodes, applies the rules and encodes, and a writer task with up to two
-//! writers that take batches in turn. While one applies batch N, the other prepares batch N+1, and
-//! batch N+2 is staged; they are applied in that order, and a batch prepared behind a refused one is
-//! abandoned and prepared again in its turn. The stager hands over what is open as soon as a writer
-//! is free. That is natural batching: one record at a time when caught up, large batches when
-//! behind, and no timer to tune.
+//! writers that take batches in turn. While one prepares and applies batch N, the other prepares batch
+//! N+1, and batch N+2 is staged; they are applied in that order, and a batch prepared behind a refused
+//! one is abandoned and prepared again in its turn. The stager hands over what is open as soon as a
+//! writer is free, to the second one when it is worth it. That is natural batching: one record at a
+//! time when caught up, large batches when behind, and no timer to tune.
+//!
+//! A change that its connector sends again is skipped: see [`SentAgain`].
 //!
 //! ```no_run
 //! use cdc_core::{ByteBudget, Decoder, Sink, Source};

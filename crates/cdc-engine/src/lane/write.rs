@@ -6,8 +6,6 @@
 //! applied at once, what is prepared behind it is abandoned, and from there on it is one thing after
 //! the other until the batch is settled.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use cdc_core::{
     Writer, with_causes,
 };
 
+use super::attempt::{Attempt, UnderWay, complete, prepare, prepare_and_apply};
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
 use super::standing::Standing;
@@ -34,27 +33,6 @@ pub(crate) struct WriteTask<W: Writer> {
     idle: Vec<W>,
     intake: Intake<W::Body, W::Plan>,
     standing: Standing<W::Body, W::Plan>,
-}
-
-/// A batch in the hands of a writer.
-struct UnderWay<W: Writer> {
-    /// Owns both, because it may outlive the batch in front of it, and ends by giving them back.
-    attempt: Pin<Box<dyn Future<Output = Attempt<W>> + Send>>,
-    /// The size of the batch.
-    bytes: usize,
-}
-
-impl<W: Writer> UnderWay<W> {
-    fn new(bytes: usize, attempt: impl Future<Output = Attempt<W>> + Send + 'static) -> Self {
-        Self { attempt: Box::pin(attempt), bytes }
-    }
-}
-
-/// What came of a batch in the hands of a writer.
-struct Attempt<W: Writer> {
-    writer: W,
-    staged: Staged<W::Body>,
-    result: Result<(), W::Error>,
 }
 
 /// What comes next, behind the batch in front or behind nothing.
@@ -501,37 +479,4 @@ enum Compared {
     NotApplied,
     Applied,
     Elsewhere(Vec<(Partition, ResumePoint)>),
-}
-
-/// Prepares a batch.
-async fn prepare<W: Writer>(mut writer: W, staged: Staged<W::Body>) -> Attempt<W> {
-    let result = writer.prepare(&staged.batch).await;
-    Attempt { writer, staged, result }
-}
-
-/// Applies a batch that is prepared.
-async fn apply<W: Writer>(mut writer: W, staged: Staged<W::Body>) -> Attempt<W> {
-    let result = writer.apply(&staged.batch).await;
-    Attempt { writer, staged, result }
-}
-
-/// Prepares and applies a batch that has nothing in front of it: an error speaks of the batch itself.
-async fn prepare_and_apply<W: Writer>(writer: W, staged: Staged<W::Body>) -> Attempt<W> {
-    let attempt = prepare(writer, staged).await;
-    match attempt.result {
-        Ok(()) => apply(attempt.writer, attempt.staged).await,
-        Err(_) => attempt,
-    }
-}
-
-/// Applies a batch that was tried behind another one, which has been applied since.
-async fn complete<W: Writer>(attempt: Attempt<W>) -> Attempt<W> {
-    let Attempt { writer, staged, result } = attempt;
-    match result {
-        Ok(()) => apply(writer, staged).await,
-        Err(error) => {
-            tracing::debug!(error = %with_causes(&error), "preparing a batch is repeated behind the one in front");
-            prepare_and_apply(writer, staged).await
-        }
-    }
 }

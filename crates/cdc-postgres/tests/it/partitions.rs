@@ -25,7 +25,7 @@ async fn f31_partitions_that_were_added_are_refused_at_the_start_and_while_runni
         assert!(error.to_string().contains("had 2 when"), "{error}");
     }
     sink(2).open_lane().await.unwrap();
-    let partition = |number| Partition::new(topic.clone(), 0, number).unwrap();
+    let partition = |number| Partition::new(&topic, 0, number).unwrap();
     running.acquire(&[partition(1)]).await.unwrap();
     let error = running.acquire(&[partition(2)]).await.unwrap_err();
     assert!(matches!(error, PostgresError::Occupied { .. }), "{error}");
