@@ -41,3 +41,11 @@ COMMENT ON COLUMN public.orders_fact.source_lsn IS 'Position in the source''s wr
 COMMENT ON COLUMN public.orders_fact.source_tx_id IS 'The source''s transaction.';
 COMMENT ON COLUMN public.orders_fact.unavailable IS
     'Columns that are NULL here only because the source did not send their unchanged values; NULL when there are none.';
+COMMENT ON COLUMN public.orders_fact.order_id IS 'The order.';
+COMMENT ON COLUMN public.orders_fact.customer_id IS 'Who ordered.';
+COMMENT ON COLUMN public.orders_fact.product_name IS 'What was ordered.';
+COMMENT ON COLUMN public.orders_fact.amount IS 'What it costs, exact.';
+COMMENT ON COLUMN public.orders_fact.status IS 'How far the order has come.';
+COMMENT ON COLUMN public.orders_fact.created_at IS 'When the source says that the order was made.';
+COMMENT ON COLUMN public.orders_fact.updated_at IS 'When the source says that the order was changed.';
+COMMENT ON COLUMN public.orders_fact.id IS 'A number for each row, in no order that means anything.';

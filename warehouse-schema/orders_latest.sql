@@ -2,7 +2,8 @@
 --
 -- A truncate hides what came before it. Within a partition the log says what that is; between
 -- partitions the source's own position does, which is sound here because a truncate excludes every
--- other writer of its table.
+-- other writer of its table. Rows of an incremental snapshot may have none; for these the connector's
+-- clock decides, which saw the truncate and the row one after the other.
 
 CREATE OR REPLACE VIEW public.orders_latest AS
 SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, newest.status,
@@ -19,7 +20,16 @@ SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, 
           AND CASE WHEN (event.generation, event.partition)
                       = (newest.cdc_generation, newest.cdc_partition)
                    THEN (event."offset", event.ordinal) > (newest.cdc_offset, newest.cdc_ordinal)
-                   ELSE event.source_lsn > newest.source_lsn
+                   ELSE coalesce(event.source_lsn > newest.source_lsn,
+                                 event.captured_at AT TIME ZONE 'UTC' > newest.cdc_timestamp)
               END);
 
 COMMENT ON VIEW public.orders_latest IS 'The orders that exist, each in its newest version.';
+COMMENT ON COLUMN public.orders_latest.order_id IS 'The order.';
+COMMENT ON COLUMN public.orders_latest.customer_id IS 'Who ordered.';
+COMMENT ON COLUMN public.orders_latest.product_name IS 'What was ordered.';
+COMMENT ON COLUMN public.orders_latest.amount IS 'What it costs, exact.';
+COMMENT ON COLUMN public.orders_latest.status IS 'How far the order has come.';
+COMMENT ON COLUMN public.orders_latest.created_at IS 'When the source says that the order was made.';
+COMMENT ON COLUMN public.orders_latest.updated_at IS 'When the source says that the order was changed.';
+COMMENT ON COLUMN public.orders_latest.processed_at IS 'When the version was written here.';

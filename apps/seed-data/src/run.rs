@@ -4,6 +4,7 @@ use std::fmt::Display;
 use std::io::{self, Write as _};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use cdc_kafka::TopicName;
 use cdc_workload::{EnvelopeOptions, Tally, Workload, WorkloadOptions};
 use serde_json::json;
 
@@ -121,6 +122,9 @@ fn envelopes(
 ) -> Result<EnvelopeOptions, Failure> {
     if messages.topic.is_empty() {
         return Err(Failure::Usage(anyhow::anyhow!("--topic needs a name")));
+    }
+    if let Err(error) = TopicName::parse(&messages.topic) {
+        return Err(Failure::Usage(anyhow::anyhow!("--topic: {error}")));
     }
     let options = EnvelopeOptions {
         server: messages.server().to_owned(),

@@ -75,6 +75,9 @@ pub use publisher::{Message, Publisher};
 pub use settings::{FETCH_BYTES_DEFAULT, KafkaSettings, RETRY_FOR_DEFAULT};
 pub use source::KafkaSource;
 
+/// What settings and publishers call a topic by.
+pub use cdc_core::TopicName;
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

@@ -37,6 +37,8 @@ fn wrong_options_are_refused_with_the_near_miss_or_what_is_allowed() {
         (&["file", "x", "--keys", "0"], "1.."),
         (&["file", "x", "--start", "yesterday"], "2024-01-01T00:00:00Z"),
         (&["file", "x", "--topic", ""], "--topic needs a name"),
+        (&["file", "x", "--topic", "two words"], "--topic: a topic name has only"),
+        (&["file", "x", "--topic", ".."], "--topic: a topic name has only"),
         (&["file"], "<PATH>"),
         (&["sql"], "--url"),
         (&["kafka", "--partitions", "0"], "1..=10000"),

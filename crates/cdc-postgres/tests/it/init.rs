@@ -128,3 +128,17 @@ async fn a_table_of_another_make_is_left_alone() {
         assert!(matches!(error, PostgresError::Occupied { .. }), "{error}");
     }
 }
+
+#[tokio::test]
+async fn every_column_of_the_orders_tables_and_views_says_what_it_is() {
+    let tables = vec![table(0, "orders_fact", Mode::History), table(1, "orders_current", HARD)];
+    let warehouse = Warehouse::initialised(&tables).await;
+    let silent = "SELECT string_agg(c.relname || '.' || a.attname, ' ' ORDER BY 1) FROM pg_class c \
+                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped \
+                  WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('r', 'v') \
+                  AND col_description(c.oid, a.attnum) IS NULL";
+    assert_eq!(warehouse.sql(silent), "");
+    let described = "SELECT count(*) > 40 FROM pg_description WHERE objsubid > 0 AND objoid IN \
+                     (SELECT oid FROM pg_class WHERE relnamespace = 'public'::regnamespace)";
+    assert_eq!(warehouse.sql(described), "t");
+}

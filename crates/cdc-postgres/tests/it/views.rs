@@ -74,6 +74,19 @@ async fn a_truncate_hides_rows_of_other_partitions_by_the_sources_position() {
 }
 
 #[tokio::test]
+async fn a_truncate_hides_rows_without_a_position_by_the_connectors_clock() {
+    let (warehouse, mut lane) = history().await;
+    lane.write(&[Op::Insert(order(1, 100, "before")), Op::Insert(order(2, 200, "after"))]).await;
+    lane.write(&[Op::Truncate]).await;
+    // As an incremental snapshot sends them, into another partition than the truncate.
+    warehouse.sql(
+        "UPDATE orders_fact SET cdc_partition = 7, source_lsn = NULL, cdc_timestamp = cdc_timestamp \
+         + CASE status WHEN 'after' THEN 1 ELSE -1 END * interval '1 second'",
+    );
+    assert_eq!(warehouse.sql(LATEST), "2|2.00|after");
+}
+
+#[tokio::test]
 async fn the_dashboard_sums_the_orders_that_exist() {
     let (warehouse, mut lane) = history().await;
     lane.write(&[
