@@ -26,6 +26,9 @@ CREATE INDEX IF NOT EXISTS orders_fact_customer_id ON public.orders_fact (custom
 -- Rows arrive nearly in the order of their position, so a few pages are enough to find them by it.
 CREATE INDEX IF NOT EXISTS orders_fact_position ON public.orders_fact
     USING brin (cdc_partition, cdc_offset);
+-- So do transactions of the source, by which is found out whether a connector sends one again.
+CREATE INDEX IF NOT EXISTS orders_fact_transaction ON public.orders_fact
+    USING brin (source_tx_id);
 
 COMMENT ON TABLE public.orders_fact IS
     'Every version of every order: one row per change. (cdc_generation, cdc_offset, cdc_ordinal) orders the versions of an order.';

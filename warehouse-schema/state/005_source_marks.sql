@@ -13,7 +13,7 @@ CREATE OR REPLACE FUNCTION cdc.keep_marks(
 ) RETURNS void
 LANGUAGE sql
 AS $function$
-    -- Who owns the logs is seen to by cdc.advance, which ends the same transaction.
+    -- Who owns the logs is seen to by cdc.advance_and_book, which ends the same transaction.
     UPDATE cdc.checkpoint AS held
        SET source_marks = step.marks::jsonb
       FROM unnest(topics, generations, partitions, marks)
@@ -23,7 +23,7 @@ AS $function$
        AND held.generation = step.generation
        AND held.partition = step.partition
 $function$;
-COMMENT ON FUNCTION cdc.keep_marks IS 'Keeps how far connectors have sent; runs in front of cdc.advance.';
+COMMENT ON FUNCTION cdc.keep_marks IS 'Keeps how far connectors have sent; runs in front of cdc.advance_and_book.';
 
 -- What an operator decided, so that later readers of the data know why it is as it is.
 CREATE TABLE IF NOT EXISTS cdc.decision (

@@ -12,6 +12,11 @@ use std::fmt;
 /// change, the tables of one TRUNCATE. Far more than a page holds.
 const SEEN_MAX: usize = 4_096;
 
+/// How much later than the mark a change before it may have been committed, by the source's clock. The
+/// server reads the clock before it writes the commit, so two commits may stand the other way round, and
+/// clocks are set back. A source that was restored to less than this ago looks like one that sends again.
+const CLOCK_TOLERANCE_MS: i64 = 60_000;
+
 /// Where a streamed change stands in the source, as its connector says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SourcePosition {
@@ -185,7 +190,7 @@ impl SourceMark {
     /// | | has a lower one | seen |
     /// | | has the same | seen, if its identity was seen there |
     /// | of another | both know their last commit | new, if (last commit, position) is higher |
-    /// | | | seen, if it is not and was committed no later than the mark |
+    /// | | | seen, if it is not and was committed less than a minute after the mark |
     /// | | | of a restored source, if it was committed later |
     /// | of another | one does not know it | new, if its position is above both numbers of the mark |
     /// | | | unclear otherwise |
@@ -241,8 +246,8 @@ fn across(at: &SourcePosition, mark: &SourcePosition) -> Sighting {
         if (last_commit, at.lsn) > (mark_commit, mark.lsn) {
             return Sighting::New;
         }
-        let is_later = at.committed_at_ms > mark.committed_at_ms;
-        return if is_later { Sighting::Restored } else { Sighting::Again };
+        let later_ms = at.committed_at_ms.saturating_sub(mark.committed_at_ms);
+        return if later_ms > CLOCK_TOLERANCE_MS { Sighting::Restored } else { Sighting::Again };
     }
     // In one run of the connector the next transaction knows the end of the mark's, which is beyond
     // every row of it.

@@ -11,6 +11,10 @@ use crate::{
 /// The version of the stored form. Readers know every version up to it.
 const VERSION: u32 = 1;
 
+/// A log has one connector and one database, or a few in a change of either. What a log full of others
+/// would take has a bound; the oldest give way.
+const MARKS_MAX: usize = 32;
+
 /// How far each connector has sent into one log; see [`SourceMark`].
 ///
 /// A log usually has one connector and one database, so they are looked through one after the other.
@@ -43,11 +47,16 @@ impl SourceMarks {
     pub fn see(&mut self, connector: &str, database: &str, change: &SentChange) {
         match self.mark_mut(connector, database) {
             Some(mark) => mark.see(change),
-            None => self.marks.push(Entry {
-                connector: connector.to_owned(),
-                database: database.to_owned(),
-                mark: SourceMark::first(change),
-            }),
+            None => {
+                if self.marks.len() >= MARKS_MAX {
+                    self.marks.remove(0);
+                }
+                self.marks.push(Entry {
+                    connector: connector.to_owned(),
+                    database: database.to_owned(),
+                    mark: SourceMark::first(change),
+                });
+            }
         }
     }
 

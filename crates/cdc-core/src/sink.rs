@@ -58,7 +58,8 @@ pub trait Stager: Send + 'static {
 /// - **Retry.** The engine retries by [`ErrorClass`](crate::ErrorClass). After an indeterminate
 ///   error the next call is always [`acquire`](Self::acquire), which opens a new session if needed.
 /// - **Cancellation.** Futures are not dropped by the engine while they run, except when the
-///   process stops at its drain limit; an implementation then must not reuse the session.
+///   process stops at its drain limit, and a [`release`](Self::release) that takes longer than a second:
+///   an implementation whose session could then be in the middle of an exchange must not reuse it.
 pub trait Writer: Send + 'static {
     /// Encoded rows.
     type Body: Body;
@@ -85,11 +86,13 @@ pub trait Writer: Send + 'static {
         async { Ok(Vec::new()) }
     }
 
-    /// Whether a transaction of the source has left rows of a table behind, from this position on.
-    /// `None` when the target does not tell, like a table that keeps no lineage.
+    /// Whether a transaction of the source has left rows of a table behind that came from this
+    /// partition, from this position on. `None` where changes may be applied in their order once more
+    /// without harm, like those of a table that has one row for each key.
     fn find(
         &mut self,
         _table: TableId,
+        _partition: &Partition,
         _from: SourcePosition,
     ) -> impl Future<Output = Result<Option<Found>, Self::Error>> + Send {
         async { Ok(None) }

@@ -149,7 +149,7 @@ impl Decoder for DebeziumDecoder {
             .get_near(schema_of(source), source.table, last_table)
             .ok_or_else(|| unknown_table(source))?;
         let mut change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
-        let emission = emission_of(&envelope, table);
+        let emission = emission_of(&envelope);
         if let Change::Delete { before } = &mut change {
             let images = self.befores.get(&table).copied().unwrap_or_default();
             *before = images.taken(*before, envelope.key, &mut self.image);
@@ -189,7 +189,7 @@ fn origin_of(envelope: &Envelope<'_>) -> Origin {
 }
 
 /// What a streamed change is known by, when it says where it stands.
-fn emission_of<'e>(envelope: &Envelope<'e>, table: TableId) -> Option<Emission<'e>> {
+fn emission_of<'e>(envelope: &Envelope<'e>) -> Option<Emission<'e>> {
     let source = &envelope.source;
     if source.snapshot != SnapshotMarker::False || envelope.op == Op::Read {
         return None;
@@ -200,8 +200,12 @@ fn emission_of<'e>(envelope: &Envelope<'e>, table: TableId) -> Option<Emission<'
         committed_at_ms: source.ts_ms?,
         last_commit: source.sequence.and_then(|pair| pair.last_commit).map(|lsn| lsn.0),
     };
+    // No store takes such a name, and a connector has none.
+    if source.name.contains('\0') || source.db.contains('\0') {
+        return None;
+    }
     let is_keyed = envelope.key.is_some() || envelope.op == Op::Truncate;
     let keyed = if is_keyed { Keyed::Yes } else { Keyed::No };
-    let change = SentChange { at, identity: identity_of(envelope, table), keyed };
+    let change = SentChange { at, identity: identity_of(envelope), keyed };
     Some(Emission { connector: source.name, database: source.db, change })
 }

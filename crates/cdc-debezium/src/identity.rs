@@ -1,21 +1,24 @@
 //! What a change is known by among those that stand at the same position of the source's log.
 //!
 //! The hash goes into stored checkpoints, so its function must not change from one build or machine to
-//! the next; the standard library's promises no such thing.
+//! the next; the standard library's promises no such thing. Of rare kinds of values it is the text of
+//! their debug form: where that changes with a version of this program, a change that is sent again at the
+//! very position of the mark, across the update, counts as new.
 
 use std::fmt::{self, Write as _};
 use std::hash::Hasher as _;
 
-use cdc_core::{ChangeIdentity, Date, Decimal, Row, TableId, Timestamp, Value};
+use cdc_core::{ChangeIdentity, Date, Decimal, Row, Timestamp, Value};
 use debezium_envelope::Envelope;
 use seahash::SeaHasher;
 
 /// The hash of operation, table, key and rows. What changes when a change is sent again, like the time
 /// of sending, is no part of it.
-pub(crate) fn identity_of(envelope: &Envelope<'_>, table: TableId) -> ChangeIdentity {
+pub(crate) fn identity_of(envelope: &Envelope<'_>) -> ChangeIdentity {
     let mut hasher = SeaHasher::new();
     hasher.write_u32(u32::from(envelope.op.code()));
-    hasher.write_u64(u64::try_from(table.index()).unwrap_or(u64::MAX));
+    hash_bytes(&mut hasher, envelope.source.schema.as_bytes());
+    hash_bytes(&mut hasher, envelope.source.table.as_bytes());
     for row in [envelope.key, envelope.before, envelope.after] {
         match row {
             None => hasher.write_u8(0),
@@ -52,10 +55,10 @@ fn hash_value(hasher: &mut SeaHasher, value: Value<'_>) {
         }
         Value::Date(Date::Days(days)) => hash_number(hasher, days.into()),
         Value::Timestamp(at) | Value::Instant(at) => hash_timestamp(hasher, at),
+        Value::Float32(number) => hash_number(hasher, number.to_bits().into()),
+        Value::Float64(number) => hash_number(hasher, number.to_bits().cast_signed()),
         // Rows of these are rare, and all have a form that does not depend on the machine.
-        Value::Float32(_)
-        | Value::Float64(_)
-        | Value::Decimal(_)
+        Value::Decimal(_)
         | Value::Bits(_)
         | Value::Date(_)
         | Value::Time(_)

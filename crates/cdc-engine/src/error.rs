@@ -104,7 +104,7 @@ impl PipelineError {
             }
             Self::SourceRestored { .. } => Some(
                 "find out whether the source was restored or replaced, because changes may be missing \
-                 then; compare it with the warehouse, and go on with `cdc-pipeline accept-source`",
+                 then; compare it with the warehouse, and go on with `cdc-pipeline accept-source --reason`",
             ),
             Self::LaneLost { .. } => Some("report the lines above this one: it is a defect"),
             Self::Thread { .. } => Some("raise the limit on threads of this process"),

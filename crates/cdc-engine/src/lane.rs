@@ -108,9 +108,10 @@ pub(crate) enum Barrier {
         table: TableId,
         shape: Arc<RowShape>,
     },
-    /// Whether this transaction has left rows behind.
+    /// Whether this transaction has left rows of this partition behind.
     Find {
         table: TableId,
+        partition: Partition,
         from: SourcePosition,
     },
     Release {

@@ -8,6 +8,7 @@
 use cdc_core::{DeadLetter, ErrorClass, Poison, RecordRef, TableId};
 use sqlx::postgres::PgDatabaseError;
 
+use crate::catalog::ColumnChecks;
 use crate::error::{PostgresError, from_statement, rejection, row_is_at_fault};
 
 /// What was being copied: enough to find the row that was refused.
@@ -18,6 +19,8 @@ pub(crate) struct Copied<'c> {
     pub(crate) relation: &'c str,
     /// The table's number.
     pub(crate) table: TableId,
+    /// Which column a CHECK constraint is about.
+    pub(crate) checks: &'c ColumnChecks,
 }
 
 impl Copied<'_> {
@@ -37,6 +40,10 @@ impl Copied<'_> {
         let place = line(context, self.relation);
         if rejection.column.is_none() {
             rejection.column = place.and_then(|place| place.column).map(str::to_owned);
+        }
+        if rejection.column.is_none() {
+            let constraint = answer.constraint();
+            rejection.column = constraint.and_then(|name| self.checks.get(name)).cloned();
         }
         let at = place.and_then(|place| record(place.row));
         let message = rejection.message.clone();

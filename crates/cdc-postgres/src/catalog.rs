@@ -4,6 +4,8 @@
 //! and triggers that decide which writer may serve it. Ordinary rights suffice, everybody may read
 //! `pg_catalog`.
 
+use std::collections::BTreeMap;
+
 use sqlx::postgres::PgRow;
 use sqlx::{PgConnection, Row as _};
 
@@ -24,11 +26,17 @@ pub(crate) struct TargetTable {
     pub(crate) unique_indexes: Vec<UniqueIndex>,
     /// Foreign keys from this table and to it: either can refuse a change of one of its rows.
     pub(crate) foreign_keys: Vec<ForeignKey>,
+    /// CHECK constraints about one column.
+    pub(crate) checks: ColumnChecks,
     /// What it is.
     pub(crate) kind: TableKind,
     /// Enabled row triggers, by name. They make COPY insert row by row.
     pub(crate) row_triggers: Vec<String>,
 }
+
+/// The columns of CHECK constraints that are about one column alone, by the constraint's name: the server
+/// names the constraint that a row breaks, and no column.
+pub(crate) type ColumnChecks = BTreeMap<String, String>;
 
 impl TargetTable {
     /// The column with exactly this name.
@@ -136,7 +144,17 @@ SELECT c.oid::int8 AS oid, c.relkind::text AS kind, c.relpersistence::text AS pe
               ORDER BY f.conname, f.oid) AS foreign_keys,
        ARRAY(SELECT f.condeferrable FROM pg_catalog.pg_constraint f
               WHERE f.contype = 'f' AND c.oid IN (f.conrelid, f.confrelid)
-              ORDER BY f.conname, f.oid) AS foreign_keys_deferrable
+              ORDER BY f.conname, f.oid) AS foreign_keys_deferrable,
+       ARRAY(SELECT k.conname::text FROM pg_catalog.pg_constraint k
+              WHERE k.contype = 'c' AND k.conrelid = c.oid
+                AND pg_catalog.cardinality(k.conkey) = 1
+              ORDER BY k.conname) AS checks,
+       ARRAY(SELECT a.attname::text FROM pg_catalog.pg_constraint k
+               JOIN pg_catalog.pg_attribute a
+                 ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+              WHERE k.contype = 'c' AND k.conrelid = c.oid
+                AND pg_catalog.cardinality(k.conkey) = 1
+              ORDER BY k.conname) AS checked_columns
   FROM pg_catalog.pg_class c
   JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
  WHERE n.nspname = $1 AND c.relname = $2";
@@ -248,6 +266,7 @@ pub(crate) async fn load(
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
         foreign_keys: foreign_keys(&relation)?,
+        checks: checks(&relation)?,
         kind: kind(relation.try_get("kind")?, relation.try_get("persistence")?),
         row_triggers: relation.try_get("row_triggers")?,
     };
@@ -285,6 +304,12 @@ pub(crate) async fn tables(connection: &mut PgConnection) -> Result<Vec<String>,
     .bind(TABLES_MAX)
     .fetch_all(connection)
     .await
+}
+
+fn checks(row: &PgRow) -> Result<ColumnChecks, sqlx::Error> {
+    let names: Vec<String> = row.try_get("checks")?;
+    let columns: Vec<String> = row.try_get("checked_columns")?;
+    Ok(names.into_iter().zip(columns).collect())
 }
 
 fn foreign_keys(relation: &PgRow) -> Result<Vec<ForeignKey>, sqlx::Error> {

@@ -25,6 +25,7 @@ pub(crate) async fn apply(session: &mut Session, rows: &HistoryRows) -> Result<(
             source: None,
         });
     }
-    let copied = Copied { doing: &doing, relation: &plan.relation, table: plan.table };
+    let (relation, checks) = (&*plan.relation, &plan.checks);
+    let copied = Copied { doing: &doing, relation, table: plan.table, checks };
     Err(copied.error(error, |row| rows.records.get(row).copied()))
 }

@@ -303,7 +303,8 @@ impl Work<'_> {
         error: sqlx::Error,
         record: impl FnOnce(usize) -> Option<RecordRef>,
     ) -> PostgresError {
-        Copied { doing, relation, table: self.plan.table }.error(error, record)
+        let MirrorPlan { table, checks, .. } = self.plan;
+        Copied { doing, relation, table: *table, checks }.error(error, record)
     }
 }
 

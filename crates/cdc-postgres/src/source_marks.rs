@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cdc_core::{ErrorClass, Found, Halt, Partition, SourceMarks, SourcePosition};
 use sqlx::Row as _;
 
-use crate::checkpoint::Parameters;
+use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
 use crate::reach::reach;
 use crate::session::Session;
@@ -98,6 +98,7 @@ pub(crate) async fn load(
 pub(crate) async fn find(
     session: &mut Session,
     table: &TableSettings,
+    partition: &Partition,
     from: SourcePosition,
 ) -> Result<Option<Found>, PostgresError> {
     match table.mode {
@@ -107,11 +108,17 @@ pub(crate) async fn find(
     let target = table.target.0.to_string();
     let doing = format!("looking for a transaction of the source in {target}");
     let statement = format!(
-        "SELECT EXISTS (SELECT FROM {target} WHERE source_tx_id = $1 AND source_lsn >= $2::pg_lsn)"
+        "SELECT EXISTS (SELECT FROM {target} WHERE source_tx_id = $1 AND source_lsn >= $2::pg_lsn \
+         AND cdc_generation = $3 AND cdc_partition = $4)"
     );
     let lsn = format!("{:X}/{:X}", from.lsn >> 32, from.lsn & 0xffff_ffff);
-    let found: Result<bool, _> =
-        sqlx::query_scalar(&statement).bind(from.tx_id).bind(lsn).fetch_one(session.driver()).await;
+    let found: Result<bool, _> = sqlx::query_scalar(&statement)
+        .bind(from.tx_id)
+        .bind(lsn)
+        .bind(generation(partition))
+        .bind(partition.number().get())
+        .fetch_one(session.driver())
+        .await;
     match found.map_err(|error| from_driver(&doing, error)) {
         Ok(true) => Ok(Some(Found::Present)),
         Ok(false) => Ok(Some(Found::Absent)),
@@ -123,7 +130,9 @@ pub(crate) async fn find(
                 class: ErrorClass::Fatal(Halt::Configuration),
                 hint: Some(format!(
                     "add the lineage that tells whether a connector sends something again: ALTER \
-                     TABLE {target} ADD COLUMN source_lsn pg_lsn, ADD COLUMN source_tx_id bigint;"
+                     TABLE {target} ADD COLUMN source_lsn pg_lsn, ADD COLUMN source_tx_id bigint; \
+                     rows written before have none, so what is sent again of them is written again; \
+                     or write `sent_again = \"apply\"` in [pipeline]"
                 )),
                 source,
             })

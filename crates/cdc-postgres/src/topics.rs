@@ -11,7 +11,6 @@ use crate::error::{PostgresError, from_driver};
 use crate::registry::forget_progress;
 use crate::session::Session;
 use crate::settings::PipelineName;
-use crate::sql::literal;
 
 /// A topic and how many partitions it has.
 pub(crate) type Topics = [(TopicName, usize)];
@@ -106,16 +105,15 @@ pub(crate) async fn require_known(
 
 fn refusal(pipeline: &PipelineName, (topic, found, known): &Change) -> PostgresError {
     let message = format!(
-        "the topic {topic} has at least {found} partitions and had {known} when the pipeline \
+        "the topic {topic} has {found} partitions, or more, and had {known} when the pipeline \
          {pipeline} began to follow it: the changes of a key may now stand in two of them, and no \
          order is left between these"
     );
     let fix = format!(
         "let the pipeline start over with the new partitions while it is stopped, as \"Starting over\" \
-         in the README says: {} DELETE FROM cdc.topic WHERE pipeline = {};\n\
+         in the README says: {}\n\
          or give it another `name` and `group`, and new targets",
         forget_progress(pipeline),
-        literal(pipeline.as_str()),
     );
     PostgresError::Occupied { message, fix }
 }

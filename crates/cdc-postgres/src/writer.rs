@@ -295,13 +295,14 @@ impl Writer for PostgresWriter {
     async fn find(
         &mut self,
         table: TableId,
+        partition: &Partition,
         from: SourcePosition,
     ) -> Result<Option<Found>, PostgresError> {
         let tables = Arc::clone(&self.tables);
         let unknown = PostgresError::UnknownTable { index: table.index() };
         let settings = tables.get(table).ok_or(unknown)?;
         self.bounded("looking for a transaction of the source", async |writer: &mut Self| {
-            source_marks::find(writer.session().await?, settings, from).await
+            source_marks::find(writer.session().await?, settings, partition, from).await
         })
         .await
     }

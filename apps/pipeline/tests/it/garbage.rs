@@ -110,7 +110,7 @@ fn not_welcome(good: &Value) -> Vec<Bad> {
     let mut one_of_each = |_| {
         [
             refused("/after/status", Value::Null, "not_null", "status"),
-            refused("/after/customer_id", json!(-5), "check", ""),
+            refused("/after/customer_id", json!(-5), "check", "customer_id"),
         ]
     };
     // More than are cut out of one batch one by one.

@@ -166,7 +166,10 @@ fn a_restored_source_is_noticed() {
     let mut reader = Reader::default();
     reader.expect(&[row(10, Some(900), 1_000)], Sighting::New);
     // Later by the clock, earlier in the log.
-    reader.expect(&[row(11, Some(700), 800)], Sighting::Restored);
+    let later = SourcePosition { committed_at_ms: 70_000, ..row(11, Some(700), 800).at };
+    reader.expect(&[SentChange { at: later, ..row(11, Some(700), 800) }], Sighting::Restored);
+    // A clock that was a little ahead.
+    reader.expect(&[row(12, Some(700), 800)], Sighting::Again);
     // What was committed earlier is the old source sending again.
     reader.expect(&[row(9, Some(700), 800)], Sighting::Again);
 }

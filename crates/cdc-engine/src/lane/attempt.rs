@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use cdc_core::{Writer, with_causes};
+use cdc_core::{Classify as _, ErrorClass, Writer, with_causes};
 
 use super::Staged;
 
@@ -60,6 +60,10 @@ pub(super) async fn complete<W: Writer>(attempt: Attempt<W>) -> Attempt<W> {
     let Attempt { writer, staged, result } = attempt;
     match result {
         Ok(()) => apply(writer, staged).await,
+        // The session is gone: what is known of it has to be found out first.
+        Err(error) if error.class() == ErrorClass::Indeterminate => {
+            Attempt { writer, staged, result: Err(error) }
+        }
         Err(error) => {
             tracing::debug!(error = %with_causes(&error), "preparing a batch is repeated behind the one in front");
             prepare_and_apply(writer, staged).await

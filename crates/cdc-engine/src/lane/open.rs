@@ -82,6 +82,11 @@ impl<B: Body> OpenBatch<B> {
             self.selection.pop();
             self.tallies.pop();
             self.record_bytes = self.record_bytes.saturating_sub(records.bytes());
+            let partition = records.partition();
+            if !self.records.iter().any(|other| other.partition() == partition) {
+                // They may be others when its first record is staged.
+                self.marks_before.remove(partition);
+            }
         }
     }
 

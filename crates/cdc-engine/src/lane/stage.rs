@@ -35,7 +35,7 @@ enum Outcome {
     Counted(Counted),
     NeedsPlan(TableId, Arc<RowShape>),
     /// Only the sink can say whether this was sent before.
-    Unclear(TableId, SourcePosition),
+    Unclear(TableId, Partition, SourcePosition),
 }
 
 impl<D: Decoder, S: Stager> StageParts<D, S> {
@@ -63,7 +63,7 @@ impl<D: Decoder, S: Stager> StageParts<D, S> {
             }
             (Sighting::Unclear, Some(sent)) => {
                 self.sent.ask(partition, sent);
-                return Ok(Outcome::Unclear(event.table, sent.change.at));
+                return Ok(Outcome::Unclear(event.table, partition.clone(), sent.change.at));
             }
             (Sighting::Restored, Some(sent)) => {
                 return Err(PipelineError::restored(partition, record.offset, sent));
@@ -300,8 +300,8 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
                     self.ask(Barrier::Plan { table, shape });
                     return Ok(true);
                 }
-                Outcome::Unclear(table, from) => {
-                    self.ask(Barrier::Find { table, from });
+                Outcome::Unclear(table, partition, from) => {
+                    self.ask(Barrier::Find { table, partition, from });
                     return Ok(true);
                 }
             }

@@ -37,11 +37,9 @@ impl<B: Body, P> Standing<B, P> {
         Self { index, stager, events, meter, assigned, owned: BTreeMap::new() }
     }
 
-    /// Gives up the partitions that have been revoked meanwhile, and says whether there were any.
-    pub(crate) fn disown_revoked(&mut self) -> bool {
-        let before = self.owned.len();
+    /// Gives up the partitions that have been revoked meanwhile: whoever has them now is not fenced.
+    pub(crate) fn disown_revoked(&mut self) {
         self.owned.retain(|partition, _| self.assigned.contains(partition));
-        self.owned.len() < before
     }
 
     pub(crate) fn partitions(&self) -> Vec<Partition> {

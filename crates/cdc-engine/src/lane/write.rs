@@ -227,7 +227,7 @@ impl<W: Writer> WriteTask<W> {
     async fn pass(&mut self, barrier: Barrier) -> Result<(), End> {
         match barrier {
             Barrier::Plan { table, shape } => self.plan(table, shape).await,
-            Barrier::Find { table, from } => self.find(table, from).await,
+            Barrier::Find { table, partition, from } => self.find(table, &partition, from).await,
             Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
                 self.standing.tell(ToStager::Acquired { partitions: partitions.clone() })?;
@@ -342,7 +342,9 @@ impl<W: Writer> WriteTask<W> {
     ) -> Result<Compared, End> {
         // Two owners that took a partition from each other at once, in step, would never end.
         backoff.wait().await;
-        let has_lost = self.standing.disown_revoked();
+        self.standing.disown_revoked();
+        let is_owned = |(partition, _)| self.standing.owned.contains_key(partition);
+        let has_lost = !batch.delta().ranges().all(is_owned);
         let owned = self.standing.partitions();
         let points = self.acquire(&owned).await?;
         if has_lost {
@@ -396,10 +398,15 @@ impl<W: Writer> WriteTask<W> {
     }
 
     /// Answers whether a transaction has left rows behind.
-    async fn find(&mut self, table: TableId, from: SourcePosition) -> Result<(), End> {
+    async fn find(
+        &mut self,
+        table: TableId,
+        partition: &Partition,
+        from: SourcePosition,
+    ) -> Result<(), End> {
         let mut backoff = Backoff::probe();
         loop {
-            match self.active().find(table, from).await {
+            match self.active().find(table, partition, from).await {
                 Ok(found) => return Ok(self.standing.tell(ToStager::Found(found))?),
                 Err(error) => {
                     self.go_on_after("look for a transaction", error, &mut backoff).await?;
@@ -430,6 +437,7 @@ impl<W: Writer> WriteTask<W> {
         let lost = error.class() == ErrorClass::Indeterminate;
         self.retry_or_halt(attempt, error, backoff).await?;
         if lost {
+            self.standing.disown_revoked();
             let owned = self.standing.partitions();
             self.acquire(&owned).await?;
         }
@@ -465,6 +473,7 @@ impl<W: Writer> WriteTask<W> {
         let Ok(Err(error)) = released else { return Ok(()) };
         let lane = self.standing.index;
         tracing::warn!(lane, error = %with_causes(&error), "partitions were not released cleanly");
+        self.standing.disown_revoked();
         let owned = self.standing.partitions();
         if error.class() == ErrorClass::Indeterminate && !owned.is_empty() {
             // What is still owned goes on in a new session.

@@ -3,7 +3,7 @@
 use cdc_core::{RowShape, TableId};
 
 use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled, travels_as_text};
-use crate::catalog::{TargetColumn, TargetTable};
+use crate::catalog::{ColumnChecks, TargetColumn, TargetTable};
 use crate::error::Refusal;
 use crate::pair::{CellEncoder, ColumnEncoder};
 use crate::settings::TableSettings;
@@ -102,6 +102,8 @@ pub(crate) struct HistoryPlan {
     pub(crate) target: String,
     /// The target's own name, as errors of COPY give it.
     pub(crate) relation: String,
+    /// Which column a CHECK constraint is about.
+    pub(crate) checks: ColumnChecks,
     /// The columns of the source.
     pub(crate) cells: Vec<Cell>,
     /// What follows them.
@@ -161,6 +163,7 @@ pub(super) fn plan(
         table: settings.id,
         target: settings.target.to_string(),
         relation: table.name.name.as_str().to_owned(),
+        checks: table.checks.clone(),
         fields: field_count(columns.len()),
         copy: sql::copy(
             &table.name.to_string(),

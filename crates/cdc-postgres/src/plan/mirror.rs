@@ -5,7 +5,7 @@ use cdc_core::TableId;
 use super::{
     Cell, SourceColumns, cells, field_count, fix, guard, quoted, refuse_unfilled, travels_as_text,
 };
-use crate::catalog::TargetTable;
+use crate::catalog::{ColumnChecks, TargetTable};
 use crate::error::Refusal;
 use crate::settings::{Deletes, TableSettings};
 use crate::sql::{DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET};
@@ -31,6 +31,8 @@ pub(crate) struct MirrorPlan {
     pub(crate) target: String,
     /// The target's own name, as errors of COPY give it.
     pub(crate) relation: String,
+    /// Which column a CHECK constraint is about.
+    pub(crate) checks: ColumnChecks,
     /// The key's columns, in key order: they lead every row image.
     pub(crate) keys: Vec<Cell>,
     /// The other columns.
@@ -97,6 +99,7 @@ impl Making<'_> {
             table: settings.id,
             target: settings.target.to_string(),
             relation: table.name.name.as_str().to_owned(),
+            checks: table.checks.clone(),
             fields: field_count(keys.len() + values.len() + own_fields),
             delete_fields: field_count(keys.len() + 2),
             deletes,

@@ -3,7 +3,7 @@
 use cdc_core::{Column, SemanticType, SourceTable, TableId};
 
 use super::*;
-use crate::catalog::UniqueIndex;
+use crate::catalog::{ColumnChecks, UniqueIndex};
 use crate::ident::QualifiedName;
 use crate::settings::{Deletes, TargetName, Truncates};
 
@@ -45,6 +45,7 @@ fn target() -> TargetTable {
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: ColumnChecks::new(),
         kind: TableKind::Ordinary,
         row_triggers: Vec::new(),
     }

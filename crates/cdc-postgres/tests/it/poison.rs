@@ -60,6 +60,7 @@ async fn a_check_constraint_names_the_record_in_both_modes() {
     let ddl = "ALTER TABLE TARGET ADD CONSTRAINT cheap CHECK (amount < 500)";
     for letter in refused_everywhere(ddl, Op::Update(None, order(4, 50_000, "bad"))).await {
         assert_eq!(letter.rejection.reason, "check");
+        assert_eq!(letter.rejection.column.as_deref(), Some("amount"));
         assert_eq!(letter.rejection.sqlstate.as_deref(), Some("23514"));
         assert!(letter.rejection.message.contains("cheap"), "{}", letter.rejection.message);
         assert!(!letter.rejection.message.contains("50000"), "{}", letter.rejection.message);

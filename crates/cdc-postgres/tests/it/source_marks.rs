@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 
 use cdc_core::{
-    ChangeIdentity, Classify as _, Found, Keyed, SentChange, SourceMarks, SourcePosition, TableId,
-    Writer as _,
+    ChangeIdentity, Classify as _, Found, Keyed, Partition, SentChange, SourceMarks,
+    SourcePosition, TableId, Writer as _,
 };
 use cdc_postgres::{Deletes, Mode, PostgresError, Truncates, accept_source};
 
@@ -70,11 +70,15 @@ async fn a_history_tells_whether_it_has_rows_of_a_transaction() {
         (position(tx_id, lsn + 5), Found::Absent),
         (position(tx_id + 1, lsn), Found::Absent),
     ] {
-        let found = lane.writer.find(TableId::new(0), from).await.unwrap();
+        let found = lane.writer.find(TableId::new(0), &lane.partition, from).await.unwrap();
         assert_eq!(found, Some(expected), "{from:?}");
     }
+    let elsewhere = Partition::new(lane.partition.topic().as_str(), 0, 9).unwrap();
+    let found = lane.writer.find(TableId::new(0), &elsewhere, position(tx_id, lsn)).await.unwrap();
+    assert_eq!(found, Some(Found::Absent), "another partition has not been followed so far");
     warehouse.sql("ALTER TABLE orders_fact DROP COLUMN source_tx_id CASCADE");
-    let error = lane.writer.find(TableId::new(0), position(tx_id, lsn)).await.unwrap_err();
+    let error =
+        lane.writer.find(TableId::new(0), &lane.partition, position(tx_id, lsn)).await.unwrap_err();
     assert!(error.hint().unwrap().contains("ADD COLUMN source_tx_id"), "{error}");
 }
 
@@ -84,7 +88,10 @@ async fn a_mirror_does_not_tell() {
     let tables = vec![table(0, "orders_current", mode)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut lane = warehouse.lane(tables).await;
-    assert_eq!(lane.writer.find(TableId::new(0), position(1, 10)).await.unwrap(), None);
+    assert_eq!(
+        lane.writer.find(TableId::new(0), &lane.partition, position(1, 10)).await.unwrap(),
+        None
+    );
 }
 
 #[tokio::test]

@@ -232,7 +232,8 @@ impl MemoryWriter {
             return Err(MemoryError::Fenced);
         }
         state.rows.extend(batch.body().rows.iter().map(|(_, row)| row.clone()));
-        state.transactions.extend(batch.body().rows.iter().filter_map(|(_, row)| row.tx_id));
+        let left = |(_, row): &(RecordRef, StoredRow)| Some((row.partition.clone(), row.tx_id?));
+        state.transactions.extend(batch.body().rows.iter().filter_map(left));
         let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));
         state.marks.extend(marks);
         for letter in batch.dead_letters() {
@@ -308,11 +309,13 @@ impl Writer for MemoryWriter {
     async fn find(
         &mut self,
         _table: TableId,
+        partition: &Partition,
         from: SourcePosition,
     ) -> Result<Option<Found>, MemoryError> {
         self.nothing_is_prepared()?;
         self.check_session()?;
-        let is_present = self.warehouse.state().transactions.contains(&from.tx_id);
+        let left = (partition.clone(), from.tx_id);
+        let is_present = self.warehouse.state().transactions.contains(&left);
         Ok(Some(if is_present { Found::Present } else { Found::Absent }))
     }
 

@@ -80,8 +80,8 @@ pub(crate) struct State {
     pub(crate) checkpoint: Checkpoint,
     /// How far connectors have sent, as the last batch of each partition said.
     pub(crate) marks: BTreeMap<Partition, SourceMarks>,
-    /// The source transactions that have left rows behind.
-    pub(crate) transactions: BTreeSet<i64>,
+    /// The source transactions that have left rows of a partition behind.
+    pub(crate) transactions: BTreeSet<(Partition, i64)>,
     pub(crate) epochs: BTreeMap<Partition, u64>,
     pub(crate) faults: VecDeque<Fault>,
     pub(crate) applies: usize,

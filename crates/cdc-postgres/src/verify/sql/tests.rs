@@ -3,7 +3,7 @@
 use cdc_core::{SourceTable, TableId};
 
 use super::*;
-use crate::catalog::{TableKind, TargetColumn};
+use crate::catalog::{ColumnChecks, TableKind, TargetColumn};
 use crate::ident::QualifiedName;
 use crate::settings::{TableSettings, TargetName, Truncates};
 use crate::verify::{
@@ -31,6 +31,7 @@ fn table(name: &str, columns: &[(&str, u32, &str)], key: &[&str]) -> TargetTable
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
         foreign_keys: Vec::new(),
+        checks: ColumnChecks::new(),
         kind: TableKind::Ordinary,
         row_triggers: Vec::new(),
     }
