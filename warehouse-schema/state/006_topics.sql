@@ -1,5 +1,6 @@
 -- How many partitions each topic had when the pipeline began to follow it. With more of them keys move
--- to other partitions, and what orders the versions of a key, its offset, says nothing any more.
+-- to other partitions, and the offset, by which one version of a key follows another, says nothing any
+-- more.
 
 CREATE TABLE IF NOT EXISTS cdc.topic (
     pipeline   text        NOT NULL,

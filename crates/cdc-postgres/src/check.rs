@@ -358,6 +358,9 @@ const STATE_RIGHTS: &[(&str, &str)] = &[
     ("INSERT", "cdc.pipeline_table"),
     ("UPDATE", "cdc.pipeline_table"),
     ("DELETE", "cdc.pipeline_table"),
+    ("SELECT", "cdc.topic"),
+    ("INSERT", "cdc.topic"),
+    ("UPDATE", "cdc.topic"),
 ];
 
 /// The catalog is open to everybody, while looking a table up by name takes rights on its schema.
