@@ -45,19 +45,18 @@ impl SourceMarks {
 
     /// Moves to a change that is new or ambiguous, once it is certain what becomes of it.
     pub fn see(&mut self, connector: &str, database: &str, change: &SentChange) {
-        match self.mark_mut(connector, database) {
-            Some(mark) => mark.see(change),
-            None => {
-                if self.marks.len() >= MARKS_MAX {
-                    self.marks.remove(0);
-                }
-                self.marks.push(Entry {
-                    connector: connector.to_owned(),
-                    database: database.to_owned(),
-                    mark: SourceMark::first(change),
-                });
-            }
+        if let Some(mark) = self.mark_mut(connector, database) {
+            mark.see(change);
+            return;
         }
+        if self.marks.len() >= MARKS_MAX {
+            self.marks.remove(0);
+        }
+        self.marks.push(Entry {
+            connector: connector.to_owned(),
+            database: database.to_owned(),
+            mark: SourceMark::first(change),
+        });
     }
 
     /// Takes the answer to an unclear change; see [`SourceMark::resolve`].

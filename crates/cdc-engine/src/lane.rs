@@ -203,7 +203,7 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
             })
             .map_err(|source| PipelineError::Thread { source })?;
         let intake = Intake::new(inbox.clone(), jobs_receiver);
-        let standing = Standing::new(index, (inbox.clone(), events), assigned, meter);
+        let standing = Standing::new(index, inbox.clone(), events, assigned, meter);
         let task = WriteTask::new((writer, second), intake, standing);
         Ok(Self { inbox, thread, task: tokio::spawn(task.run()) })
     }

@@ -287,9 +287,10 @@ proptest! {
                     marks.resolve(CONNECTOR, DATABASE, change, found);
                     sighting = sight(&mut marks, CONNECTOR, change);
                 }
-                match sighting {
-                    Sighting::New => taken.push((at.tx_id, at.lsn)),
-                    other => prop_assert_eq!(other, Sighting::Again, "{:?}", change),
+                if sighting == Sighting::New {
+                    taken.push((at.tx_id, at.lsn));
+                } else {
+                    prop_assert_eq!(sighting, Sighting::Again, "{:?}", change);
                 }
                 let place = log.iter().position(|of| of.tx_id == at.tx_id).unwrap();
                 reached = reached.max(place);

@@ -62,13 +62,12 @@ impl SentBefore {
     /// Moves to a change that is new or ambiguous, once it is certain what becomes of it.
     pub(crate) fn see(&mut self, partition: &Partition, emission: Option<&Emission<'_>>) {
         let (SentAgain::Skip, Some(sent)) = (self.policy, emission) else { return };
-        match self.marks.get_mut(partition) {
-            Some(marks) => marks.see(sent.connector, sent.database, &sent.change),
-            None => {
-                let mut marks = SourceMarks::default();
-                marks.see(sent.connector, sent.database, &sent.change);
-                self.marks.insert(partition.clone(), marks);
-            }
+        if let Some(marks) = self.marks.get_mut(partition) {
+            marks.see(sent.connector, sent.database, &sent.change);
+        } else {
+            let mut marks = SourceMarks::default();
+            marks.see(sent.connector, sent.database, &sent.change);
+            self.marks.insert(partition.clone(), marks);
         }
     }
 

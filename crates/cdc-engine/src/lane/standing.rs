@@ -27,10 +27,8 @@ pub(crate) struct Standing<B, P> {
 impl<B: Body, P> Standing<B, P> {
     pub(crate) fn new(
         index: LaneIndex,
-        (stager, events): (
-            mpsc::Sender<ToStager<B, P>>,
-            tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
-        ),
+        stager: mpsc::Sender<ToStager<B, P>>,
+        events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
         assigned: Assigned,
         meter: Arc<Meter>,
     ) -> Self {
