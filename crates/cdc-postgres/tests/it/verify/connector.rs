@@ -51,6 +51,8 @@ impl Drop for Reader {
 }
 
 #[tokio::test]
+#[ignore = "creating a slot waits for every transaction that is open in the shared cluster, also for \
+            those of frozen sessions of other tests: run it alone"]
 async fn nothing_is_said_to_differ_while_the_connector_has_not_been_sent_it() {
     let mut sides = filled(10).await;
     sides.options.patience = Duration::from_secs(3);
