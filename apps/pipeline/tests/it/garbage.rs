@@ -117,6 +117,13 @@ fn not_welcome(good: &Value) -> Vec<Bad> {
     (0..8).flat_map(&mut one_of_each).collect()
 }
 
+/// The key that belongs to a message: that of its row, where it has one.
+fn key_of(value: &[u8], otherwise: &[u8]) -> Vec<u8> {
+    let message: Value = serde_json::from_slice(value).unwrap_or_default();
+    let order_id = message.pointer("/after/order_id").and_then(Value::as_i64);
+    order_id.map_or(otherwise.to_vec(), |id| format!("{{\"order_id\":{id}}}").into_bytes())
+}
+
 /// Good records with bad ones among them. Gives what is expected of the dead letters, by offset.
 fn mixed(good: Vec<Letter>, bad: Vec<Bad>, key: &[u8]) -> (Vec<Letter>, Vec<String>) {
     let mut records = Vec::new();
@@ -126,6 +133,7 @@ fn mixed(good: Vec<Letter>, bad: Vec<Bad>, key: &[u8]) -> (Vec<Letter>, Vec<Stri
         if index % NEIGHBOURS == 0
             && let Some(Bad { value, stage, reason, column }) = bad.next()
         {
+            let key = &*key_of(&value, key);
             expected.push(format!(
                 "0|{}|{stage}|{reason}|{column}|{}|{}",
                 records.len(),
@@ -175,7 +183,10 @@ fn becomes_dead_letters(mode: Mode) {
     let name = format!("garbage_{}", mode.word());
     let topic = Topic::shared(&format!("{name}.public.orders"), 1);
     let warehouse = Warehouse::shared(&name);
-    let deployment = Deployment::new(&name, mode, &topic, warehouse).initialised();
+    let mut deployment = Deployment::new(&name, mode, &topic, warehouse);
+    // The spoilt copies all stand at the place of one message in the source.
+    deployment.pipeline = "sent_again = \"apply\"\n".to_owned();
+    let deployment = deployment.initialised();
     let strict = format!(
         "alter table {table} alter status set not null; \
          alter table {table} add constraint real_customer check (customer_id > 0)",
