@@ -111,10 +111,9 @@ pub(crate) async fn find(
         "SELECT EXISTS (SELECT FROM {target} WHERE source_tx_id = $1 AND source_lsn >= $2::pg_lsn \
          AND cdc_generation = $3 AND cdc_partition = $4)"
     );
-    let lsn = format!("{:X}/{:X}", from.lsn >> 32, from.lsn & 0xffff_ffff);
     let found: Result<bool, _> = sqlx::query_scalar(&statement)
         .bind(from.tx_id)
-        .bind(lsn)
+        .bind(sql::lsn(from.lsn))
         .bind(generation(partition))
         .bind(partition.number().get())
         .fetch_one(session.driver())

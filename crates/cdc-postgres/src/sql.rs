@@ -30,6 +30,11 @@ pub(crate) fn begin(lock_wait: Duration) -> String {
     format!("BEGIN; SET LOCAL lock_timeout = {}", millis(lock_wait))
 }
 
+/// A position in the write-ahead log as the server reads and writes it.
+pub(crate) fn lsn(position: u64) -> String {
+    format!("{:X}/{:X}", position >> 32, position & 0xffff_ffff)
+}
+
 /// A time as settings of the server take it.
 pub(crate) fn millis(duration: Duration) -> String {
     // The server counts in 32 bits; 24 days are as good as more.

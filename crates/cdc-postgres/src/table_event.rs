@@ -6,6 +6,7 @@ use crate::body::PostgresBody;
 use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
 use crate::settings::PipelineName;
+use crate::sql;
 use crate::tables::Tables;
 
 const INSERT: &str = r#"
@@ -58,9 +59,7 @@ pub(crate) async fn insert(
         events.ordinal.push(i32::try_from(event.ordinal).unwrap_or(i32::MAX));
         events.source_table.push(table.source.to_string());
         events.target_table.push(table.target.to_string());
-        let lsn = event.origin.lsn;
-        let low = 0xffff_ffff_u64;
-        events.source_lsn.push(lsn.map(|lsn| format!("{:X}/{:X}", lsn >> 32, lsn & low)));
+        events.source_lsn.push(event.origin.lsn.map(sql::lsn));
         events.source_tx_id.push(event.origin.tx_id);
         let captured = event.origin.captured_at_ms;
         events.captured_ms.push(captured.filter(|captured| SHOWN_MS.contains(captured)));
