@@ -32,6 +32,10 @@ COMMENT ON COLUMN cdc.ledger.skipped_by IS 'The same by reason; rules stand unde
 COMMENT ON COLUMN cdc.ledger.dead_lettered IS 'Records kept in cdc.dead_letter.';
 COMMENT ON COLUMN cdc.ledger.epoch IS 'Under which ownership the range was applied.';
 
+-- What its form is, cdc-checkpoint says.
+ALTER TABLE cdc.checkpoint ADD COLUMN IF NOT EXISTS source_marks jsonb;
+COMMENT ON COLUMN cdc.checkpoint.source_marks IS 'How far each connector has sent of each source database: what comes again, as after a crash, is skipped.';
+
 COMMENT ON COLUMN cdc.checkpoint.owner IS 'Who took the log over last, by the application_name of its sessions; NULL after it was given up.';
 
 -- A program that does not keep books must not go on beside one that does.
@@ -45,6 +49,7 @@ CREATE OR REPLACE FUNCTION cdc.advance_and_book(
     froms       bigint[],
     untils      bigint[],
     epochs      bigint[],
+    marks       text[],
     reads       bigint[],
     writes      bigint[],
     folds       bigint[],
@@ -59,9 +64,11 @@ DECLARE
     obstacle text;
 BEGIN
     UPDATE cdc.checkpoint AS held
-       SET next_offset = step.until_offset, updated_at = clock_timestamp()
-      FROM unnest(topics, generations, partitions, froms, untils, epochs)
-           AS step (topic, generation, partition, from_offset, until_offset, epoch)
+       SET next_offset = step.until_offset, updated_at = clock_timestamp(),
+           -- A step without a change of the source leaves them as they are.
+           source_marks = coalesce(step.marks::jsonb, held.source_marks)
+      FROM unnest(topics, generations, partitions, froms, untils, epochs, marks)
+           AS step (topic, generation, partition, from_offset, until_offset, epoch, marks)
      WHERE held.pipeline = of_pipeline
        AND held.topic = step.topic
        AND held.generation = step.generation
@@ -99,7 +106,7 @@ BEGIN
      WHERE step.first_offset < step.until_offset;
 END
 $function$;
-COMMENT ON FUNCTION cdc.advance_and_book IS 'Moves the checkpoint of every named log and enters the step into the ledger, or raises CD001 and does neither.';
+COMMENT ON FUNCTION cdc.advance_and_book IS 'Moves the checkpoint of every named log, with how far connectors have sent, and enters the step into the ledger, or raises CD001 and does nothing.';
 
 CREATE OR REPLACE FUNCTION cdc.ledger_heads(of_pipeline text)
 RETURNS TABLE (topic text, generation integer, partition integer, next_offset bigint, head bigint)

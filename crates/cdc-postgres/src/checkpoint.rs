@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cdc_core::{CheckpointDelta, NextOffset, Partition, ResumePoint, Tally};
+use cdc_core::{CheckpointDelta, NextOffset, Partition, ResumePoint, SourceMarks, Tally};
 use sqlx::Row as _;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::owner::OwnerName;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::sql::{self, millis};
-use crate::{fencing, ledger, topics};
+use crate::{fencing, ledger, source_marks, topics};
 
 /// How long one attempt to raise an epoch waits for a lock. Whoever holds it may have come after the
 /// former owners were looked up, so they are looked up again.
@@ -225,17 +225,29 @@ pub(crate) async fn release(
     Ok(())
 }
 
-/// The last message of a transaction: the compare-and-set with the ledger's entries, then COMMIT. When the first raises, the
-/// server does not execute the second.
+/// What the last message of a transaction says of its batch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Step<'b> {
+    /// The step of progress.
+    pub(crate) delta: &'b CheckpointDelta,
+    /// Where the records of each range ended.
+    pub(crate) tallies: &'b BTreeMap<Partition, Tally>,
+    /// How far connectors have sent, where that has moved.
+    pub(crate) marks: &'b BTreeMap<Partition, SourceMarks>,
+}
+
+/// The last message of a transaction: the compare-and-set with the ledger's entries, then COMMIT. When
+/// the first raises, the server does not execute the second.
 ///
 /// # Errors
 ///
 /// [`PostgresError::NotAcquired`] for a partition that is not in `epochs`.
 pub(crate) fn advance_and_commit(
     pipeline: &PipelineName,
-    (delta, tallies): (&CheckpointDelta, &BTreeMap<Partition, Tally>),
+    step: Step<'_>,
     epochs: &Epochs,
 ) -> Result<String, PostgresError> {
+    let Step { delta, tallies, marks } = step;
     let mut held = Vec::with_capacity(delta.ranges().len());
     for (partition, _) in delta.ranges() {
         let missing = || PostgresError::NotAcquired { partition: partition.clone() };
@@ -243,7 +255,7 @@ pub(crate) fn advance_and_commit(
     }
     let partitions = || delta.ranges().map(|(partition, _)| partition);
     Ok(format!(
-        "SELECT cdc.advance_and_book({}, {}, {}, {}, {}, {}, {}, {}); COMMIT",
+        "SELECT cdc.advance_and_book({}, {}, {}, {}, {}, {}, {}, {}, {}); COMMIT",
         sql::literal(pipeline.as_str()),
         sql::texts(partitions().map(|partition| partition.topic().as_str())),
         sql::numbers(partitions().map(generation), "int4"),
@@ -251,6 +263,7 @@ pub(crate) fn advance_and_commit(
         sql::numbers(delta.ranges().map(|(_, range)| range.from().get()), "int8"),
         sql::numbers(delta.ranges().map(|(_, range)| range.until().get()), "int8"),
         sql::numbers(held, "int8"),
+        source_marks::argument(delta, marks),
         ledger::arguments(delta, tallies),
     ))
 }
@@ -277,9 +290,10 @@ mod tests {
         (tally.read, tally.staged, tally.folded, tally.dead_lettered) = (9, 7, 3, 1);
         tally.skip(SkipReason::Tombstone);
         let tallies = BTreeMap::from([(partition, tally)]);
+        let step = Step { delta: &delta, tallies: &tallies, marks: &BTreeMap::new() };
         insta::assert_snapshot!(
-            advance_and_commit(&pipeline, (&delta, &tallies), &epochs).unwrap(),
-            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
+            advance_and_commit(&pipeline, step, &epochs).unwrap(),
+            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[NULL]::text[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
         );
     }
 
@@ -287,8 +301,9 @@ mod tests {
     fn a_partition_that_was_not_acquired_cannot_move() {
         let (_, delta) = step();
         let pipeline = PipelineName::parse("orders").unwrap();
-        let error =
-            advance_and_commit(&pipeline, (&delta, &BTreeMap::new()), &Epochs::new()).unwrap_err();
+        let (tallies, marks) = (BTreeMap::new(), BTreeMap::new());
+        let step = Step { delta: &delta, tallies: &tallies, marks: &marks };
+        let error = advance_and_commit(&pipeline, step, &Epochs::new()).unwrap_err();
         assert!(matches!(error, PostgresError::NotAcquired { .. }));
     }
 }

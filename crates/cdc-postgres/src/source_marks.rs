@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use cdc_core::{ErrorClass, Found, Halt, Partition, SourceMarks, SourcePosition};
+use cdc_core::{CheckpointDelta, ErrorClass, Found, Halt, Partition, SourceMarks, SourcePosition};
 use sqlx::Row as _;
 
 use crate::checkpoint::{Parameters, generation};
@@ -44,24 +44,17 @@ SELECT $1, 'source_accepted', $2, jsonb_agg(to_jsonb(before) ORDER BY topic, gen
 HAVING count(*) > 0
 RETURNING jsonb_array_length(state)";
 
-/// The statement that keeps the marks of a batch; `None` when none have moved.
-pub(crate) fn keep(
-    pipeline: &PipelineName,
+/// The argument of `cdc.advance_and_book` that keeps the marks of a batch, in the order of the step's
+/// ranges; NULL where they have not moved.
+pub(crate) fn argument(
+    delta: &CheckpointDelta,
     marks: &BTreeMap<Partition, SourceMarks>,
-) -> Option<String> {
-    if marks.is_empty() {
-        return None;
-    }
-    let parameters = Parameters::of(marks.keys());
-    let stored: Vec<String> = marks.values().map(SourceMarks::to_stored).collect();
-    Some(format!(
-        "SELECT cdc.keep_marks({}, {}, {}, {}, {})",
-        sql::literal(pipeline.as_str()),
-        sql::texts(parameters.topics.iter().map(String::as_str)),
-        sql::numbers(parameters.generations, "int4"),
-        sql::numbers(parameters.numbers, "int4"),
-        sql::texts(stored.iter().map(String::as_str)),
-    ))
+) -> String {
+    let stored = |partition| marks.get(partition).map(SourceMarks::to_stored);
+    let stored = delta.ranges().map(|(partition, _)| {
+        stored(partition).map_or_else(|| "NULL".to_owned(), |marks| sql::literal(&marks))
+    });
+    format!("ARRAY[{}]::text[]", stored.collect::<Vec<_>>().join(","))
 }
 
 /// The marks of partitions, as the last batch of each kept them.

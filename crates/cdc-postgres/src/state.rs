@@ -15,7 +15,7 @@ pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/002_advance.sql"),
     include_str!("../../../warehouse-schema/state/003_require_types.sql"),
     include_str!("../../../warehouse-schema/state/004_ledger.sql"),
-    include_str!("../../../warehouse-schema/state/005_source_marks.sql"),
+    include_str!("../../../warehouse-schema/state/005_decision.sql"),
     include_str!("../../../warehouse-schema/state/006_topics.sql"),
 ];
 

@@ -2,8 +2,9 @@
 //! the rows of its batch into an open transaction while the other completes the one in front.
 //!
 //! One batch is one transaction: rows, dead letters and table events, and last, in one message with
-//! COMMIT, the compare-and-set of progress and the ledger's entries. It comes last so that a writer which froze in the middle
-//! holds no lock that its successor needs, and with COMMIT so that it cannot freeze in between.
+//! COMMIT, the compare-and-set of progress and the ledger's entries. It comes last so that a writer
+//! which froze in the middle holds no lock that its successor needs, and with COMMIT so that it cannot
+//! freeze in between.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -17,7 +18,7 @@ use cdc_core::{
 use tokio::time::timeout;
 
 use crate::body::PostgresBody;
-use crate::checkpoint::{self, Epochs};
+use crate::checkpoint::{self, Epochs, Step};
 use crate::error::{PostgresError, from_driver};
 use crate::mirror::{Merging, StagedRows};
 use crate::owner::OwnerName;
@@ -204,11 +205,9 @@ impl PostgresWriter {
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let step = (batch.delta(), batch.tallies());
+        let step = Step { delta: batch.delta(), tallies: batch.tallies(), marks: batch.marks() };
         let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
-        let marks = source_marks::keep(&settings.pipeline, batch.marks());
-        let last = [body.guards(), marks.as_deref().into_iter().collect(), vec![&last]].concat();
-        let last = last.join("; ");
+        let last = [body.guards(), vec![&last]].concat().join("; ");
         for (table, step) in body.mirror_steps() {
             let unknown = || PostgresError::UnknownTable { index: table.index() };
             let settings = tables.get(table).ok_or_else(unknown)?;
