@@ -104,9 +104,11 @@ impl<'t> Fields<'t> {
     }
 }
 
-/// The days on which Java's least and greatest date fall, each in one of two time zones. Elements of
-/// arrays read them for PostgreSQL's infinities, the least one without its era.
-const NEG_INFINITY: [i64; 2] = [106_748_361_128, 106_748_361_129];
+/// The days on which Java's least and greatest date fall, each in one of two time zones. They stand for
+/// PostgreSQL's infinities: in elements of arrays, which lose the era of the least one, and since
+/// Debezium 3.7 in columns.
+const NEG_INFINITY: [i64; 4] =
+    [106_748_361_128, 106_748_361_129, -106_751_991_168, -106_751_991_167];
 const INFINITY: [i64; 2] = [106_751_991_166, 106_751_991_167];
 
 /// The point in time of a day, a time of that day and an offset in seconds: in microseconds when that

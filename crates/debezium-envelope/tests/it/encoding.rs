@@ -218,13 +218,20 @@ proptest! {
         let release = if has_native { Release::V3_7 } else { release };
         let finer = (release > Release::V2_4).then_some(ts_ms);
         let is_newest = release == Release::V3_7;
+        // What a number stands for depends on the version that wrote it.
+        let version = match release {
+            Release::V2_4 => "2.4.2.Final",
+            Release::V3_4 => "3.4.0.Final",
+            Release::V3_7 => "3.7.0.Final",
+            other => panic!("no version of {other:?}"),
+        };
         let envelope = Envelope {
             op: if read { Op::Read } else { Op::Update },
             before: Some(row),
             after: Some(row),
             key: None,
             source: SourceInfo {
-                version: "2.4.2.Final", connector: "postgresql", name: "p", db: "d", schema, table,
+                version, connector: "postgresql", name: "p", db: "d", schema, table,
                 snapshot: SnapshotMarker::Incremental, ts_ms: Some(ts_ms), tx_id, lsn,
                 sequence: sequence.map(|last| Sequence { last_commit: last.map(Lsn), lsn }),
                 ts_us: finer, ts_ns: finer, xmin: tx_id,

@@ -127,6 +127,8 @@ fn infinities_that_elements_of_arrays_read_as_the_ends_of_java_dates_are_infinit
         ("ZonedTimestamp", "\"+292269055-12-02T23:00:00.000000Z\"", Timestamp::NegInfinity),
         ("ZonedTimestamp", "\"+292278994-08-16T23:00:00.000000Z\"", Timestamp::Infinity),
         ("IsoTimestamp", "\"+292269055-12-03T00:00:00Z\"", Timestamp::NegInfinity),
+        ("IsoTimestamp", "\"-292275055-05-16T23:00:00Z\"", Timestamp::NegInfinity),
+        ("IsoTimestamp", "\"-292275055-05-17T00:00:00Z\"", Timestamp::NegInfinity),
     ] {
         let value = match schema {
             "ZonedTimestamp" => Value::Instant(wanted),

@@ -359,7 +359,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     )
     .modes(&["time-microseconds"]),
     any(
-        &["timestamp", "timestamp(0)", "timestamp(3)", "timestamp[]"],
+        &["timestamp", "timestamp(3)", "timestamp[]"],
         Refused("expected a timestamp from 4714-11-24 BC"),
         "moments after 294247-01-10 04:00:54 are refused",
     ),
