@@ -86,12 +86,12 @@ impl Command {
 }
 
 const ACCEPT_SOURCE: &str = "\
-A pipeline halts when a change was committed later than everything it has seen and stands earlier in
-the source's log: that happens when the source was restored from a backup or replaced by another
-server. Changes may then be in the warehouse that the source has forgotten, and others may be missing.
-Compare both first. This command forgets how far each connector had sent, so that the next change of
-each is new whatever its position, and writes the decision and the reason into cdc.decision. Stop the
-pipeline before. Rows and progress stay as they are.";
+A pipeline halts when a change was committed later than everything it has seen and stands earlier
+in the source's log: that happens when the source was restored from a backup or replaced by
+another server. Changes may then be in the warehouse that the source has forgotten, and others
+may be missing. Compare both first. This command forgets how far each connector had sent, so that
+the next change of each is new whatever its position, and writes the decision and the reason into
+cdc.decision. Stop the pipeline before. Rows and progress stay as they are.";
 
 #[derive(Debug, Args)]
 pub(crate) struct AcceptSourceArgs {
@@ -140,8 +140,8 @@ pub(crate) struct TypesArgs {
 
 const CHECK_EXIT_CODES: &str = r#"Findings go to standard output, each with a fix. Nothing is changed, and no group is joined.
 
-With this section `check` also compares declared types, `before` and what the connector loses with the
-catalog of the source. Only `check` reads it; the right to connect suffices.
+With this section `check` also compares declared types, `before` and what the connector loses with
+the catalog of the source, for which the right to connect suffices. `verify` reads it as well.
 
   [source.postgres]
   url = { env = "SOURCE_URL" }
@@ -152,7 +152,7 @@ Exit codes:
   0  nothing stands in the way of a run; there may be warnings
   2  configuration: the file or the command line has to be corrected, or `init` to be run
   3  data or schema: tables, columns, types or the sampled records do not fit together
-  4  environment: the broker, the warehouse or a named source cannot be reached, or a right is missing
+  4  environment: the broker, the warehouse or a named source cannot be reached, or a right lacks
 Of several kinds, 4 comes before 2, and 2 before 3."#;
 
 const VERIFY_HELP: &str = "\

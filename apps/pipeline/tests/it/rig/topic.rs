@@ -62,12 +62,9 @@ impl Topic {
         self.publisher.flush(PATIENCE).expect("records that the broker took");
     }
 
-    /// How many records it holds. Nothing here is transactional or compacted, so it is exact.
+    /// How many records it holds.
     pub(crate) fn records(&self) -> u64 {
-        let name = TopicName::parse(&self.name).expect("a topic's name");
-        let settings = KafkaSettings::new(self.brokers.clone(), vec![name]);
-        let report = preflight::probe(&settings, PATIENCE).expect("a broker that answers");
-        report.topics().iter().map(preflight::TopicInfo::offsets_held).sum()
+        records_in(&self.brokers, &self.name)
     }
 
     /// Waits until it holds this many records, and no more.
@@ -76,6 +73,14 @@ impl Topic {
         let held = until_some(&what, || Some(self.records()).filter(|held| *held >= records));
         assert_eq!(held, records, "{}", self.name);
     }
+}
+
+/// How many records a topic holds that is neither transactional nor compacted yet: then it is exact.
+pub(crate) fn records_in(brokers: &str, topic: &str) -> u64 {
+    let name = TopicName::parse(topic).expect("a topic's name");
+    let settings = KafkaSettings::new(brokers.to_owned(), vec![name]);
+    let report = preflight::probe(&settings, PATIENCE).expect("a broker that answers");
+    report.topics().iter().map(preflight::TopicInfo::offsets_held).sum()
 }
 
 /// A writer of envelopes as a connector for this topic would be.
