@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use cdc_config::Problems;
 use cdc_core::{Classify, Halt, with_causes};
 use cdc_engine::PipelineError;
+use cdc_setup::SettingsError;
 use cdc_stack::StackError;
 
 use crate::advice;
@@ -127,6 +128,15 @@ fn standing_in_the_way(findings: usize) -> String {
     match findings {
         1 => "1 finding stands in the way".to_owned(),
         more => format!("{more} findings stand in the way"),
+    }
+}
+
+impl From<SettingsError> for Failure {
+    fn from(error: SettingsError) -> Self {
+        match error {
+            SettingsError::ReadFile { path, source } => Self::ReadFile { path, source },
+            SettingsError::Problems(problems) => Self::Problems(problems),
+        }
     }
 }
 

@@ -4,11 +4,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use cdc_core::{ByteBudget, Classify as _};
-use cdc_debezium::{DebeziumDecoder, TableMap};
+use cdc_debezium::DebeziumDecoder;
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::KafkaSource;
 use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
-use debezium_envelope::Limits;
 use serde_json::json;
 
 use crate::check::{self, Topics};
@@ -82,10 +81,7 @@ pub(crate) async fn pipeline(
 
 /// A decoder for the configured tables.
 pub(crate) fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, Failure> {
-    let names = tables.iter().map(|table| (table.settings.source.clone(), table.settings.id));
-    let map = TableMap::new(names).map_err(|error| Failure::end("read the tables", error))?;
-    let declarations = tables.iter().map(|table| table.declarations.clone());
-    Ok(DebeziumDecoder::new(map, declarations, Limits::default()))
+    cdc_setup::decoder(tables).map_err(|error| Failure::end("read the tables", error))
 }
 
 /// Says what was done, whatever the end: an operator has to know it after a failure all the more.

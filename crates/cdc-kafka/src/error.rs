@@ -77,6 +77,17 @@ pub enum KafkaError {
         /// How many offsets lie between; an upper bound of the number of lost records.
         gone: u64,
     },
+    /// Nobody knows any more where the records of a time began.
+    #[error(
+        "cannot find where a time begins in {partition}: the log now begins at {first}, and records of \
+         that time may be gone"
+    )]
+    TimeGone {
+        /// The log.
+        partition: Partition,
+        /// Where the log begins.
+        first: NextOffset,
+    },
     /// The log ends before the position to resume from.
     #[error("cannot resume {partition} at {resume}: the log already ends at {end}")]
     ResumeBeyondEnd {
@@ -169,7 +180,9 @@ impl Classify for KafkaError {
                 ErrorClass::Fatal(Halt::Configuration)
             }
             Self::MissingTopic { .. } => ErrorClass::Fatal(Halt::Configuration),
-            Self::ResumeGone { .. } | Self::ResumeBeyondEnd { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::ResumeGone { .. } | Self::TimeGone { .. } | Self::ResumeBeyondEnd { .. } => {
+                ErrorClass::Fatal(Halt::Data)
+            }
             Self::QueueFull { .. } => ErrorClass::Transient,
             Self::Client { .. }
             | Self::Unreachable { .. }
@@ -204,6 +217,7 @@ impl Classify for KafkaError {
                 "take a new snapshot of the tables, or record the gap as accepted; then lengthen \
                  the topic's retention"
             }
+            Self::TimeGone { .. } => "begin with an offset, or with `beginning` for what is left",
             Self::ResumeBeyondEnd { .. } => {
                 "find out whether the topic was created again or truncated, and take a new \
                  snapshot under a new generation if so"

@@ -20,6 +20,8 @@
 //! - **A stalled consumer is replaced.** When records wait, a broker is connected and nothing
 //!   arrives for 30 s, all partitions are announced as revoked, and after their tokens have come
 //!   back a new consumer joins the group.
+//! - **Ranges.** [`KafkaRange`] reads parts of topics outside any group and ends by itself; [`locate`]
+//!   says where they lie, and refuses those of which a part is gone.
 //!
 //! # Example
 //!
@@ -67,13 +69,15 @@
 mod error;
 pub mod preflight;
 mod publisher;
+mod range;
 mod settings;
 mod source;
 
 pub use error::{Cause, KafkaError};
 pub use publisher::{Message, Publisher};
+pub use range::{Bound, BoundError, KafkaSpan, locate};
 pub use settings::{FETCH_BYTES_DEFAULT, KafkaSettings, RETRY_FOR_DEFAULT};
-pub use source::KafkaSource;
+pub use source::{KafkaRange, KafkaSource};
 
 /// What settings and publishers call a topic by.
 pub use cdc_core::TopicName;

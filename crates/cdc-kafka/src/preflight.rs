@@ -9,7 +9,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
-use cdc_core::{NextOffset, Offset, PartitionNumber, TopicName};
+use cdc_core::{NextOffset, Offset, Partition, PartitionNumber, TopicName};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
@@ -145,7 +145,7 @@ pub fn probe_and_sample(
 }
 
 /// One look at the cluster, with a deadline.
-struct Attempt<'s> {
+pub(crate) struct Attempt<'s> {
     settings: &'s KafkaSettings,
     client: BaseConsumer<Context>,
     patience: Duration,
@@ -155,7 +155,10 @@ struct Attempt<'s> {
 }
 
 impl<'s> Attempt<'s> {
-    fn start(settings: &'s KafkaSettings, patience: Duration) -> Result<Self, KafkaError> {
+    pub(crate) fn start(
+        settings: &'s KafkaSettings,
+        patience: Duration,
+    ) -> Result<Self, KafkaError> {
         let client = settings
             .reader_config()
             // Required to assign partitions by hand; nothing ever joins or commits under it.
@@ -204,7 +207,7 @@ impl<'s> Attempt<'s> {
     }
 
     /// Closing a client takes its library a tenth of a second, which nobody has to wait for.
-    fn close_aside(self) {
+    pub(crate) fn close_aside(self) {
         let client = self.client;
         let closing = thread::Builder::new().name("kafka-close".to_owned());
         // Where no thread can be had, dropping the closure has closed the client already.
@@ -215,7 +218,7 @@ impl<'s> Attempt<'s> {
         self.retried(|client, wait| client.fetch_metadata(None, wait))
     }
 
-    fn report(&self) -> Result<TopicReport, KafkaError> {
+    pub(crate) fn report(&self) -> Result<TopicReport, KafkaError> {
         let metadata = self.metadata()?;
         let names = self.settings.topics().iter();
         let topics = names.map(|name| self.topic(&metadata, name)).collect::<Result<_, _>>()?;
@@ -257,6 +260,32 @@ impl<'s> Attempt<'s> {
             .retried(|client, wait| client.fetch_watermarks(topic.as_str(), number.get(), wait))?;
         let position = |raw: i64| NextOffset::try_new(raw.max(0)).unwrap_or(NextOffset::ZERO);
         Ok(PartitionInfo { number, first: position(low), end: position(high) })
+    }
+
+    /// The position of the first record that is not older, by the log's time.
+    pub(crate) fn at_time(
+        &self,
+        partition: &Partition,
+        millis: i64,
+    ) -> Result<Option<NextOffset>, KafkaError> {
+        let (topic, number) = (partition.topic().as_str(), partition.number().get());
+        let mut wanted = TopicPartitionList::new();
+        wanted
+            .add_partition_offset(topic, number, RawOffset::Offset(millis))
+            .map_err(KafkaError::client("ask for the records of a time"))?;
+        let found = self.retried(|client, wait| client.offsets_for_times(wanted.clone(), wait))?;
+        let place = found.find_partition(topic, number).map(|found| found.offset());
+        Ok(match place {
+            Some(RawOffset::Offset(raw)) => NextOffset::try_new(raw).ok(),
+            Some(
+                RawOffset::Beginning
+                | RawOffset::End
+                | RawOffset::Stored
+                | RawOffset::Invalid
+                | RawOffset::OffsetTail(_),
+            )
+            | None => None,
+        })
     }
 
     fn read(&self, list: &TopicPartitionList) -> Result<Vec<SampleRecord>, KafkaError> {

@@ -1,5 +1,6 @@
 //! The source's front: what the engine holds, while the work is done on the poll thread.
 
+mod bounded;
 mod context;
 mod ends;
 mod group;
@@ -23,6 +24,7 @@ use cdc_core::{
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
 
+pub use self::bounded::KafkaRange;
 pub(crate) use self::context::Context;
 use self::outbox::{Event, Outbox};
 use self::poller::Poller;

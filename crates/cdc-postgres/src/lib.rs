@@ -76,6 +76,7 @@ mod pair;
 mod plan;
 mod reach;
 mod registry;
+mod repair;
 mod session;
 mod settings;
 mod sink;
@@ -99,6 +100,7 @@ pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
 pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
+pub use repair::{RepairCounts, RepairMode, RepairRun, RepairSink, RepairWriter};
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,

@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
-use cdc_core::{CheckpointDelta, ErrorClass, Found, Halt, Partition, SourceMarks, SourcePosition};
+use cdc_core::{
+    CheckpointDelta, ErrorClass, Found, Halt, NextOffset, Partition, SourceMarks, SourcePosition,
+};
 use sqlx::Row as _;
 
 use crate::checkpoint::{Parameters, generation};
@@ -86,13 +88,13 @@ pub(crate) async fn load(
     Ok(marks)
 }
 
-/// Whether a transaction has left rows in a history. A mirror keeps no lineage, and needs none: the
+/// Whether a transaction has left rows in a history, before a place in the log if one is given. A mirror keeps no lineage, and needs none: the
 /// changes of a key applied in their order once more end in the same row.
 pub(crate) async fn find(
     session: &mut Session,
     table: &TableSettings,
     partition: &Partition,
-    from: SourcePosition,
+    (from, before): (SourcePosition, Option<NextOffset>),
 ) -> Result<Option<Found>, PostgresError> {
     match table.mode {
         Mode::Mirror { .. } => return Ok(None),
@@ -102,7 +104,8 @@ pub(crate) async fn find(
     let doing = format!("looking for a transaction of the source in {target}");
     let statement = format!(
         "SELECT EXISTS (SELECT FROM {target} WHERE source_tx_id = $1 AND source_lsn >= $2::pg_lsn \
-         AND cdc_generation = $3 AND cdc_partition = $4)"
+         AND cdc_generation = $3 AND cdc_partition = $4{})",
+        before.map_or_else(String::new, |before| format!(" AND cdc_offset < {}", before.get()))
     );
     let found: Result<bool, _> = sqlx::query_scalar(&statement)
         .bind(from.tx_id)

@@ -301,7 +301,8 @@ impl Writer for PostgresWriter {
         let unknown = PostgresError::UnknownTable { index: table.index() };
         let settings = tables.get(table).ok_or(unknown)?;
         self.bounded("looking for a transaction of the source", async |writer: &mut Self| {
-            source_marks::find(writer.session().await?, settings, partition, from).await
+            let session = writer.session().await?;
+            source_marks::find(session, settings, partition, (from, None)).await
         })
         .await
     }

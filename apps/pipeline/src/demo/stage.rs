@@ -48,7 +48,7 @@ impl Stage {
 
     /// The pipeline's configuration, through the same reader as a user's file.
     pub(crate) fn settings(&self) -> Result<Settings, Failure> {
-        Settings::parse("demo", &self.configuration(), Path::new("."))
+        Ok(Settings::parse("demo", &self.configuration(), Path::new("."))?)
     }
 
     fn configuration(&self) -> String {

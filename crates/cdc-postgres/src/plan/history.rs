@@ -102,6 +102,12 @@ pub(crate) struct HistoryPlan {
     pub(crate) target: String,
     /// The target's own name, as errors of COPY give it.
     pub(crate) relation: String,
+    /// The target as statements name it.
+    pub(crate) relation_sql: String,
+    /// The columns that are written, in order, as statements name them: cells, then lineage.
+    pub(crate) columns: Vec<String>,
+    /// The target's other columns, which the server fills.
+    pub(crate) unwritten: Vec<String>,
     /// Which column a CHECK constraint is about.
     pub(crate) checks: ColumnChecks,
     /// The columns of the source.
@@ -157,12 +163,16 @@ pub(super) fn plan(
     if !refusals.is_empty() {
         return None;
     }
+    let others = table.columns.iter().map(|column| quoted(&column.name));
+    let unwritten = others.filter(|column| !columns.contains(column)).collect();
     let by_server = |columns: &[String]| !columns.iter().any(|column| filled(column));
     let unique = table.unique_indexes.iter();
     Some(HistoryPlan {
         table: settings.id,
         target: settings.target.to_string(),
         relation: table.name.name.as_str().to_owned(),
+        relation_sql: table.name.to_string(),
+        unwritten,
         checks: table.checks.clone(),
         fields: field_count(columns.len()),
         copy: sql::copy(
@@ -170,6 +180,7 @@ pub(super) fn plan(
             &columns,
             travels_as_text(&cells).then_some(fields),
         ),
+        columns,
         guard: guard(table, &cells),
         cells,
         lineage,

@@ -1,0 +1,93 @@
+//! Why a replay failed, how it is shown, and which exit code it has.
+
+use std::error::Error;
+
+use cdc_core::{Classify, Halt, with_causes};
+use cdc_engine::PipelineError;
+use cdc_kafka::BoundError;
+use cdc_setup::SettingsError;
+
+/// The exit code of a run that was stopped before its end.
+pub(crate) const INTERRUPTED: u8 = 130;
+
+/// Why a replay failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Failure {
+    #[error(transparent)]
+    Settings(#[from] SettingsError),
+    #[error("cannot use {option}: {error}")]
+    Bound { option: &'static str, error: BoundError },
+    #[error("{message}")]
+    Tables { message: String, hint: String },
+    #[error("cannot {attempt}")]
+    End {
+        attempt: &'static str,
+        halt: Halt,
+        hint: Option<String>,
+        #[source]
+        source: Box<dyn Error + Send + Sync>,
+    },
+    #[error("the replay stopped")]
+    Pipeline(#[source] Box<PipelineError>),
+    #[error("stopped before the end")]
+    Stopped { again: &'static str },
+    #[error("cannot {attempt}")]
+    System {
+        attempt: &'static str,
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+impl Failure {
+    /// A failure of one of the ends.
+    pub(crate) fn end<E: Classify>(attempt: &'static str, error: E) -> Self {
+        let halt = error.class().halt();
+        Self::End { attempt, halt, hint: error.hint(), source: Box::new(error) }
+    }
+
+    pub(crate) fn system(attempt: &'static str) -> impl FnOnce(std::io::Error) -> Self {
+        move |source| Self::System { attempt, source }
+    }
+
+    /// The exit code; what each means stands in the help.
+    pub(crate) fn exit(&self) -> u8 {
+        let of = |halt| match halt {
+            Halt::Configuration => 2,
+            Halt::Data => 3,
+            Halt::Environment => 4,
+        };
+        match self {
+            Self::Settings(_) | Self::Bound { .. } | Self::Tables { .. } => 2,
+            Self::End { halt, .. } => of(*halt),
+            Self::Pipeline(error) => {
+                let in_time = !matches!(**error, PipelineError::DrainLimit { .. });
+                if in_time { of(error.halt()) } else { 5 }
+            }
+            Self::Stopped { .. } => INTERRUPTED,
+            Self::System { .. } => 4,
+        }
+    }
+
+    fn hint(&self) -> Option<&str> {
+        match self {
+            Self::Settings(_) | Self::Bound { .. } | Self::System { .. } => None,
+            Self::Tables { hint, .. } => Some(hint),
+            Self::End { hint, .. } => hint.as_deref(),
+            Self::Pipeline(error) => error.hint(),
+            Self::Stopped { again } => Some(again),
+        }
+    }
+
+    /// The failure, its causes and what to do.
+    pub(crate) fn report(&self) -> String {
+        let text = format!("error: {}", with_causes(self));
+        self.hint().map_or(text.clone(), |hint| format!("{text}\n  hint: {hint}"))
+    }
+}
+
+impl From<PipelineError> for Failure {
+    fn from(error: PipelineError) -> Self {
+        Self::Pipeline(Box::new(error))
+    }
+}

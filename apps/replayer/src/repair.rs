@@ -1,0 +1,179 @@
+//! `repair`: build the ends, run, say what was restored.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use cdc_core::{ByteBudget, NextOffset, Partition};
+use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
+use cdc_kafka::{Bound, KafkaRange, KafkaSettings, KafkaSpan, locate};
+use cdc_postgres::{Mode, RepairMode, RepairRun, RepairSink};
+use cdc_replay::{OnlyTables, Pace, Paced};
+use cdc_setup::{Settings, Table, decoder};
+
+use crate::cli::RepairArgs;
+use crate::failure::Failure;
+use crate::progress;
+use crate::report::Report;
+use crate::signals;
+
+/// What a stopped run says.
+const AGAIN: &str = "start it again with the same range and tables, and it goes on where it stood";
+
+/// Restores what histories lack.
+pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result<(), Failure> {
+    let bounds = arguments.bounds()?;
+    let tables = chosen(&settings.tables, &arguments.tables)?;
+    let (stop, shutdown) = Shutdown::channel();
+    signals::stop_on_signal(stop)?;
+    let spans = spans(&settings.kafka, bounds).await?;
+    let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
+        .await
+        .map_err(|error| Failure::end("begin a repair", error))?;
+    let range = Range::of(spans, &mut run, arguments).await?;
+    let mode = if arguments.dry_run { RepairMode::Count } else { RepairMode::Restore };
+    let targets = tables.iter().map(|table| table.settings.clone()).collect();
+    let sink = RepairSink::new(&run, targets, mode);
+    let counts = sink.counts();
+    let meter = Meter::shared();
+    let started = Instant::now();
+    let shown = tokio::spawn(progress::show(Arc::clone(&meter), Arc::clone(&counts), range.left));
+    let running = Running { sink, spans: range.spans, rate: arguments.rate };
+    let ended = running.run(settings, &tables, (Arc::clone(&meter), shutdown)).await;
+    shown.abort();
+    let outcome = match &ended {
+        Ok(Outcome::Ended | Outcome::CaughtUp) => "done",
+        Ok(Outcome::Stopped) => "stopped",
+        Err(_) => "failed",
+    };
+    let report = Report {
+        outcome,
+        reading: meter.read(),
+        counts: &counts,
+        elapsed: started.elapsed(),
+        beyond: range.beyond,
+        resumed: range.resumed,
+    };
+    report.print(arguments);
+    match ended? {
+        Outcome::Stopped => Err(Failure::Stopped { again: AGAIN }),
+        Outcome::Ended | Outcome::CaughtUp => {
+            run.finish().await.map_err(|error| Failure::end("end the repair", error))
+        }
+    }
+}
+
+/// The histories that are repaired.
+fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
+    let is_history = |table: &&Table| table.settings.mode == Mode::History;
+    let histories = || tables.iter().filter(is_history);
+    let list = || histories().map(|table| table.settings.source.to_string()).collect::<Vec<_>>();
+    for name in named {
+        if !histories().any(|table| table.settings.source.to_string() == *name) {
+            return Err(Failure::Tables {
+                message: format!("{name} is no table that is kept as a history"),
+                hint: format!("name one of these with --table: {}", list().join(", ")),
+            });
+        }
+    }
+    let is_named =
+        |table: &&Table| named.is_empty() || named.contains(&table.settings.source.to_string());
+    let chosen: Vec<Table> = histories().filter(is_named).cloned().collect();
+    if chosen.is_empty() {
+        return Err(Failure::Tables {
+            message: "no table of this pipeline is kept as a history".to_owned(),
+            hint: "let a mirror start over instead, as \"Starting over\" in the README says: an older \
+                   record must never go into a live mirror"
+                .to_owned(),
+        });
+    }
+    Ok(chosen)
+}
+
+/// The same text for the same part of the same tables.
+fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
+    let tables: Vec<String> =
+        tables.iter().map(|table| table.settings.target.to_string()).collect();
+    let RepairArgs { from, to, dry_run, .. } = arguments;
+    format!("{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
+}
+
+async fn spans(
+    settings: &KafkaSettings,
+    (from, to): (Bound, Bound),
+) -> Result<Vec<KafkaSpan>, Failure> {
+    let settings = settings.clone();
+    let located = tokio::task::spawn_blocking(move || locate(&settings, &from, &to)).await;
+    let located = located.map_err(std::io::Error::other);
+    let located = located.map_err(Failure::system("look for the range in Kafka"))?;
+    located.map_err(|error| Failure::end("read this range", error))
+}
+
+/// What is read.
+struct Range {
+    spans: Vec<KafkaSpan>,
+    /// How many offsets are to be read now.
+    left: u64,
+    /// How many belong to the pipeline still.
+    beyond: u64,
+    resumed: bool,
+}
+
+impl Range {
+    /// The spans as far as the pipeline has come, and how much of them an earlier run has left.
+    async fn of(
+        spans: Vec<KafkaSpan>,
+        run: &mut RepairRun,
+        arguments: &RepairArgs,
+    ) -> Result<Self, Failure> {
+        let partitions: Vec<Partition> = spans.iter().map(|span| span.partition.clone()).collect();
+        let failed = |error| Failure::end("read how far the pipeline is", error);
+        let applied = run.applied(&partitions).await.map_err(failed)?;
+        let before = if arguments.dry_run {
+            vec![None; partitions.len()]
+        } else {
+            run.resumed(&partitions).await.map_err(failed)?
+        };
+        let mut range = Self { spans: Vec::new(), left: 0, beyond: 0, resumed: false };
+        for ((span, applied), before) in spans.into_iter().zip(applied).zip(before) {
+            let wanted = span.offsets();
+            let span = span.capped(applied.unwrap_or(NextOffset::ZERO));
+            range.beyond = range.beyond.saturating_add(wanted.saturating_sub(span.offsets()));
+            range.resumed |= before.is_some();
+            let from = before.unwrap_or(span.from);
+            range.left = range.left.saturating_add(span.until.offsets_since(from));
+            range.spans.push(span);
+        }
+        Ok(range)
+    }
+}
+
+struct Running {
+    sink: RepairSink,
+    spans: Vec<KafkaSpan>,
+    rate: u32,
+}
+
+impl Running {
+    async fn run(
+        self,
+        settings: Settings,
+        tables: &[Table],
+        (meter, shutdown): (Arc<Meter>, Shutdown),
+    ) -> Result<Outcome, Failure> {
+        let budget = ByteBudget::new(settings.memory);
+        let engine = EngineSettings { stop_when: StopWhen::Asked, ..settings.engine };
+        let source = KafkaRange::start(&settings.kafka, self.spans, budget.clone())
+            .map_err(|error| Failure::end("start reading from Kafka", error))?;
+        let decoder =
+            decoder(&settings.tables).map_err(|error| Failure::end("read the tables", error))?;
+        let decoder = OnlyTables::new(decoder, tables.iter().map(|table| table.settings.id));
+        let ends = Ends {
+            source: Paced::new(source, Pace::new(self.rate)),
+            decoder: || decoder.clone(),
+            sink: self.sink,
+            rules: settings.tables.iter().map(|table| table.rules.clone()).collect(),
+        };
+        let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
+        Ok(pipeline.run(shutdown).await?)
+    }
+}

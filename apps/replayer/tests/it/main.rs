@@ -1,0 +1,6 @@
+//! The built program on a real broker and a real server, beside a pipeline that wrote the history.
+
+#[cfg(test)]
+mod repair;
+#[cfg(test)]
+mod rig;

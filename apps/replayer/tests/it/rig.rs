@@ -1,0 +1,193 @@
+//! A topic with order traffic, a history of it, and the program.
+
+use std::convert::Infallible;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, Instant};
+
+use cdc_core::ByteBudget;
+use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
+use cdc_kafka::{KafkaSource, Message, Publisher};
+use cdc_postgres::{Adopt, PostgresSink, init};
+use cdc_setup::{Settings, decoder};
+use cdc_stack::kafka::{Broker, BrokerOptions};
+use cdc_stack::postgres::Cluster;
+use cdc_workload::{EnvelopeOptions, EnvelopeWriter, Workload, WorkloadOptions};
+use serde_json::Value;
+use tempfile::TempDir;
+
+/// How long anything may take.
+pub(crate) const LIMIT: Duration = Duration::from_mins(3);
+
+/// The broker that all tests share.
+pub(crate) fn broker() -> &'static Broker {
+    static BROKER: OnceLock<Broker> = OnceLock::new();
+    BROKER.get_or_init(|| Broker::start(&BrokerOptions::default()).expect("a broker must start"))
+}
+
+/// A record to publish: key and value.
+pub(crate) type Letter = (Vec<u8>, Option<Vec<u8>>);
+
+/// The records of so many changes.
+pub(crate) fn letters(changes: usize) -> Vec<Letter> {
+    let options =
+        WorkloadOptions { changes_per_transaction: 10, keys: 500, ..WorkloadOptions::default() };
+    let mut writer = EnvelopeWriter::new(&EnvelopeOptions::default());
+    let mut letters = Vec::new();
+    for transaction in Workload::new(options).take(changes / 10) {
+        let written = writer.write(&transaction, |record| {
+            letters.push((record.key.to_vec(), record.value.map(<[u8]>::to_vec)));
+            Ok::<(), Infallible>(())
+        });
+        written.unwrap_or_else(|never| match never {});
+    }
+    letters
+}
+
+/// A history that a pipeline made of a topic.
+pub(crate) struct Rig {
+    pub(crate) topic: String,
+    database: String,
+    publisher: Publisher,
+    folder: TempDir,
+}
+
+impl Rig {
+    /// An empty topic of this name, and an empty history.
+    pub(crate) async fn new(name: &str, partitions: i32) -> Self {
+        let topic = format!("{name}.public.orders");
+        let publisher = Publisher::connect(&broker().bootstrap()).unwrap();
+        publisher.create_topic(&topic, partitions).unwrap();
+        let database = Cluster::shared().fresh_database("replay").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let rig = Self { topic, database, publisher, folder };
+        let configuration = format!(
+            r#"[pipeline]
+name = "{name}"
+[source.kafka]
+brokers = "{}"
+topics = ["{}"]
+group = "{name}"
+[sink.postgres]
+url = "{}"
+[[table]]
+source = "public.orders"
+target = "public.orders_fact"
+mode = "history"
+columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }}
+"#,
+            broker().bootstrap(),
+            rig.topic,
+            Cluster::shared().url(&rig.database),
+        );
+        fs::write(rig.file(), configuration).unwrap();
+        let settings = Settings::load(&rig.file()).unwrap();
+        let targets: Vec<_> = settings.tables.iter().map(|it| it.settings.clone()).collect();
+        init(&settings.postgres, &targets, Adopt::No).await.unwrap();
+        rig
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("pipeline.toml")
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn publish(&self, letters: &[Letter]) {
+        for (key, value) in letters {
+            let (key, value) = (Some(&**key), value.as_deref());
+            self.publisher
+                .publish(&self.topic, &Message { key, value, ..Message::default() })
+                .unwrap();
+        }
+        self.publisher.flush(LIMIT).unwrap();
+    }
+
+    /// Lets the pipeline write what the topic holds.
+    pub(crate) async fn run_pipeline(&self) {
+        let settings = Settings::load(&self.file()).unwrap();
+        let budget = ByteBudget::new(settings.memory);
+        let engine = EngineSettings { stop_when: StopWhen::CaughtUp, ..settings.engine };
+        let source = KafkaSource::start(settings.kafka, budget.clone()).unwrap();
+        let targets = settings.tables.iter().map(|it| it.settings.clone()).collect();
+        let sink = PostgresSink::new(settings.postgres, targets);
+        let decoder = decoder(&settings.tables).unwrap();
+        let rules = settings.tables.iter().map(|it| it.rules.clone()).collect();
+        let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
+        let (_stop, shutdown) = Shutdown::channel();
+        let pipeline = Pipeline::open(engine, ends, budget, Meter::shared()).await.unwrap();
+        assert_eq!(pipeline.run(shutdown).await.unwrap(), Outcome::CaughtUp);
+    }
+
+    pub(crate) fn ask(&self, sql: &str) -> String {
+        Cluster::shared().psql(&self.database, sql).unwrap()
+    }
+
+    pub(crate) fn count(&self, sql: &str) -> u64 {
+        self.ask(sql).parse().unwrap()
+    }
+
+    /// All rows of the history and all that the pipeline keeps about itself, as one word each.
+    pub(crate) fn digests(&self) -> [String; 4] {
+        [
+            "select count(*) || ' ' || md5(string_agg((to_jsonb(f) - 'id' - 'processed_at')::text, ',' \
+             order by cdc_partition, cdc_offset, cdc_ordinal)) from orders_fact f",
+            "select md5(string_agg(c::text, ',' order by partition)) from cdc.checkpoint c",
+            "select md5(string_agg(l::text, ',' order by partition, first_offset)) from cdc.ledger l",
+            "select count(*) || ' ' || coalesce(md5(string_agg(d::text, ',' order by id)), '') \
+             from cdc.dead_letter d",
+        ]
+        .map(|sql| self.ask(sql))
+    }
+
+    /// `repair` with these arguments.
+    pub(crate) fn repair(&self, arguments: &[&str]) -> Repairing {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cdc-replayer"));
+        command.env_remove("RUST_LOG");
+        command.args(["repair", "--json", "--config"]).arg(self.file()).args(arguments);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Repairing(command.spawn().unwrap())
+    }
+
+    /// Waits until a query gives a number above zero.
+    pub(crate) fn until(&self, sql: &str) {
+        let began = Instant::now();
+        while self.count(sql) == 0 {
+            assert!(began.elapsed() < LIMIT, "never above zero: {sql}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+}
+
+/// A running repair.
+pub(crate) struct Repairing(Child);
+
+impl Repairing {
+    /// Waits for its end, which must be a good one, and gives its report.
+    #[track_caller]
+    pub(crate) fn report(self) -> Value {
+        let output = self.0.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{}: {error}", output.status);
+        serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Waits for its end, which must be a bad one, and gives its exit code and what it said.
+    #[track_caller]
+    pub(crate) fn failure(self) -> (i32, String) {
+        let output = self.0.wait_with_output().unwrap();
+        assert!(!output.status.success());
+        (output.status.code().unwrap(), String::from_utf8_lossy(&output.stderr).into_owned())
+    }
+
+    /// Ends it at once, as a power cut would. It must be running.
+    pub(crate) fn kill_9(mut self) {
+        assert_eq!(self.0.try_wait().unwrap(), None, "it ended before it was killed");
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}

@@ -1,0 +1,16 @@
+//! The parts of a replay that know no end.
+//!
+//! What it guarantees: a replay is judged by the same decoder as the pipeline, and what it is not about
+//! is passed over with a name, never lost from the count; a rate bounds what is read, not what waits.
+//!
+//! [`OnlyTables`] wraps a decoder, [`Paced`] a source. Both hand on whatever their inner part says.
+
+mod only_tables;
+mod paced;
+
+pub use only_tables::OnlyTables;
+pub use paced::{Pace, Paced};
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}

@@ -1,0 +1,197 @@
+//! The configuration file as settings of each part.
+
+use std::error::Error;
+use std::fs;
+use std::num::{NonZeroU32, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use cdc_config::{Document, Problems, ProcessEnvironment, Section};
+use cdc_core::{Classify, SourceTable, TableId};
+use cdc_debezium::{AdapterError, BeforeImages, DebeziumDecoder, TableDeclarations, TableMap};
+use cdc_engine::{EngineSettings, SentAgain};
+use cdc_kafka::KafkaSettings;
+use cdc_postgres::{
+    PipelineName, PostgresSettings, SourceSettings, TableSettings, read_settings,
+    read_source_settings, read_table,
+};
+use cdc_rules::RuleSet;
+use debezium_envelope::Limits;
+
+/// Bytes under way by default: enough that batches are large when behind, little enough that the
+/// whole process stays below 96 MB.
+const MEMORY_DEFAULT: u64 = 32 << 20;
+
+/// The smallest memory that lets a batch hold more than a few records.
+const MEMORY_MIN: u64 = 1 << 20;
+
+/// How the rows before deletes are taken, by the word in a `[[table]]`.
+const BEFORE: &[(&str, BeforeImages)] =
+    &[("auto", BeforeImages::Auto), ("full", BeforeImages::Full), ("key", BeforeImages::Key)];
+
+/// What is done with changes that their connector sends again, by the word in `[pipeline]`.
+const SENT_AGAIN: &[(&str, SentAgain)] = &[("skip", SentAgain::Skip), ("apply", SentAgain::Apply)];
+
+/// Why a configuration file gives no settings.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {path}")]
+    ReadFile {
+        /// Its path.
+        path: PathBuf,
+        /// The system's answer.
+        #[source]
+        source: std::io::Error,
+    },
+    /// What the file says cannot be used: everything that is wrong, with lines.
+    #[error("{0}")]
+    Problems(Problems),
+}
+
+/// Everything that a run needs to know.
+#[derive(Debug)]
+pub struct Settings {
+    /// How the engine runs.
+    pub engine: EngineSettings,
+    /// Bytes under way at most.
+    pub memory: usize,
+    /// Where records come from.
+    pub kafka: KafkaSettings,
+    /// The source's own database, for commands that look into it.
+    pub source: Option<SourceSettings>,
+    /// Where changes go, and the pipeline's name.
+    pub postgres: PostgresSettings,
+    /// The tables in the order of the file, which is that of their numbers.
+    pub tables: Vec<Table>,
+}
+
+/// One `[[table]]`.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// Where its changes go.
+    pub settings: TableSettings,
+    /// What its columns mean.
+    pub declarations: TableDeclarations,
+    /// What is done with its rows.
+    pub rules: RuleSet,
+}
+
+impl Settings {
+    /// Reads the file, with secrets resolved.
+    ///
+    /// # Errors
+    ///
+    /// A file that cannot be read, and every mistake in it.
+    pub fn load(path: &Path) -> Result<Self, SettingsError> {
+        let text = fs::read_to_string(path)
+            .map_err(|source| SettingsError::ReadFile { path: path.to_owned(), source })?;
+        Self::parse(&path.display().to_string(), &text, path)
+    }
+
+    /// Reads configuration text. `path` is where secret files are looked for.
+    ///
+    /// # Errors
+    ///
+    /// Every mistake in the text.
+    pub fn parse(name: &str, text: &str, path: &Path) -> Result<Self, SettingsError> {
+        let document =
+            Document::parse(name, text).with_environment(ProcessEnvironment::beside(path));
+        let settings = read(&document.root());
+        document.into_result(settings).map_err(SettingsError::Problems)
+    }
+
+    /// Waits this long for a broker and for a server that cannot be reached, whatever the file says.
+    #[must_use]
+    pub fn with_patience(mut self, patience: Duration) -> Self {
+        self.kafka = self.kafka.with_retry_for(patience);
+        self.postgres.connect_patience = patience;
+        if let Some(source) = &mut self.source {
+            source.connect_patience = patience;
+        }
+        self
+    }
+}
+
+/// A decoder for the tables of a configuration.
+///
+/// # Errors
+///
+/// Tables that cannot be told apart.
+pub fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, AdapterError> {
+    let names = tables.iter().map(|table| (table.settings.source.clone(), table.settings.id));
+    let declarations = tables.iter().map(|table| table.declarations.clone());
+    Ok(DebeziumDecoder::new(TableMap::new(names)?, declarations, Limits::default()))
+}
+
+fn read(root: &Section<'_>) -> Option<Settings> {
+    let pipeline = root.section("pipeline");
+    let name = pipeline.required_parsed("name", PipelineName::parse);
+    let engine = read_engine(&pipeline);
+    let memory = pipeline.bytes("memory", MEMORY_DEFAULT);
+    if memory < MEMORY_MIN {
+        pipeline.problem("memory", "expected at least 1 MiB", None);
+    }
+    let ends = root.section("source");
+    let kafka = KafkaSettings::read(&ends.section("kafka"));
+    let database = ends.optional_section("postgres");
+    let database = database.map(|section| read_source_settings(&section));
+    let postgres = read_settings(&root.section("sink").section("postgres"), name);
+    let sections = root.required_sections("table");
+    let tables: Option<Vec<_>> =
+        (0..).zip(&sections).map(|(index, section)| read_one_table(section, index)).collect();
+    report_repeated_sources(&sections, tables.as_deref().unwrap_or_default());
+    Some(Settings {
+        engine,
+        memory: usize::try_from(memory).ok()?,
+        kafka: kafka?,
+        // A section with a mistake in it leaves nothing, like every other.
+        source: database.map_or(Some(None), |read| read.map(Some))?,
+        postgres: postgres?,
+        tables: tables?,
+    })
+}
+
+fn read_engine(pipeline: &Section<'_>) -> EngineSettings {
+    let default = EngineSettings::default();
+    let lanes = pipeline.positive("lanes", NonZeroU32::MIN);
+    EngineSettings {
+        lanes: NonZeroUsize::try_from(lanes).unwrap_or(default.lanes),
+        drain_limit: pipeline.duration("drain_limit", Duration::from_secs(30)),
+        sent_again: pipeline.one_of("sent_again", SENT_AGAIN, SentAgain::default()),
+        ..default
+    }
+}
+
+fn read_one_table(section: &Section<'_>, index: u32) -> Option<Table> {
+    let source = section.required_parsed("source", SourceTable::parse);
+    let settings = read_table(section, TableId::new(index), source.clone());
+    let rules = RuleSet::read(section);
+    let columns = section.entries("columns");
+    // The types are looked at even when the table's name is wrong: all mistakes at once.
+    let named = source.clone().unwrap_or_else(|| SourceTable::new("unnamed", "unnamed"));
+    let mut declarations = TableDeclarations::new(named);
+    declarations.take_before(section.one_of("before", BEFORE, BeforeImages::default()));
+    for entry in &columns {
+        if let Err(error) = declarations.declare(entry.key(), entry.value()) {
+            let text = error.source().map_or_else(|| error.to_string(), ToString::to_string);
+            let expected = text.split_once("expected ").map_or(&*text, |(_, expected)| expected);
+            section.entry_problem(entry, expected, error.hint().as_deref());
+        }
+    }
+    Some(Table { settings: settings?, declarations, rules: rules? })
+}
+
+/// One source table has one target: its records are decoded once and go one way.
+fn report_repeated_sources(sections: &[Section<'_>], tables: &[Table]) {
+    for (index, (section, table)) in sections.iter().zip(tables).enumerate() {
+        let earlier = tables.iter().take(index);
+        if earlier.clone().any(|other| other.settings.source == table.settings.source) {
+            let hint = "run a second pipeline with another name to write it to two targets";
+            section.problem("source", "expected each source table once", Some(hint));
+        }
+        if earlier.clone().any(|other| other.settings.target == table.settings.target) {
+            section.problem("target", "expected each target table once", None);
+        }
+    }
+}
