@@ -9,7 +9,7 @@ use std::time::Duration;
 use cdc_config::{Document, ProcessEnvironment, Section};
 use cdc_core::{Classify, SourceTable, TableId};
 use cdc_debezium::{BeforeImages, TableDeclarations};
-use cdc_engine::{EngineSettings, SentAgain};
+use cdc_engine::{EngineSettings, RejectedShare, SentAgain};
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{
     PipelineName, PostgresSettings, SourceSettings, TableSettings, read_settings,
@@ -111,10 +111,17 @@ fn read(root: &Section<'_>) -> Option<Settings> {
 fn read_engine(pipeline: &Section<'_>) -> EngineSettings {
     let default = EngineSettings::default();
     let lanes = pipeline.positive("lanes", NonZeroU32::MIN);
+    let rejected = default.rejected_max.percent();
     EngineSettings {
         lanes: NonZeroUsize::try_from(lanes).unwrap_or(default.lanes),
         drain_limit: pipeline.duration("drain_limit", Duration::from_secs(30)),
         sent_again: pipeline.one_of("sent_again", SENT_AGAIN, SentAgain::default()),
+        rejected_max: RejectedShare::new(pipeline.integer(
+            "rejected_percent_max",
+            0..=100,
+            rejected,
+        ))
+        .unwrap_or_default(),
         ..default
     }
 }

@@ -39,6 +39,9 @@ pub trait Stager: Send + 'static {
     /// Takes over the plan that the writer made for a table and shape, replacing an older one for
     /// an equal shape.
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: Self::Plan);
+
+    /// Forgets all plans, because a target is not what they were made for: each shape needs a plan again.
+    fn forget_plans(&mut self);
 }
 
 /// The half of a lane that owns a connection.

@@ -115,6 +115,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
                 budget: budget.clone(),
                 batch_bytes_max: settings.batch_bytes_max(budget.limit()),
                 sent_again: settings.sent_again,
+                rejected_max: settings.rejected_max,
                 assigned: assigned.clone(),
                 meter: Arc::clone(&meter),
             };

@@ -15,6 +15,7 @@ use cdc_core::{
 };
 
 use super::attempt::{Attempt, UnderWay, complete, prepare, prepare_and_apply};
+use super::end::End;
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
 use super::standing::Standing;
@@ -55,7 +56,7 @@ enum Applied<B> {
     Yes,
     /// It has to be staged again first, perhaps in two parts.
     Again(Vec<Restage>, B),
-    /// Somebody else moved the checkpoint: everything in flight is void.
+    /// Somebody else moved the checkpoint, or the plans are outdated: everything in flight is void.
     Void(B, Vec<(Partition, ResumePoint)>),
 }
 
@@ -64,19 +65,6 @@ enum Applied<B> {
 enum Settled {
     Applied,
     Void,
-}
-
-/// Why the task ends.
-enum End {
-    /// It was told to, or there is nobody left to work for.
-    Finished,
-    Halted(PipelineError),
-}
-
-impl From<StagerGone> for End {
-    fn from(_: StagerGone) -> Self {
-        Self::Finished
-    }
 }
 
 impl<W: Writer> WriteTask<W> {
@@ -111,6 +99,7 @@ impl<W: Writer> WriteTask<W> {
                 Job::Barrier(barrier) => Ok(Next::Barrier(barrier)),
             },
             Next::Batch(staged) => {
+                self.standing.admit(&staged)?;
                 let bytes = staged.batch.bytes();
                 let front = prepare_and_apply(self.idle_writer(), staged);
                 self.advance(UnderWay::new(bytes, front)).await
@@ -180,10 +169,14 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
-    /// Starts on a job that has a batch in front of it.
+    /// Starts on a job that has a batch in front of it. One that may not be applied waits, as what is in
+    /// front of it still may.
     fn begin_behind(&mut self, job: Result<Job<W::Body>, StagerGone>) -> Next<W> {
         match job {
             Ok(Job::Apply(staged) | Job::Restaged(staged)) => {
+                if self.standing.admit(&staged).is_err() {
+                    return Next::Batch(staged);
+                }
                 let bytes = staged.batch.bytes();
                 Next::Preparing(UnderWay::new(bytes, prepare(self.idle_writer(), staged)))
             }
@@ -277,7 +270,9 @@ impl<W: Writer> WriteTask<W> {
                 // What comes before a part is applied by now.
                 let restage = Restage { marks: marks.clone(), ..part };
                 let excluded = restage.excluded.clone();
-                next = Some((self.intake.restage(restage).await?, None, excluded));
+                let staged = self.intake.restage(restage).await?;
+                self.standing.admit(&staged)?;
+                next = Some((staged, None, excluded));
             }
         }
         Ok(Settled::Applied)
@@ -321,12 +316,18 @@ impl<W: Writer> WriteTask<W> {
                         }
                     }
                 }
+                ErrorClass::Outdated if self.standing.may_plan_again() => {
+                    tracing::warn!(lane, error = %with_causes(&error), "a target has changed: planning it again");
+                    self.standing.tell(ToStager::ForgetPlans)?;
+                    let points = self.standing.owned.clone().into_iter().collect();
+                    return Ok(Applied::Void(staged.batch.into_records().1, points));
+                }
                 ErrorClass::Poison(poison) => {
                     return exclude(staged, excluded, poison)
                         .map(|(parts, body)| Applied::Again(parts, body))
                         .ok_or_else(|| End::Halted(PipelineError::sink("apply a batch", error)));
                 }
-                ErrorClass::Fatal(_) => {
+                ErrorClass::Outdated | ErrorClass::Fatal(_) => {
                     return Err(End::Halted(PipelineError::sink("apply a batch", error)));
                 }
             }
@@ -457,7 +458,7 @@ impl<W: Writer> WriteTask<W> {
                 backoff.wait().await;
                 Ok(())
             }
-            ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
+            ErrorClass::Outdated | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
                 Err(End::Halted(PipelineError::sink(attempt, error)))
             }
         }

@@ -87,6 +87,9 @@ pub enum MemoryError {
     /// Scripted: the session is gone.
     #[error("the session was lost")]
     Lost,
+    /// Scripted: nothing was applied, and the plans are outdated.
+    #[error("a target has changed")]
+    Outdated,
     /// The checkpoint does not stand where the batch starts, or not in this writer's epoch.
     #[error("another writer moved the checkpoint")]
     Fenced,
@@ -108,6 +111,7 @@ impl Classify for MemoryError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Busy => ErrorClass::Transient,
+            Self::Outdated => ErrorClass::Outdated,
             Self::Lost | Self::Fenced => ErrorClass::Indeterminate,
             Self::Refused(letter) => ErrorClass::Poison(Poison::Record(letter.clone())),
             Self::RefusedSome(why) => ErrorClass::Poison(Poison::Unknown(why.clone())),
@@ -151,6 +155,10 @@ impl Stager for MemoryStager {
 
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, (): ()) {
         self.planned.push((table, shape));
+    }
+
+    fn forget_plans(&mut self) {
+        self.planned.clear();
     }
 }
 
@@ -359,6 +367,7 @@ impl Writer for MemoryWriter {
         match fault {
             Fault::None => self.commit(&mut state, batch),
             Fault::Busy => Err(MemoryError::Busy),
+            Fault::Outdated => Err(MemoryError::Outdated),
             Fault::LostBefore => {
                 self.session = None;
                 Err(MemoryError::Lost)

@@ -16,6 +16,8 @@ pub enum Fault {
     None,
     /// Refused for now; nothing was applied.
     Busy,
+    /// Refused because a target has changed; nothing was applied.
+    Outdated,
     /// The session is lost before anything was applied.
     LostBefore,
     /// Everything was applied, and the session is lost before the answer.
