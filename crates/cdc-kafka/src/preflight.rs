@@ -5,7 +5,6 @@
 //! allowed.
 
 use std::cell::Cell;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
@@ -15,6 +14,7 @@ use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
+use crate::continuity::close_aside;
 use crate::source::Context;
 use crate::{KafkaError, KafkaSettings};
 
@@ -203,12 +203,8 @@ impl<'s> Attempt<'s> {
         self.patience.saturating_sub(self.started.elapsed()).max(Duration::from_millis(100))
     }
 
-    /// Closing a client takes its library a tenth of a second, which nobody has to wait for.
     fn close_aside(self) {
-        let client = self.client;
-        let closing = thread::Builder::new().name("kafka-close".to_owned());
-        // Where no thread can be had, dropping the closure has closed the client already.
-        let _closed_here = closing.spawn(move || drop(client)).is_err();
+        close_aside(self.client);
     }
 
     fn metadata(&self) -> Result<Metadata, KafkaError> {

@@ -236,13 +236,15 @@ impl KafkaSettings {
     }
 
     /// What a client of any kind needs to be let in.
-    pub(crate) fn access(&self) -> impl Iterator<Item = (&str, &Secret)> {
+    pub(crate) fn access_config(&self) -> ClientConfig {
         let is_access =
             |name: &str| ["security.", "sasl.", "ssl."].iter().any(|p| name.starts_with(p));
-        self.properties
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
-            .filter(move |(name, _)| is_access(name))
+        let mut config = ClientConfig::new();
+        for (name, value) in self.properties.iter().filter(|(name, _)| is_access(name)) {
+            config.set(name, value.expose());
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        config
     }
 
     fn finish(&self, mut config: ClientConfig) -> ClientConfig {

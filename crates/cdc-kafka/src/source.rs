@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Assignment, ByteBudget, NextOffset, Partition, Receipt, ResumePoint, Revocation, Source,
-    SourceEvent, TopicName,
+    SourceEvent, TopicName, Witnesses,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
@@ -50,10 +50,11 @@ impl Numbers {
     }
 }
 
-/// What the engine asks of the poll thread. There is at most one for each token and each rewind
+/// What the engine asks of the poll thread. There are at most two for each token and each rewind
 /// under way, so the channel needs no bound of its own.
 #[derive(Debug)]
 enum Command {
+    Recall(Witnesses),
     Resume { number: u64, points: Vec<(Partition, ResumePoint)> },
     Rewind { number: u64, points: Vec<(Partition, ResumePoint)> },
     Relinquish { number: u64, partitions: Vec<Partition> },
@@ -115,6 +116,10 @@ impl Source for KafkaSource {
 
     async fn poll(&mut self) -> Result<SourceEvent, KafkaError> {
         self.events.recv().await.unwrap_or(Err(KafkaError::ThreadEnded {}))
+    }
+
+    async fn recall(&mut self, witnesses: Witnesses) -> Result<(), KafkaError> {
+        self.command(Command::Recall(witnesses))
     }
 
     async fn resume(

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use cdc_core::{
     BudgetLease, ByteBudget, NextOffset, Offset, Partition, RecordBatchBuilder, RecordParts,
-    SourceEvent,
+    SourceEvent, Witness,
 };
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
@@ -22,6 +22,8 @@ pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// From where a partition is read, and when it counts as caught up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
+    /// Where the log begins at this moment.
+    pub(super) low: NextOffset,
     /// The position of the first record to take.
     pub(super) from: NextOffset,
     /// Where the log ends at this moment.
@@ -39,13 +41,16 @@ pub(super) struct Slot {
     pub(super) end: Option<NextOffset>,
     /// Where the log ended when reading began, until that much was delivered.
     goal: Option<NextOffset>,
+    /// The last record that was handed over.
+    pub(super) witness: Option<Witness>,
     /// The size of the last batch, which the next one is likely to have too.
     usual_bytes: usize,
 }
 
 impl Slot {
-    fn new(partition: Partition, assignment: u64, Reach { from, goal }: Reach) -> Self {
-        Self { partition, assignment, next: from, end: None, goal: Some(goal), usual_bytes: 0 }
+    fn new(partition: Partition, assignment: u64, Reach { from, goal, .. }: Reach) -> Self {
+        let (next, goal) = (from, Some(goal));
+        Self { partition, assignment, next, end: None, goal, witness: None, usual_bytes: 0 }
     }
 
     fn is(&self, topic: &str, number: i32) -> bool {
@@ -177,10 +182,14 @@ impl Intake {
     /// Hands the open batch over, if there is one.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Taken {
         let Some(open) = self.open.take() else { return Taken::More };
+        let usual_bytes = open.builder.bytes().min(BATCH_BYTES_MAX);
+        let batch = open.builder.finish(open.lease);
         if let Some(slot) = self.slots.get_mut(open.slot) {
-            slot.usual_bytes = open.builder.bytes().min(BATCH_BYTES_MAX);
+            slot.usual_bytes = usual_bytes;
+            let last = batch.last_before(batch.range().until());
+            slot.witness = last.as_ref().map(Witness::of).or(slot.witness);
         }
-        outbox.push(Ok(SourceEvent::Records(open.builder.finish(open.lease))));
+        outbox.push(Ok(SourceEvent::Records(batch)));
         Taken::HandedOver
     }
 
@@ -291,8 +300,8 @@ mod tests {
         let mut outbox = Outbox::new(sender);
         let mut intake = Intake::new(ByteBudget::new(1 << 20));
         let partition = Partition::new("t", 0, 0).unwrap();
-        let [from, goal] = [3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
-        intake.start(partition.clone(), 7, Reach { from, goal });
+        let [low, from, goal] = [0, 3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
+        intake.start(partition.clone(), 7, Reach { low, from, goal });
         assert!(intake.granted(Duration::ZERO));
         intake.reach_end(0, NextOffset::try_new(5).unwrap(), &mut outbox);
         let Ok(Ok(SourceEvent::Records(batch))) = events.try_recv() else { panic!("no batch") };

@@ -148,6 +148,7 @@ impl Poller {
 
     fn obey(&mut self, command: Command) -> Turn {
         match command {
+            Command::Recall(witnesses) => self.group.recall(witnesses),
             Command::Resume { number, points } => self.group.resume(number, points),
             Command::Rewind { number, points } => self.group.rewind(number, points),
             Command::Relinquish { number, partitions } => {
@@ -322,7 +323,9 @@ impl Poller {
         }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                ends::find_lost(&self.consumer, &self.intake, &mut self.outbox);
+                // It does not say of which partition: all are looked at again.
+                self.intake.hand_over(&mut self.outbox);
+                self.group.look_again(&self.intake);
             }
             Some(code) if is_unknown_topic(code) => {
                 self.outbox.push(Err(KafkaError::TopicGone { reason }));

@@ -80,7 +80,11 @@ mod tests {
     #[test]
     fn a_position_beyond_the_end_names_both_positions() {
         let error = start(ResumePoint::At(position(21))).unwrap_err().to_string();
-        assert_eq!(error, "cannot resume orders/0/2 at 21: the log already ends at 20");
+        assert_eq!(
+            error,
+            "cannot resume orders/0/2 at 21: the log already ends at 20, so the topic was created again \
+             or truncated"
+        );
     }
 
     #[test]
