@@ -35,6 +35,9 @@ pub(crate) struct Question {
     pub(crate) inquiry: Inquiry,
 }
 
+/// What speaks for going on, or why it would be wrong.
+pub(crate) type Answer = Result<Continuity, KafkaError>;
+
 /// A topic's open questions by the number of the partition.
 type Open = BTreeMap<i32, Question>;
 
@@ -43,21 +46,21 @@ type Open = BTreeMap<i32, Question>;
 pub(crate) fn examine(
     settings: &KafkaSettings,
     questions: Vec<Question>,
-) -> Result<Vec<(Partition, Result<(), KafkaError>)>, DriverError> {
+) -> Result<Vec<(Partition, Answer)>, DriverError> {
     let mut answers = Vec::with_capacity(questions.len());
     for (question, verdict) in judge(settings, questions)? {
         let Question { partition, resume, .. } = question;
         let answer = match verdict {
-            Continuity::Proven => Ok(()),
+            Continuity::Proven => Ok(Continuity::Proven),
             Continuity::Forgotten => {
                 tracing::info!(%partition, "retention has removed every record that the log is known by: \
                     that it is the one that was read cannot be proven");
-                Ok(())
+                Ok(Continuity::Forgotten)
             }
             Continuity::Missing(newest) if compacts(settings, partition.topic()) => {
                 tracing::warn!(%partition, %newest, "compaction has removed every record that the log is \
                     known by: that it is the one that was read cannot be proven");
-                Ok(())
+                Ok(Continuity::Missing(newest))
             }
             Continuity::Missing(offset) => {
                 Err(KafkaError::RecordsMissing { partition: partition.clone(), resume, offset })

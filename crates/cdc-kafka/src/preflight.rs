@@ -8,14 +8,17 @@ use std::cell::Cell;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
-use cdc_core::{NextOffset, Offset, PartitionNumber, TopicName};
+use cdc_core::{
+    Continuity, Inquiry, NextOffset, Offset, Partition, PartitionNumber, ResumePoint, TopicName,
+    Witness,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
-use crate::continuity::close_aside;
-use crate::source::Context;
+use crate::continuity::{Question, close_aside, examine};
+use crate::source::{Context, Watermarks, start_position};
 use crate::{KafkaError, KafkaSettings};
 
 /// How long one request may take before it is tried again.
@@ -142,6 +145,40 @@ pub fn probe_and_sample(
         report.topics().iter().map(|info| attempt.newest(info, count)).collect::<Result<_, _>>()?;
     attempt.close_aside();
     Ok((report, records))
+}
+
+/// Whether logs are still those that were read up to these positions, by the records that are remembered
+/// of each, newest first: what speaks for reading on, or the error with which a source would end.
+///
+/// # Errors
+///
+/// As [`probe`].
+pub fn recognise(
+    settings: &KafkaSettings,
+    logs: Vec<(Partition, NextOffset, Vec<Witness>)>,
+) -> Result<Vec<(Partition, Result<Continuity, KafkaError>)>, KafkaError> {
+    let attempt = Attempt::start(settings, settings.retry_for())?;
+    let mut answers = Vec::with_capacity(logs.len());
+    let mut questions = Vec::new();
+    for (partition, resume, witnesses) in logs {
+        let info = attempt.partition(partition.topic(), partition.number())?;
+        let held = Watermarks { low: info.first, high: info.end };
+        match start_position(&partition, ResumePoint::At(resume), held) {
+            Ok(_) => {
+                let inquiry = Inquiry::new(&witnesses, info.first);
+                questions.push(Question { partition, resume, inquiry });
+            }
+            Err(error) => answers.push((partition, Err(error))),
+        }
+    }
+    attempt.close_aside();
+    let judged = examine(settings, questions).map_err(|source| KafkaError::Unreachable {
+        brokers: settings.brokers().to_owned(),
+        waited: settings.retry_for(),
+        source: Box::new(source),
+    })?;
+    answers.extend(judged);
+    Ok(answers)
 }
 
 /// One look at the cluster, with a deadline.

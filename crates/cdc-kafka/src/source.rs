@@ -26,6 +26,7 @@ use tokio::sync::mpsc;
 pub(crate) use self::context::Context;
 use self::outbox::{Event, Outbox};
 use self::poller::Poller;
+pub(crate) use self::position::{Watermarks, start_position};
 use crate::{KafkaError, KafkaSettings};
 
 /// Events between the poll thread and the engine. Their bytes are bounded by the budget, so this

@@ -6,9 +6,9 @@ use crate::KafkaError;
 
 /// What the log holds now: from where, up to where.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watermarks {
-    pub(super) low: NextOffset,
-    pub(super) high: NextOffset,
+pub(crate) struct Watermarks {
+    pub(crate) low: NextOffset,
+    pub(crate) high: NextOffset,
 }
 
 /// Where reading starts.
@@ -16,7 +16,7 @@ pub(super) struct Watermarks {
 /// # Errors
 ///
 /// A resume point that the log does not hold, with both positions.
-pub(super) fn start_position(
+pub(crate) fn start_position(
     partition: &Partition,
     point: ResumePoint,
     held: Watermarks,

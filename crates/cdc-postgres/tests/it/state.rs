@@ -23,10 +23,10 @@ async fn a_warehouse_of_version_1_keeps_what_it_holds_and_goes_on() {
     let before = warehouse.sql(held);
     let error =
         PostgresSink::new(warehouse.settings(), tables.clone()).open_lane().await.unwrap_err();
-    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 2 }), "{error}");
+    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 3 }), "{error}");
     assert_eq!(error.hint().unwrap(), "run `cdc-pipeline init`");
     let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
-    assert_eq!(report.steps, ["brought the state tables from version 1 to version 2"]);
+    assert_eq!(report.steps, ["brought the state tables from version 1 to version 3"]);
     assert_eq!(warehouse.sql(held), before);
     // A program of version 1 that still runs can apply nothing any more.
     let old = "SELECT cdc.advance('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
