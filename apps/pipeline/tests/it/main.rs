@@ -1,6 +1,8 @@
 //! The built program on real components: PostgreSQL, Kafka, Connect with Debezium.
 
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod deletes;
