@@ -192,8 +192,8 @@ impl<B: Body> WriteBatch<B> {
     /// with the step. `None` where the step covers no record.
     pub fn witness(&self, partition: &Partition) -> Option<Witness> {
         let range = self.delta.range(partition)?;
-        let of_it = self.records.iter().rev().filter(|batch| batch.partition() == partition);
-        let last = of_it.filter_map(|batch| batch.last_before(range.until())).next()?;
+        let mut of_it = self.records.iter().rev().filter(|batch| batch.partition() == partition);
+        let last = of_it.find_map(|batch| batch.last_before(range.until()))?;
         (last.offset.position() >= range.from()).then(|| Witness::of(&last))
     }
 

@@ -117,6 +117,12 @@ pub enum KafkaError {
         /// Where the newest of the remembered records stood.
         offset: Offset,
     },
+    /// A topic that was being read was deleted and created again.
+    #[error("cannot go on reading {topic}: it was deleted and created again while it was read")]
+    Recreated {
+        /// The topic.
+        topic: TopicName,
+    },
     /// The broker refuses these credentials or lacks a right for them.
     #[error("cannot use Kafka: access was refused ({reason})")]
     Refused {
@@ -180,6 +186,13 @@ pub enum KafkaError {
     },
 }
 
+fn follow_the_new_one(topic: &TopicName) -> String {
+    format!(
+        "find out what became of the topic, and what the new one lacks of the old; to follow the new \
+         one from its beginning run `cdc-pipeline accept-incarnation --topic {topic} --reason \"…\"`"
+    )
+}
+
 fn near_miss(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
@@ -202,7 +215,8 @@ impl Classify for KafkaError {
             Self::ResumeGone { .. }
             | Self::ResumeBeyondEnd { .. }
             | Self::Replaced { .. }
-            | Self::RecordsMissing { .. } => ErrorClass::Fatal(Halt::Data),
+            | Self::RecordsMissing { .. }
+            | Self::Recreated { .. } => ErrorClass::Fatal(Halt::Data),
             Self::QueueFull { .. } => ErrorClass::Transient,
             Self::Client { .. }
             | Self::Unreachable { .. }
@@ -244,13 +258,9 @@ impl Classify for KafkaError {
             Self::ResumeBeyondEnd { partition, .. }
             | Self::Replaced { partition, .. }
             | Self::RecordsMissing { partition, .. } => {
-                return Some(format!(
-                    "find out what became of the topic, and what the new one lacks of the old; to follow \
-                     the new one from its beginning run `cdc-pipeline accept-incarnation --topic {} \
-                     --reason \"…\"`",
-                    partition.topic()
-                ));
+                return Some(follow_the_new_one(partition.topic()));
             }
+            Self::Recreated { topic } => return Some(follow_the_new_one(topic)),
             Self::Refused { .. } => "grant the user Read on the topics and on the group",
             Self::Fenced { .. } => "give each process its own `instance_id`",
             Self::Client { .. }

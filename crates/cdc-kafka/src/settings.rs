@@ -10,8 +10,10 @@ use std::time::Duration;
 use cdc_config::{Secret, Section};
 use cdc_core::{Generation, TopicName};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::KafkaError;
+use crate::source::DEBUG_CONTEXTS;
 
 /// Default of [`KafkaSettings::with_fetch_bytes`]: a few fetches ahead of the reader. The client
 /// library's own default of 64 MiB would dwarf the pipeline's byte budget.
@@ -198,7 +200,10 @@ impl KafkaSettings {
         config
             .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "1000");
+            .set("statistics.interval.ms", "1000")
+            // Where the library says that a topic was created again.
+            .set("debug", DEBUG_CONTEXTS)
+            .set_log_level(RDKafkaLogLevel::Debug);
         if let Some(instance_id) = &self.instance_id {
             config.set("group.instance.id", instance_id);
         }

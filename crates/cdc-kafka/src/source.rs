@@ -8,6 +8,7 @@ mod logging;
 mod outbox;
 mod poller;
 mod position;
+mod replaced;
 mod watchdog;
 
 use std::collections::BTreeMap;
@@ -27,6 +28,8 @@ pub(crate) use self::context::Context;
 use self::outbox::{Event, Outbox};
 use self::poller::Poller;
 pub(crate) use self::position::{Watermarks, start_position};
+pub(crate) use self::replaced::DEBUG as DEBUG_CONTEXTS;
+use self::replaced::Replaced;
 use crate::{KafkaError, KafkaSettings};
 
 /// Events between the poll thread and the engine. Their bytes are bounded by the budget, so this
@@ -84,7 +87,8 @@ impl KafkaSource {
     ///
     /// Settings that the client library refuses (fatal, configuration).
     pub fn start(settings: KafkaSettings, budget: ByteBudget) -> Result<Self, KafkaError> {
-        let consumer = connect(&settings)?;
+        let replaced = Arc::<Replaced>::default();
+        let consumer = connect(&settings, &replaced)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (commands, receiver) = std::sync::mpsc::channel();
         let acknowledged = Acknowledged::default();
@@ -95,7 +99,7 @@ impl KafkaSource {
             receiver,
             Arc::clone(&acknowledged),
             Outbox::new(sender),
-            (budget, numbers.clone()),
+            (budget, numbers.clone(), replaced),
         );
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
@@ -168,13 +172,16 @@ impl Source for KafkaSource {
 }
 
 /// A consumer that has asked to join the group.
-fn connect(settings: &KafkaSettings) -> Result<BaseConsumer<Context>, KafkaError> {
+fn connect(
+    settings: &KafkaSettings,
+    replaced: &Arc<Replaced>,
+) -> Result<BaseConsumer<Context>, KafkaError> {
     if settings.topics().is_empty() {
         return Err(KafkaError::NoTopic {});
     }
     let consumer: BaseConsumer<Context> = settings
         .consumer_config()
-        .create_with_context(Context::new())
+        .create_with_context(Context::watching(Arc::clone(replaced)))
         .map_err(KafkaError::client("create a consumer"))?;
     let topics: Vec<&str> = settings.topics().iter().map(TopicName::as_str).collect();
     consumer.subscribe(&topics).map_err(KafkaError::client("subscribe to the topics"))?;

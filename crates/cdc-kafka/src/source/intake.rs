@@ -4,6 +4,7 @@
 //! The invariant kept here: batches of a partition join without a gap, because each starts at the
 //! position where the last one ended, and a record before that position is never taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_core::{
@@ -15,6 +16,7 @@ use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::context::RawPartition;
 use super::outbox::Outbox;
+use super::replaced::Replaced;
 
 /// A batch is handed over at this size even while more is waiting, so that decoding starts early.
 pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
@@ -87,10 +89,12 @@ pub(super) struct Intake {
     headers: Vec<(&'static str, Option<&'static [u8]>)>,
     /// Messages taken, for the stall watchdog.
     messages: u64,
+    /// Topics of which nothing is handed over any more.
+    replaced: Arc<Replaced>,
 }
 
 impl Intake {
-    pub(super) fn new(budget: ByteBudget) -> Self {
+    pub(super) fn new(budget: ByteBudget, replaced: Arc<Replaced>) -> Self {
         // A quarter, so that with a tiny budget one batch can be read while another is applied.
         let batch_bytes = (budget.limit() / 4).clamp(1, BATCH_BYTES_MAX);
         Self {
@@ -102,6 +106,7 @@ impl Intake {
             grant: None,
             headers: Vec::new(),
             messages: 0,
+            replaced,
         }
     }
 
@@ -182,6 +187,10 @@ impl Intake {
     /// Hands the open batch over, if there is one.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Taken {
         let Some(open) = self.open.take() else { return Taken::More };
+        let slot = self.slots.get(open.slot);
+        if slot.is_some_and(|slot| self.replaced.contains(slot.partition.topic().as_str())) {
+            return Taken::HandedOver;
+        }
         let usual_bytes = open.builder.bytes().min(BATCH_BYTES_MAX);
         let batch = open.builder.finish(open.lease);
         if let Some(slot) = self.slots.get_mut(open.slot) {
@@ -238,6 +247,12 @@ impl Intake {
     /// Stops reading a partition. Call [`hand_over`](Self::hand_over) first: slots move.
     pub(super) fn stop(&mut self, partition: &Partition) {
         self.slots.retain(|slot| slot.partition != *partition);
+    }
+
+    /// What is read of a topic.
+    pub(super) fn of_topic(&self, topic: &str) -> Vec<Partition> {
+        let slots = self.slots.iter().map(|slot| &slot.partition);
+        slots.filter(|partition| partition.topic().as_str() == topic).cloned().collect()
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
@@ -298,7 +313,7 @@ mod tests {
     fn the_end_of_a_log_covers_what_no_record_stands_for_and_is_reported_after_it() {
         let (sender, mut events) = mpsc::channel(8);
         let mut outbox = Outbox::new(sender);
-        let mut intake = Intake::new(ByteBudget::new(1 << 20));
+        let mut intake = Intake::new(ByteBudget::new(1 << 20), Arc::default());
         let partition = Partition::new("t", 0, 0).unwrap();
         let [low, from, goal] = [0, 3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
         intake.start(partition.clone(), 7, Reach { low, from, goal });
@@ -317,7 +332,7 @@ mod tests {
     #[test]
     fn a_spent_budget_grants_nothing() {
         let budget = ByteBudget::new(100);
-        let mut intake = Intake::new(budget.clone());
+        let mut intake = Intake::new(budget.clone(), Arc::default());
         let rest = budget.charge(100);
         assert!(!intake.granted(Duration::ZERO));
         drop(rest);

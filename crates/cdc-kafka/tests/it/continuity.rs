@@ -181,3 +181,20 @@ async fn f27_a_group_that_has_expired_is_not_missed() {
     assert_eq!(reader.values[&topic.partition(0)], numbers(40, 100));
     reader.close().await;
 }
+
+#[tokio::test]
+async fn f29_f30_a_topic_created_again_under_a_reader_ends_it() {
+    for (count, size) in [(5, 0), (5, 3), (5, 100), (1, 2_000), (200, 300)] {
+        let topic = Topic::create("under", 1);
+        topic.publish(1, 0, count);
+        let mut reader = Reader::start(topic.settings());
+        reader.until("everything", |reader| reader.total() == count).await;
+        topic.create_again(1).await;
+        topic.publish(1, 10_000, 10_000 + size);
+        let error = reader.failure().await;
+        println!("{count} {size}: {error}");
+        assert!(matches!(error.class(), ErrorClass::Fatal(_)), "{error}");
+        assert_eq!(reader.values[&topic.partition(0)], numbers(0, count), "{size} came");
+        reader.close().await;
+    }
+}
