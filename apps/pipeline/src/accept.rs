@@ -157,7 +157,7 @@ async fn may_be_another(
         .map_err(|error| Failure::end("read how far the topic is applied", error))?;
     let exists = |number: PartitionNumber| partitions.iter().any(|info| info.number == number);
     let all = applied.len();
-    applied.retain(|(partition, ..)| exists(partition.number()));
+    applied.retain(|log| exists(log.partition.number()));
     let has_fewer = applied.len() < all;
     let answers = of_broker(settings, move |kafka| preflight::recognise(kafka, applied)).await?;
     let mut is_proven = false;

@@ -58,7 +58,7 @@ pub use record_value::RecordValue;
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
-pub use witness::{Continuity, Inquiry, Witness, Witnesses};
+pub use witness::{Continuity, Inquiry, KnownLog, Witness, Witnesses};
 
 pub use cdc_checkpoint::{
     ChangeIdentity, Checkpoint, CheckpointDelta, CheckpointError, Found, Generation, Keyed,

@@ -24,6 +24,17 @@ pub struct Witness {
 /// Remembered records of some logs, newest first.
 pub type Witnesses = BTreeMap<Partition, Vec<Witness>>;
 
+/// A log of which a part was applied.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KnownLog {
+    /// The log.
+    pub partition: Partition,
+    /// Everything before this position is applied.
+    pub resume: NextOffset,
+    /// What is remembered of it, newest first.
+    pub witnesses: Vec<Witness>,
+}
+
 impl Witness {
     /// The witness that this record is.
     pub fn of(record: &Record<'_>) -> Self {

@@ -17,6 +17,7 @@ use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
+use crate::preflight::Recognition;
 use crate::publisher::block_on;
 use crate::source::Context;
 use crate::{KafkaError, KafkaSettings};
@@ -35,9 +36,6 @@ pub(crate) struct Question {
     pub(crate) inquiry: Inquiry,
 }
 
-/// What speaks for going on, or why it would be wrong.
-pub(crate) type Answer = Result<Continuity, KafkaError>;
-
 /// A topic's open questions by the number of the partition.
 type Open = BTreeMap<i32, Question>;
 
@@ -46,7 +44,7 @@ type Open = BTreeMap<i32, Question>;
 pub(crate) fn examine(
     settings: &KafkaSettings,
     questions: Vec<Question>,
-) -> Result<Vec<(Partition, Answer)>, DriverError> {
+) -> Result<Vec<(Partition, Recognition)>, DriverError> {
     let mut answers = Vec::with_capacity(questions.len());
     for (question, verdict) in judge(settings, questions)? {
         let Question { partition, resume, .. } = question;
@@ -82,13 +80,12 @@ fn judge(
     let mut judged = Vec::with_capacity(questions.len());
     let mut open: BTreeMap<TopicName, Open> = BTreeMap::new();
     for question in questions {
-        match question.inquiry.verdict() {
-            Some(verdict) => judged.push((question, verdict)),
-            None => {
-                let of_topic = open.entry(question.partition.topic().clone()).or_default();
-                of_topic.insert(question.partition.number().get(), question);
-            }
+        if let Some(verdict) = question.inquiry.verdict() {
+            judged.push((question, verdict));
+            continue;
         }
+        let of_topic = open.entry(question.partition.topic().clone()).or_default();
+        of_topic.insert(question.partition.number().get(), question);
     }
     if open.is_empty() {
         return Ok(judged);
@@ -150,16 +147,12 @@ fn ask(
             None => continue,
             Some(Ok(message)) => (message.partition(), witness(&message)),
             Some(Err(DriverError::PartitionEOF(number))) => (number, None),
-            Some(Err(error)) => match error.rdkafka_error_code() {
-                // Retention has moved on between the two questions: ask again from the beginning.
-                Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                    return Err(error);
-                }
-                Some(_) | None => {
-                    tracing::debug!(error = %error, "looking up a record: retrying");
-                    continue;
-                }
-            },
+            // Retention has moved on between the two questions: ask again from the beginning.
+            Some(Err(error)) if is_lost(&error) => return Err(error),
+            Some(Err(error)) => {
+                tracing::debug!(error = %error, "looking up a record: retrying");
+                continue;
+            }
         };
         if waiting.remove(&number)
             && let Some(question) = open.get_mut(&number)
@@ -170,6 +163,13 @@ fn ask(
         }
     }
     client.unassign()
+}
+
+fn is_lost(error: &DriverError) -> bool {
+    matches!(
+        error.rdkafka_error_code(),
+        Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange)
+    )
 }
 
 fn witness(message: &BorrowedMessage<'_>) -> Option<Witness> {

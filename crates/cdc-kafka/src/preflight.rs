@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use cdc_config::closest;
 use cdc_core::{
-    Continuity, Inquiry, NextOffset, Offset, Partition, PartitionNumber, ResumePoint, TopicName,
-    Witness,
+    Continuity, Inquiry, KnownLog, NextOffset, Offset, Partition, PartitionNumber, ResumePoint,
+    TopicName,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
@@ -147,20 +147,22 @@ pub fn probe_and_sample(
     Ok((report, records))
 }
 
-/// Whether logs are still those that were read up to these positions, by the records that are remembered
-/// of each, newest first: what speaks for reading on, or the error with which a source would end.
+/// What speaks for reading a log on, or the error with which a source would end.
+pub type Recognition = Result<Continuity, KafkaError>;
+
+/// Whether logs are still those that were read, by their positions and by what is remembered of each.
 ///
 /// # Errors
 ///
 /// As [`probe`].
 pub fn recognise(
     settings: &KafkaSettings,
-    logs: Vec<(Partition, NextOffset, Vec<Witness>)>,
-) -> Result<Vec<(Partition, Result<Continuity, KafkaError>)>, KafkaError> {
+    logs: Vec<KnownLog>,
+) -> Result<Vec<(Partition, Recognition)>, KafkaError> {
     let attempt = Attempt::start(settings, settings.retry_for())?;
     let mut answers = Vec::with_capacity(logs.len());
     let mut questions = Vec::new();
-    for (partition, resume, witnesses) in logs {
+    for KnownLog { partition, resume, witnesses } in logs {
         let info = attempt.partition(partition.topic(), partition.number())?;
         let held = Watermarks { low: info.first, high: info.end };
         match start_position(&partition, ResumePoint::At(resume), held) {

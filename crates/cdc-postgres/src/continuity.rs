@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use cdc_core::{
-    CheckpointDelta, NextOffset, Offset, Partition, TopicName, Witness, Witnesses, WriteBatch,
+    CheckpointDelta, KnownLog, NextOffset, Offset, Partition, TopicName, Witness, Witnesses,
+    WriteBatch,
 };
 
 use crate::body::PostgresBody;
@@ -107,7 +108,7 @@ SELECT held.generation, held.partition, held.next_offset
 pub async fn applied_logs(
     settings: &PostgresSettings,
     topic: &TopicName,
-) -> Result<Vec<(Partition, NextOffset, Vec<Witness>)>, PostgresError> {
+) -> Result<Vec<KnownLog>, PostgresError> {
     let mut session = reach(settings).await?;
     state::require(&mut session).await?;
     let rows: Vec<(i32, i32, i64)> = sqlx::query_as(APPLIED)
@@ -124,9 +125,9 @@ pub async fn applied_logs(
     let logs: Vec<_> = rows.iter().filter_map(log).collect();
     let partitions: Vec<_> = logs.iter().map(|(partition, _)| partition.clone()).collect();
     let mut witnesses = load(&mut session, &settings.pipeline, &partitions).await?;
-    let known = logs.into_iter().map(|(partition, next)| {
-        let known_by = witnesses.remove(&partition).unwrap_or_default();
-        (partition, next, known_by)
+    let known = logs.into_iter().map(|(partition, resume)| {
+        let witnesses = witnesses.remove(&partition).unwrap_or_default();
+        KnownLog { partition, resume, witnesses }
     });
     Ok(known.collect())
 }

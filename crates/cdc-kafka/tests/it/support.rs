@@ -251,7 +251,7 @@ impl Reader {
         let batches = self.kept.as_ref().expect("records are kept").iter();
         let records = batches.filter(|batch| batch.partition() == partition);
         let all: BTreeMap<_, _> = records
-            .flat_map(|batch| batch.iter())
+            .flat_map(RecordBatch::iter)
             .map(|record| (record.offset.get(), Witness::of(&record)))
             .collect();
         let chosen = newest_first.iter().map(|offset| all[offset]).collect();

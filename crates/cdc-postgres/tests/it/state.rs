@@ -55,7 +55,8 @@ async fn a_warehouse_of_version_2_keeps_what_it_holds_and_goes_on() {
     let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
     assert_eq!(report.steps, ["brought the state tables from version 2 to version 3"]);
     // A program of version 2 that still runs can apply nothing any more.
-    let old = "SELECT cdc.advance_and_book('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
+    let old =
+        "SELECT cdc.advance_and_book('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
                    ARRAY[100]::int8[], ARRAY[101]::int8[], ARRAY[4]::int8[], ARRAY[NULL]::text[],
                    ARRAY[1]::int8[], ARRAY[1]::int8[], ARRAY[0]::int8[], ARRAY[0]::int8[],
                    ARRAY['{}']::jsonb[], ARRAY[0]::int8[])";

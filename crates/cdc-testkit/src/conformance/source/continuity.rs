@@ -23,7 +23,7 @@ async fn remembered<U: SourceUnderTest>(
     let Reader { log, source, kept, .. } = reader;
     source.close().await;
     let kept = kept.unwrap_or_default();
-    let records = kept.iter().flat_map(|batch| batch.iter());
+    let records = kept.iter().flat_map(cdc_core::RecordBatch::iter);
     let mut witnesses: Vec<_> = records.map(|record| Witness::of(&record)).collect();
     witnesses.retain(|witness| [9, 29, 39].contains(&witness.offset().get()));
     witnesses.reverse();
