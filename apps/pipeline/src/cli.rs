@@ -117,22 +117,22 @@ pub(crate) struct AcceptSourceArgs {
 
 const ACCEPT_GAP: &str = "\
 A pipeline halts when retention has removed records of a topic before it had read them: it says
-which partition, where it was to go on, and where the topic begins now. Nothing is ever passed over
-by itself, because nobody can tell what was lost. The safe way is to start over with a new snapshot
-of the tables.
+which partition, where it was to go on, and where the topic begins now. Nothing is ever passed
+over by itself, because nobody can tell what was lost. The safe way is to start over with a new
+snapshot of the tables.
 
 This command goes on without what is gone: it moves the checkpoint of each partition of the topic
 to where the topic begins now, enters the range that was passed over into cdc.ledger, where
 `cdc-pipeline ledger` shows it, and writes the decision and the reason into cdc.decision.
-Partitions that lost nothing are left alone. A pipeline that runs meanwhile is fenced. Rows stay as
-they are: `cdc-pipeline verify` says which of them now differ from the source. Lengthen the topic's
-retention afterwards.";
+Partitions that lost nothing are left alone. A pipeline that runs meanwhile is fenced. Rows stay
+as they are: `cdc-pipeline verify` says which of them now differ from the source. Lengthen the
+topic's retention afterwards.";
 
 const ACCEPT_INCARNATION: &str = "\
-A pipeline halts when a topic ends before the position that was applied, or holds other records than
-those that were read: then it was deleted and created again, or truncated. What the old topic held
-and the pipeline had not read is gone, and the new one may hold a new snapshot, a part of the old
-topic, or new changes only. Find out which, and compare with `cdc-pipeline verify`.
+A pipeline halts when a topic ends before the position that was applied, or holds other records
+than those that were read: then it was deleted and created again, or truncated. What the old topic
+held and the pipeline had not read is gone, and the new one may hold a new snapshot, a part of the
+old topic, or new changes only. Find out which, and compare with `cdc-pipeline verify`.
 
 This command follows the topic as it is now, from its beginning, in a new generation: its rows are
 newer than all rows of the old topic, whatever their offsets. The old checkpoints stay as they
@@ -142,13 +142,13 @@ partitions as before; a new snapshot is not, and is a second row for each row in
 topic that still holds what was applied of it is left alone. Stop the pipeline before.";
 
 const ACCEPT_PARTITIONS: &str = "\
-With more partitions, keys move: the newest change of a key may stand in another partition than the
-one before it, at a lower offset. A pipeline refuses such a topic until it is known that everything
-in the old partitions is older than everything that comes. That takes a pause:
+With more partitions, keys move: the newest change of a key may stand in another partition than
+the one before it, at a lower offset. A pipeline refuses such a topic until it is known that
+everything in the old partitions is older than everything that comes. That takes a pause:
   1. pause the connector, and let the pipeline apply everything that the topic holds
   2. stop the pipeline, and add the partitions
-  3. run this command: it makes sure that everything in the old partitions is applied and the new
-     ones are empty, and begins a new generation, whose rows are newer than all before
+  3. run this command: it makes sure that everything in the old partitions is applied and the
+     new ones are empty, and begins a new generation, whose rows are newer than all before
   4. start the pipeline, and resume the connector
 The decision and the reason are written into cdc.decision. Where partitions were added without a
 pause, start over instead, as \"Starting over\" in the README says.";
