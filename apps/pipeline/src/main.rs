@@ -65,6 +65,21 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             telemetry::start(Quiet::No);
             runtime()?.block_on(accept::source(&settings, &arguments.reason))
         }
+        Command::AcceptGap(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::gap(settings, arguments))
+        }
+        Command::AcceptIncarnation(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::incarnation(settings, arguments))
+        }
+        Command::AcceptPartitions(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::partitions(settings, arguments))
+        }
         Command::Verify(arguments) => {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cdc_core::{ByteBudget, Classify as _};
 use cdc_debezium::{DebeziumDecoder, TableMap};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
-use cdc_kafka::KafkaSource;
+use cdc_kafka::{KafkaSettings, KafkaSource};
 use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
 use debezium_envelope::Limits;
 use serde_json::json;
@@ -71,7 +71,13 @@ pub(crate) async fn pipeline(
     let tables = settings.tables;
     let rules = tables.iter().map(|table| table.rules.clone()).collect();
     let targets = tables.iter().map(|table| table.settings.clone()).collect();
-    let source = KafkaSource::start(settings.kafka, budget.clone())
+    let generations = cdc_postgres::generations(&settings.postgres)
+        .await
+        .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
+    let followed =
+        |kafka: KafkaSettings, (topic, generation)| kafka.with_generation(topic, generation);
+    let kafka = generations.into_iter().fold(settings.kafka, followed);
+    let source = KafkaSource::start(kafka, budget.clone())
         .map_err(|error| Failure::end("start reading from Kafka", error))?;
     let sink = PostgresSink::new(settings.postgres, targets).following(topics);
     let decoder = decoder(&tables)?;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cdc_checkpoint::{Found, Partition, SourceMarks, SourcePosition};
 use debezium_envelope::RowShape;
 
-use crate::{Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, WriteBatch};
+use crate::{
+    Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, Witnesses, WriteBatch,
+};
 
 /// What became of a change given to [`Stager::stage`].
 #[derive(Debug)]
@@ -87,6 +89,17 @@ pub trait Writer: Send + 'static {
         _partitions: &[Partition],
     ) -> impl Future<Output = Result<Vec<(Partition, SourceMarks)>, Self::Error>> + Send {
         async { Ok(Vec::new()) }
+    }
+
+    /// A few records of acquired partitions that were the [last](WriteBatch::witness) of an applied
+    /// batch, spread over what was applied and newest first: the source tells by them whether its logs
+    /// are still those that were read. A sink that keeps none answers nothing, and logs that were
+    /// replaced go unnoticed where their positions allow it.
+    fn witnesses(
+        &mut self,
+        _partitions: &[Partition],
+    ) -> impl Future<Output = Result<Witnesses, Self::Error>> + Send {
+        async { Ok(Witnesses::new()) }
     }
 
     /// Whether a transaction of the source has left rows of a table behind that came from this

@@ -26,7 +26,7 @@ use std::sync::{Arc, mpsc};
 
 use cdc_core::{
     ByteBudget, Decoder, Found, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink,
-    SourcePosition, TableId, WriteBatch, Writer as _,
+    SourcePosition, TableId, Witnesses, WriteBatch, Writer as _,
 };
 use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinHandle;
@@ -155,13 +155,18 @@ pub(crate) enum LaneEvent {
     Acquired {
         number: u64,
         points: Vec<(Partition, ResumePoint)>,
+        /// What the sink remembers of their logs.
+        witnesses: Witnesses,
     },
     Released {
         number: u64,
     },
     Applied(Receipt),
     /// The sink stands elsewhere than this lane thought: read from there.
-    Rewind(Vec<(Partition, ResumePoint)>),
+    Rewind {
+        points: Vec<(Partition, ResumePoint)>,
+        witnesses: Witnesses,
+    },
     /// Everything that was staged is applied and released.
     Finished,
     Halted(PipelineError),

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Body as _, CheckpointDelta, Found, Partition, ResumePoint, RowShape, SourceMarks,
-    SourcePosition, TableId, WriteBatch, Writer,
+    SourcePosition, TableId, Witnesses, WriteBatch, Writer,
 };
 use tokio::time::timeout;
 
@@ -27,7 +27,8 @@ use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
 use crate::{
-    catalog, dead_letter, fencing, history, ledger, mirror, source_marks, sql, table_event,
+    catalog, continuity, dead_letter, fencing, history, ledger, mirror, source_marks, sql,
+    table_event,
 };
 
 /// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
@@ -205,7 +206,13 @@ impl PostgresWriter {
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let step = Step { delta: batch.delta(), tallies: batch.tallies(), marks: batch.marks() };
+        let witnesses = continuity::of(batch);
+        let step = Step {
+            delta: batch.delta(),
+            tallies: batch.tallies(),
+            marks: batch.marks(),
+            witnesses: &witnesses,
+        };
         let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
         let last = [body.guards(), vec![&last]].concat().join("; ");
         for (table, step) in body.mirror_steps() {
@@ -287,6 +294,15 @@ impl Writer for PostgresWriter {
             let settings = Arc::clone(&writer.settings);
             let session = writer.session().await?;
             source_marks::load(session, &settings.pipeline, partitions).await
+        })
+        .await
+    }
+
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, PostgresError> {
+        self.bounded("reading by which records logs are known", async |writer: &mut Self| {
+            let settings = Arc::clone(&writer.settings);
+            let session = writer.session().await?;
+            continuity::load(session, &settings.pipeline, partitions).await
         })
         .await
     }

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod changed_target;
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod crashes;
 #[cfg(test)]
 mod deletes;

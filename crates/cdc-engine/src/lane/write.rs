@@ -10,11 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_core::{
-    Classify, ErrorClass, Partition, ResumePoint, RowShape, SourcePosition, TableId, WriteBatch,
-    Writer, with_causes,
+    Classify, ErrorClass, Partition, ResumePoint, RowShape, SourcePosition, TableId, Witnesses,
+    WriteBatch, Writer, with_causes,
 };
 
-use super::attempt::{Attempt, UnderWay, complete, prepare, prepare_and_apply};
+use super::attempt::{Attempt, Compared, UnderWay, complete, prepare, prepare_and_apply};
 use super::end::End;
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
@@ -224,9 +224,10 @@ impl<W: Writer> WriteTask<W> {
             Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
                 self.standing.tell(ToStager::Acquired { partitions: partitions.clone() })?;
+                let witnesses = self.witnesses(&partitions).await?;
                 self.restart_marks(partitions).await?;
                 self.standing.owned.extend(points.iter().cloned());
-                self.standing.report(LaneEvent::Acquired { number, points }).await;
+                self.standing.report(LaneEvent::Acquired { number, points, witnesses }).await;
                 Ok(())
             }
             Barrier::Release { number, partitions } => {
@@ -261,8 +262,9 @@ impl<W: Writer> WriteTask<W> {
                     let partitions = self.standing.partitions();
                     self.standing.tell(ToStager::Discard { partitions: partitions.clone() })?;
                     self.intake.begin_era();
+                    let witnesses = self.witnesses(&partitions).await?;
                     self.restart_marks(partitions).await?;
-                    self.standing.report(LaneEvent::Rewind(points)).await;
+                    self.standing.report(LaneEvent::Rewind { points, witnesses }).await;
                     return Ok(Settled::Void);
                 }
             }
@@ -390,12 +392,21 @@ impl<W: Writer> WriteTask<W> {
         let marks = loop {
             match self.active().marks(&partitions).await {
                 Ok(marks) => break marks.into_iter().collect(),
-                Err(error) => {
-                    self.go_on_after("read what was sent", error, &mut backoff).await?;
-                }
+                Err(error) => self.go_on_after("read marks", error, &mut backoff).await?,
             }
         };
         Ok(self.standing.tell(ToStager::Marks { partitions, marks })?)
+    }
+
+    /// What the sink remembers of the logs of partitions.
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, End> {
+        let mut backoff = Backoff::probe();
+        loop {
+            match self.active().witnesses(partitions).await {
+                Ok(witnesses) => return Ok(witnesses),
+                Err(error) => self.go_on_after("read witnesses", error, &mut backoff).await?,
+            }
+        }
     }
 
     /// Answers whether a transaction has left rows behind.
@@ -409,9 +420,7 @@ impl<W: Writer> WriteTask<W> {
         loop {
             match self.active().find(table, partition, from).await {
                 Ok(found) => return Ok(self.standing.tell(ToStager::Found(found))?),
-                Err(error) => {
-                    self.go_on_after("look for a transaction", error, &mut backoff).await?;
-                }
+                Err(error) => self.go_on_after("find a transaction", error, &mut backoff).await?,
             }
         }
     }
@@ -482,11 +491,4 @@ impl<W: Writer> WriteTask<W> {
         }
         Ok(())
     }
-}
-
-/// What the checkpoint says about a batch whose outcome was unknown.
-enum Compared {
-    NotApplied,
-    Applied,
-    Elsewhere(Vec<(Partition, ResumePoint)>),
 }

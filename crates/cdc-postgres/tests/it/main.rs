@@ -10,6 +10,8 @@ mod check;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod drift;

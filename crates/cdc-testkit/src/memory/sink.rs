@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cdc_core::{
     Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Found, Halt, Partition,
     Poison, RecordRef, Rejection, ResumePoint, RowShape, Sink, SourceMarks, SourcePosition, Stage,
-    Staged, Stager, TableId, Value, WriteBatch, Writer,
+    Staged, Stager, TableId, Value, Witnesses, WriteBatch, Writer,
 };
 
 use super::warehouse::{Fault, State, StoredDeadLetter, StoredRow, Warehouse};
+
+/// How many records of a log are remembered.
+const WITNESSES_MAX: usize = 4;
 
 /// A sink on a shared [`Warehouse`].
 ///
@@ -244,6 +247,13 @@ impl MemoryWriter {
         state.transactions.extend(batch.body().rows.iter().filter_map(left));
         let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));
         state.marks.extend(marks);
+        for (partition, _) in batch.delta().ranges() {
+            if let Some(witness) = batch.witness(partition) {
+                let held = state.witnesses.entry(partition.clone()).or_default();
+                held.insert(0, witness);
+                held.truncate(WITNESSES_MAX);
+            }
+        }
         for letter in batch.dead_letters() {
             let record =
                 batch.record(letter.at).expect("a dead letter names a record of its batch");
@@ -312,6 +322,13 @@ impl Writer for MemoryWriter {
         self.check_session()?;
         let of = |partition: &Partition| (partition.clone(), self.warehouse.marks(partition));
         Ok(partitions.iter().map(of).collect())
+    }
+
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, MemoryError> {
+        self.check_session()?;
+        let mut held = self.warehouse.state().witnesses.clone();
+        held.retain(|partition, _| partitions.contains(partition));
+        Ok(held)
     }
 
     async fn find(

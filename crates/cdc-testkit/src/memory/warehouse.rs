@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
-    Rejection, ResumePoint, SourceMarks,
+    Rejection, ResumePoint, SourceMarks, Witnesses,
 };
 use tokio::sync::watch;
 
@@ -82,6 +82,8 @@ pub(crate) struct State {
     pub(crate) checkpoint: Checkpoint,
     /// How far connectors have sent, as the last batch of each partition said.
     pub(crate) marks: BTreeMap<Partition, SourceMarks>,
+    /// The last records of the newest batches of each partition, newest first.
+    pub(crate) witnesses: Witnesses,
     /// The source transactions that have left rows of a partition behind.
     pub(crate) transactions: BTreeSet<(Partition, i64)>,
     pub(crate) epochs: BTreeMap<Partition, u64>,
