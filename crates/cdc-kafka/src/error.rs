@@ -246,7 +246,10 @@ impl Classify for KafkaError {
                 "correct `source.kafka.topics`, or let this user describe the topic; Debezium creates \
                  the topic of a table with the first change that it sees of it"
             }
-            Self::TopicGone { .. } => "restore the topic, or remove it from `source.kafka.topics`",
+            Self::TopicGone { .. } => {
+                "let the topic be created again and follow the new one by `cdc-pipeline \
+                 accept-incarnation`, or remove it from `source.kafka.topics`"
+            }
             Self::ResumeGone { partition, .. } => {
                 return Some(format!(
                     "start over with a new snapshot of the tables, or go on without what is gone: stop \

@@ -33,6 +33,9 @@ const RETRY_AFTER: Duration = Duration::from_millis(250);
 /// How many records a log is known by at most.
 const WITNESSES_MAX: usize = 32;
 
+/// How long the group may take to say where its own offsets stand.
+const COMMITTED_PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long a local seek may take; it needs no broker.
 const SEEK_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -318,6 +321,7 @@ impl Group {
         if assign.is_empty() {
             return failed;
         }
+        self.warn_of_moved_offsets(consumer, &assign);
         let list = list_at(assign.iter().map(|(partition, reach)| (partition, reach.from)));
         match consumer.incremental_assign(&list) {
             Ok(()) => {
@@ -332,6 +336,37 @@ impl Group {
             }
         }
         failed
+    }
+
+    /// Says so when somebody has moved the group's own offsets forward in the hope that it is followed.
+    /// Behind is where they stand after every crash.
+    fn warn_of_moved_offsets(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        begin: &BTreeMap<Partition, Reach>,
+    ) {
+        let known = |partition: &&Partition| self.recalled.contains_key(*partition);
+        let asked = list_of(begin.keys().filter(known));
+        if asked.count() == 0 {
+            return;
+        }
+        // Nothing rests on it, so that no answer is as good as any.
+        let Ok(committed) = consumer.committed_offsets(asked, COMMITTED_PATIENCE) else { return };
+        for (partition, reach) in begin {
+            let (topic, number) = (partition.topic().as_str(), partition.number().get());
+            let held = committed.find_partition(topic, number).map(|held| held.offset());
+            if let Some(Offset::Offset(group)) = held
+                && group > reach.from.get()
+            {
+                tracing::warn!(
+                    %partition,
+                    group,
+                    "the group's offset stands beyond {}, where reading goes on: it is not followed, \
+                     because progress is kept with the data; `cdc-pipeline ledger` shows it",
+                    reach.from
+                );
+            }
+        }
     }
 
     fn named(&self, raw: &[RawPartition]) -> Vec<Partition> {

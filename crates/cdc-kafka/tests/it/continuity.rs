@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use cdc_core::{Classify, ErrorClass, Halt, Witness, Witnesses};
+use cdc_kafka::preflight::probe;
 use cdc_kafka::{KafkaError, Message};
+use cdc_stack::kafka::{Broker, BrokerOptions};
 use rdkafka::ClientConfig;
 use rdkafka::admin::{AdminClient, AdminOptions};
 use rdkafka::client::DefaultClientContext;
@@ -197,4 +199,21 @@ async fn f29_f30_a_topic_created_again_under_a_reader_ends_it() {
         assert_eq!(reader.values[&topic.partition(0)], numbers(0, count), "{size} came");
         reader.close().await;
     }
+}
+
+#[tokio::test]
+async fn f32_a_topic_that_is_deleted_under_a_reader_ends_it_and_is_not_created_again() {
+    let options = BrokerOptions { auto_create_topics: true, ..BrokerOptions::default() };
+    let broker = Broker::start(&options).unwrap();
+    let topic = Topic::create_at(&broker.bootstrap(), "deleted", 1);
+    topic.publish(1, 0, 20);
+    let mut reader = Reader::start(topic.settings());
+    reader.until("everything", |reader| reader.total() == 20).await;
+    topic.delete().await;
+    let error = reader.failure().await;
+    assert!(matches!(error, KafkaError::TopicGone { .. }), "{error}");
+    reader.close().await;
+    let settings = topic.settings();
+    let probed = tokio::task::spawn_blocking(move || probe(&settings, PATIENCE)).await.unwrap();
+    assert!(matches!(probed, Err(KafkaError::MissingTopic { .. })), "{probed:?}");
 }
