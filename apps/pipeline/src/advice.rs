@@ -5,7 +5,16 @@ use std::path::Path;
 use crate::cli::CONFIG_DEFAULT;
 
 /// The commands that read the configuration file.
-const COMMANDS: [&str; 6] = ["init", "check", "run", "verify", "ledger", "accept-source"];
+const COMMANDS: [&str; 8] = [
+    "init",
+    "check",
+    "run",
+    "verify",
+    "ledger",
+    "accept-source",
+    "dead-letters list",
+    "dead-letters retry",
+];
 
 /// Adds the `--config` that was given to each command that a text names in backticks: without it,
 /// the command would read another file.

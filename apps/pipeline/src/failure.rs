@@ -47,6 +47,8 @@ pub(crate) enum Failure {
     Unbalanced { count: usize },
     #[error("the warehouse differs from the source: {0}")]
     Differs(String),
+    #[error("{0}")]
+    StillDead(String),
     #[error("{what} did not happen within {seconds} s")]
     TimedOut { what: &'static str, seconds: u64 },
     #[error("cannot {attempt}")]
@@ -81,7 +83,7 @@ impl Failure {
                 let in_time = !matches!(**source, PipelineError::DrainLimit { .. });
                 if in_time { source.halt().into() } else { Exit::DrainLimit }
             }
-            Self::Differs(_) | Self::Unbalanced { .. } => Exit::Data,
+            Self::Differs(_) | Self::Unbalanced { .. } | Self::StillDead(_) => Exit::Data,
             Self::Stack { .. } | Self::System { .. } | Self::TimedOut { .. } => Exit::Environment,
         }
     }
@@ -98,6 +100,7 @@ impl Failure {
             | Self::Stack { .. }
             | Self::Differs(_)
             | Self::Unbalanced { .. }
+            | Self::StillDead(_)
             | Self::TimedOut { .. }
             | Self::System { .. } => None,
         }

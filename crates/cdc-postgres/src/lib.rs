@@ -70,12 +70,15 @@ mod history;
 mod ident;
 mod init;
 mod ledger;
+mod letters;
 mod mirror;
 mod owner;
 mod pair;
+mod parked;
 mod plan;
 mod reach;
 mod registry;
+mod retry;
 mod session;
 mod settings;
 mod sink;
@@ -97,8 +100,16 @@ pub use books::{Books, LogBooks, Mismatch, MismatchKind, read_ledger, watch_ledg
 pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
+pub use letters::{
+    Letter, LetterFilter, LetterGroup, LetterState, RawLetter, WhichLetter, discard_letters,
+    export_letters, list_letters, show_letter,
+};
 pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
+pub use retry::{
+    Retried, Retry, RetryFailure, RetryMode, RetryReport, RetrySink, RetrySource, RetryStager,
+    RetryWriter,
+};
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod deletes;
 #[cfg(test)]
 mod garbage;

@@ -22,6 +22,8 @@ mod init;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;

@@ -171,7 +171,8 @@ mode = "{mode}"
         self.spawn(arguments).wait()
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Running {
+    /// Starts a command of the program; the configuration file is added.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let mut command = program();
         command.args(arguments).arg("--config").arg(self.file());
         command.env("WAREHOUSE_URL", &self.url);
