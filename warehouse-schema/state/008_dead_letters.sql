@@ -4,6 +4,7 @@
 ALTER TABLE cdc.dead_letter
     ADD COLUMN IF NOT EXISTS timestamp_ms bigint,
     ADD COLUMN IF NOT EXISTS deleted_in   text[],
+    ADD COLUMN IF NOT EXISTS overlaid_in  text[]  NOT NULL DEFAULT '{}',
     ADD COLUMN IF NOT EXISTS attempts     integer NOT NULL DEFAULT 0,
     ADD COLUMN IF NOT EXISTS attempted_at timestamptz,
     ADD COLUMN IF NOT EXISTS resolution   text,
@@ -11,6 +12,7 @@ ALTER TABLE cdc.dead_letter
     ADD COLUMN IF NOT EXISTS resolved_at  timestamptz;
 COMMENT ON COLUMN cdc.dead_letter.timestamp_ms IS 'The log''s own time of the record, milliseconds since 1970.';
 COMMENT ON COLUMN cdc.dead_letter.deleted_in IS 'Mirrors in which its row was deleted by a later record: nothing is left there that a retry could be compared with. NULL: nobody has watched, as before version 3.';
+COMMENT ON COLUMN cdc.dead_letter.overlaid_in IS 'Mirrors in which a later record changed its row without all values: those that it left alone may be the letter''s.';
 COMMENT ON COLUMN cdc.dead_letter.attempts IS 'How often it was retried.';
 COMMENT ON COLUMN cdc.dead_letter.attempted_at IS 'When it was retried last.';
 COMMENT ON COLUMN cdc.dead_letter.resolution IS 'Why it is open no longer.';

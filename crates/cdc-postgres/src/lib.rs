@@ -49,6 +49,9 @@
 //! Every batch makes one entry for each of its partitions in `cdc.ledger`: the range, and what became
 //! of its records. [`read_ledger`] says whether the books balance, [`watch_ledger`] watches over them.
 //!
+//! [`Retry`] brings dead letters in again, and [`list_letters`] and its neighbours are for whoever decides
+//! about them.
+//!
 //! Limits: a role must be allowed to end the sessions of the role that had the partition before. A
 //! server process that does not even answer its server keeps its locks, which are waited for. A target whose column types change under a
 //! running pipeline halts the pipeline, which plans anew when it starts again. Between several

@@ -6,6 +6,9 @@
 //! it writes. Whichever comes second waits for the other and sees what it did: a retry finds the note,
 //! a delete finds the row.
 //!
+//! A change that leaves unchanged values out, as the source does with large ones, is noted as well: the row
+//! is newer than the letter then, and may lack what only the letter has.
+//!
 //! Letters are the exception, so the keys that have some are kept in memory, as hashes: a batch that
 //! deletes none of them costs nothing.
 
@@ -26,7 +29,7 @@ use crate::tables::Tables;
 /// Beyond so many keys every deleted key is looked up in the warehouse instead.
 const KEYS_MAX: usize = 100_000;
 
-const DOING: &str = "noting deletes in dead letters";
+const DOING: &str = "noting later changes in dead letters";
 
 const LOAD: &str = "
 SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
@@ -36,7 +39,7 @@ SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key IS NOT NULL
  LIMIT $5";
 
-const NOTE: &str = r#"
+const NOTE_DELETES: &str = r#"
 UPDATE cdc.dead_letter AS letter
    SET deleted_in = letter.deleted_in || $2
   FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
@@ -46,6 +49,17 @@ UPDATE cdc.dead_letter AS letter
      = (deleted.topic, deleted.generation, deleted.partition)
    AND letter."offset" < deleted."offset"
    AND NOT ($2 = ANY (letter.deleted_in))"#;
+
+const NOTE_PARTIALS: &str = r#"
+UPDATE cdc.dead_letter AS letter
+   SET overlaid_in = letter.overlaid_in || $2
+  FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
+       AS changed (topic, generation, partition, "offset", raw_key)
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = changed.raw_key
+   AND (letter.topic, letter.generation, letter.partition)
+     = (changed.topic, changed.generation, changed.partition)
+   AND letter."offset" < changed."offset"
+   AND NOT ($2 = ANY (letter.overlaid_in))"#;
 
 /// A truncate is followed by mirrors from topics of one partition only.
 const NOTE_TRUNCATE: &str = r#"
@@ -99,39 +113,43 @@ impl ParkedKeys {
         }
     }
 
-    /// The deletes of a batch that letters may have to know of.
-    pub(crate) fn deletes(
+    /// The changes of a batch that letters may have to know of.
+    pub(crate) fn affected(
         &self,
         batch: &WriteBatch<PostgresBody>,
         tables: &Tables,
-    ) -> Vec<Deleted> {
+    ) -> Vec<Affected> {
         if self.is_empty() {
             return Vec::new();
         }
         let mut found = Vec::new();
+        let may_hold = |at: &RecordRef| {
+            batch.record(*at).is_some_and(|record| {
+                record.key.is_some_and(|key| self.may_hold(record.partition, key))
+            })
+        };
         for (table, step) in batch.body().mirror_steps() {
             let Some(settings) = tables.get(table) else { continue };
-            let mut deleted = Deleted { target: settings.target.to_string(), keys: Vec::new() };
-            for (at, _) in step.fold.deletes() {
-                if let Some(record) = batch.record(at)
-                    && record.key.is_some_and(|key| self.may_hold(record.partition, key))
-                {
-                    deleted.keys.push(at);
+            let deletes = step.fold.deletes().map(|(at, _)| at).filter(may_hold).collect();
+            let partials = step.fold.partials().map(|(at, _, _)| at).filter(may_hold).collect();
+            for (statement, records) in [(NOTE_DELETES, deletes), (NOTE_PARTIALS, partials)] {
+                let records: Vec<RecordRef> = records;
+                if !records.is_empty() {
+                    let target = settings.target.to_string();
+                    found.push(Affected { target, statement, records });
                 }
-            }
-            if !deleted.keys.is_empty() {
-                found.push(deleted);
             }
         }
         found
     }
 }
 
-/// Keys that a batch deletes from a mirror.
+/// Changes of a mirror of one kind.
 #[derive(Debug)]
-pub(crate) struct Deleted {
+pub(crate) struct Affected {
     target: String,
-    keys: Vec<RecordRef>,
+    statement: &'static str,
+    records: Vec<RecordRef>,
 }
 
 /// The keys of letters of these partitions.
@@ -156,20 +174,20 @@ pub(crate) async fn load(
     rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
 }
 
-/// Notes in letters that mirrors delete their rows; the caller owns the transaction, has stored the
+/// Notes in letters what becomes of their rows; the caller owns the transaction, has stored the
 /// batch's own letters, and has not touched a mirror's rows.
 pub(crate) async fn note(
     session: &mut Session,
     pipeline: &PipelineName,
     batch: &WriteBatch<PostgresBody>,
-    deletes: Vec<Deleted>,
+    affected: Vec<Affected>,
 ) -> Result<(), PostgresError> {
-    for Deleted { target, keys } in deletes {
-        let records: Vec<_> = keys.iter().filter_map(|at| batch.record(*at)).collect();
+    for Affected { target, statement, records } in affected {
+        let records: Vec<_> = records.iter().filter_map(|at| batch.record(*at)).collect();
         let parameters = Parameters::of(records.iter().map(|record| record.partition));
         let offsets: Vec<i64> = records.iter().map(|record| record.offset.get()).collect();
         let keys: Vec<Option<&[u8]>> = records.iter().map(|record| record.key).collect();
-        sqlx::query(NOTE)
+        sqlx::query(statement)
             .bind(pipeline.as_str())
             .bind(target)
             .bind(parameters.topics)

@@ -70,6 +70,13 @@ impl Retried {
         self.lock().clone()
     }
 
+    /// Accounts for letters that were open when they were counted and not when it was their turn.
+    fn settle(&self) {
+        let mut report = self.lock();
+        let missing = report.selected.saturating_sub(report.accounted());
+        report.resolved = report.resolved.saturating_add(missing);
+    }
+
     fn lock(&self) -> MutexGuard<'_, RetryReport> {
         // Whoever panicked with the lock has changed whole counts only.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -102,6 +109,13 @@ impl RetryReport {
     /// How many failed again.
     pub fn failed(&self) -> u64 {
         self.failures.iter().map(|failure| failure.letters).sum()
+    }
+
+    /// How many letters it says something about.
+    fn accounted(&self) -> u64 {
+        let skipped: u64 = self.skipped.values().sum();
+        let others = [self.written, self.present, self.superseded, self.resolved, self.failed()];
+        others.iter().fold(skipped, |sum, more| sum.saturating_add(*more))
     }
 
     fn fail(&mut self, rejection: &Rejection) {

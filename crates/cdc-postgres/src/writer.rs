@@ -218,12 +218,12 @@ impl PostgresWriter {
         let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
         let last = [body.guards(), vec![&last]].concat().join("; ");
         dead_letter::insert(session, &settings.pipeline, tables, batch).await?;
-        let deletes = {
+        let affected = {
             let mut parked = shared.parked();
             parked.extend(batch);
-            parked.deletes(batch, tables)
+            parked.affected(batch, tables)
         };
-        parked::note(session, &settings.pipeline, batch, deletes).await?;
+        parked::note(session, &settings.pipeline, batch, affected).await?;
         parked::note_truncates(session, (&settings.pipeline, tables), batch).await?;
         for (table, step) in body.mirror_steps() {
             let unknown = || PostgresError::UnknownTable { index: table.index() };

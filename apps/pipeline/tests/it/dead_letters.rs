@@ -297,6 +297,84 @@ fn a_retry_whose_session_is_ended_can_be_run_again() {
 }
 
 #[test]
+fn a_retry_waits_for_whoever_deletes_a_row_and_does_not_bring_it_back() {
+    let topic = Topic::shared("waiting.public.orders", 1);
+    let deployment = strict("waiting", Mode::Mirror, &topic);
+    let warehouse = &deployment.warehouse;
+    let mut messages = Messages::new();
+    (0..30).for_each(|order| messages.insert(order, None, 7));
+    messages.publish(&topic);
+    assert_eq!(deployment.run_until_caught_up()["dead_lettered"], 30);
+    relax(&deployment);
+    // As a pipeline does: the delete is noted before it is done, and both are there at once.
+    let deleting = warehouse.begin(
+        "update cdc.dead_letter set deleted_in = '{public.orders_current}' \
+          where \"offset\" < 20; \
+         update cdc.dead_letter set state = 'discarded' where \"offset\" = 29; \
+         insert into orders_current (order_id, customer_id, status, cdc_generation, cdc_offset) \
+         values (28, 70, 'newer', 0, 1000)",
+    );
+    let retried = deployment.spawn(&["dead-letters", "retry", "--json"]);
+    until("a retry that waits", || {
+        let waits = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' \
+                     and datname = current_database()";
+        warehouse.count(waits) == 1
+    });
+    deleting.commit();
+    let report: Value =
+        serde_json::from_str(retried.wait().expect_code(0).stdout.trim()).expect("JSON");
+    let counts =
+        ["selected", "written", "superseded", "resolved"].map(|name| report[name].as_u64());
+    assert_eq!(counts, [Some(30), Some(8), Some(21), Some(1)], "{report}");
+    let rows = "select string_agg(order_id::text, ',' order by order_id), \
+                max(status) filter (where order_id = 28) from orders_current";
+    assert_eq!(warehouse.ask(rows), "20,21,22,23,24,25,26,27,28|newer");
+}
+
+#[test]
+fn a_newer_row_that_may_lack_a_value_of_a_letter_keeps_the_letter_open() {
+    let topic = Topic::shared("overlaid.public.orders", 1);
+    let deployment = strict("overlaid", Mode::Mirror, &topic);
+    let warehouse = &deployment.warehouse;
+    let mut messages = Messages::new();
+    messages.insert(1, Some("new"), 10);
+    messages.publish(&topic);
+    deployment.run_until_caught_up();
+    messages.update(1, None, 11);
+    messages.publish(&topic);
+    assert_eq!(deployment.run_until_caught_up()["dead_lettered"], 1);
+    let mut row = messages.row(1, Some("newer"), 12);
+    row["product_name"] = json!("__debezium_unavailable_value");
+    messages.push(1, "u", Value::Null, row);
+    messages.publish(&topic);
+    deployment.run_until_caught_up();
+    relax(&deployment);
+    let report = retry(&deployment, &[], 3);
+    assert_eq!(report["failures"][0]["reason"], "partly_superseded", "{report}");
+    assert_eq!(warehouse.ask("select status, customer_id from orders_current"), "newer|12");
+    assert_eq!(warehouse.ask(STATES), "1 open");
+}
+
+#[test]
+fn letters_of_a_pipeline_that_starts_over_are_left_to_it() {
+    let topic = Topic::shared("over.public.orders", 1);
+    let deployment = strict("over", Mode::History, &topic);
+    let warehouse = &deployment.warehouse;
+    let mut messages = Messages::new();
+    (0..4).for_each(|order| messages.insert(order, None, 7));
+    messages.publish(&topic);
+    assert_eq!(deployment.run_until_caught_up()["dead_lettered"], 4);
+    relax(&deployment);
+    warehouse.ask("update cdc.checkpoint set next_offset = 2");
+    let report = retry(&deployment, &[], 0);
+    assert_eq!((&report["written"], &report["unread"]), (&json!(2), &json!(2)), "{report}");
+    warehouse.ask("delete from cdc.checkpoint; delete from cdc.ledger");
+    let report = retry(&deployment, &[], 0);
+    assert_eq!((&report["selected"], &report["unread"]), (&json!(0), &json!(2)), "{report}");
+    assert_eq!(warehouse.ask(STATES), "0 retried, 1 retried, 2 open, 3 open");
+}
+
+#[test]
 fn one_letter_is_shown_exported_and_discarded() {
     let topic = Topic::shared("looked_at.public.orders", 1);
     let deployment = strict("looked_at", Mode::History, &topic);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use cdc_core::{Partition, Rejection};
 use sqlx::Row as _;
+use sqlx::postgres::PgRow;
 
 use crate::checkpoint::generation;
 use crate::dead_letter::storable;
@@ -14,7 +15,7 @@ use crate::settings::PipelineName;
 use crate::tables::Tables;
 
 const LOCK: &str = r#"
-SELECT letter."offset", letter.deleted_in
+SELECT letter."offset", letter.deleted_in, letter.overlaid_in
   FROM cdc.dead_letter AS letter
  WHERE (letter.pipeline, letter.topic, letter.generation, letter.partition) = ($1, $2, $3, $4)
    AND letter."offset" = ANY ($5) AND letter.state = 'open'
@@ -51,13 +52,24 @@ pub(super) struct Place<'p> {
     pub(super) partition: &'p Partition,
 }
 
-/// Locks those that are open, until the transaction ends, and gives for each the mirrors in which its
-/// row was deleted since; `None` where nobody has watched.
+/// What is known of a letter that is open.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// The mirrors in which its row was deleted since; `None` where nobody has watched.
+    pub(super) deleted_in: Option<Vec<String>>,
+    /// The mirrors in which its row was changed since without all values.
+    pub(super) overlaid_in: Vec<String>,
+}
+
+/// Those that are open, by offset.
+pub(super) type HeldLetters = BTreeMap<i64, Held>;
+
+/// Locks those that are open, until the transaction ends.
 pub(super) async fn lock(
     session: &mut Session,
     place: Place<'_>,
     offsets: &[i64],
-) -> Result<BTreeMap<i64, Option<Vec<String>>>, PostgresError> {
+) -> Result<HeldLetters, PostgresError> {
     let failed = |error| from_driver("locking letters", error);
     let rows = sqlx::query(LOCK)
         .bind(place.pipeline.as_str())
@@ -68,12 +80,12 @@ pub(super) async fn lock(
         .fetch_all(session.driver())
         .await
         .map_err(failed)?;
-    let read = |row| Ok((row_offset(row)?, row.try_get("deleted_in")?));
-    rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
+    rows.iter().map(held).collect::<Result<_, _>>().map_err(failed)
 }
 
-fn row_offset(row: &sqlx::postgres::PgRow) -> Result<i64, sqlx::Error> {
-    row.try_get("offset")
+fn held(row: &PgRow) -> Result<(i64, Held), sqlx::Error> {
+    let (deleted_in, overlaid_in) = (row.try_get("deleted_in")?, row.try_get("overlaid_in")?);
+    Ok((row.try_get("offset")?, Held { deleted_in, overlaid_in }))
 }
 
 /// Marks letters as done with.

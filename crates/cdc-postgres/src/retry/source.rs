@@ -43,6 +43,7 @@ pub struct RetrySource {
     pipeline: PipelineName,
     pages: Page,
     budget: ByteBudget,
+    retried: Retried,
     /// What happens next, in order.
     ready: VecDeque<Result<SourceEvent, PostgresError>>,
     /// The page that is being applied: its log, and where it ends.
@@ -88,7 +89,8 @@ impl RetrySource {
         };
         let pages = Page::new(filter).up_to(newest);
         let ready = VecDeque::from([Ok(begin)]);
-        Ok(Self { session, pipeline, pages, budget, ready, under_way: None })
+        let retried = retried.clone();
+        Ok(Self { session, pipeline, pages, budget, retried, ready, under_way: None })
     }
 
     /// Reads the next page. It is not read while polling: a poll may be dropped in the middle.
@@ -100,7 +102,10 @@ impl RetrySource {
     }
 
     fn event(&mut self, page: &[RawLetter]) -> Result<SourceEvent, PostgresError> {
-        let Some(first) = page.first() else { return Ok(SourceEvent::End) };
+        let Some(first) = page.first() else {
+            self.retried.settle();
+            return Ok(SourceEvent::End);
+        };
         let partition = first.partition.clone();
         let offset = |letter: &RawLetter| {
             Offset::try_new(letter.offset).map_err(|error| unreadable(letter, error.into()))

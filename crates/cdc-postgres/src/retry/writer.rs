@@ -9,7 +9,7 @@ use cdc_core::{
 };
 use tokio::time::timeout;
 
-use super::marks::{self, Place};
+use super::marks::{self, HeldLetters, Place};
 use super::{Moot, Retried, RetryMode};
 use crate::body::{MirrorStep, PostgresBody};
 use crate::error::{PostgresError, from_driver};
@@ -95,13 +95,14 @@ impl RetryWriter {
         let is_held = |offset: &&i64| !held.contains_key(*offset);
         fates.resolved.extend(letters.offsets.iter().filter(is_held));
         self.write_histories(session, batch, letters, &mut fates).await?;
-        let deletes = ParkedKeys::unknown().deletes(batch, &tables);
-        parked::note(session, &settings.pipeline, batch, deletes).await?;
+        let affected = ParkedKeys::unknown().affected(batch, &tables);
+        parked::note(session, &settings.pipeline, batch, affected).await?;
         for (table, step) in batch.body().mirror_steps() {
             let unknown = PostgresError::UnknownTable { index: table.index() };
             let settings = tables.get(table).ok_or(unknown)?;
             mirror::apply(session, settings, step, &mut self.merging).await?;
             let newer = mirror::newer(session, step, &letters.offsets).await?;
+            self.require_whole(batch, settings, (&newer, &held))?;
             fates.superseded.extend(newer);
         }
         table_event::insert(session, &settings.pipeline, &tables, batch).await?;
@@ -114,15 +115,10 @@ impl RetryWriter {
     fn require_writable(
         &self,
         batch: &WriteBatch<PostgresBody>,
-        held: &BTreeMap<i64, Option<Vec<String>>>,
+        held: &HeldLetters,
     ) -> Result<(), PostgresError> {
-        let mut first = None;
-        let mut object = |at: RecordRef, rejection: Rejection| {
-            let Some(record) = batch.record(at) else { return };
-            let place = (record.partition.clone(), record.offset);
-            self.moot.lock().insert(place, rejection.clone());
-            first.get_or_insert(DeadLetter { at, rejection: Box::new(rejection) });
-        };
+        let mut objections = Vec::new();
+        let mut object = |at: RecordRef, rejection: Rejection| objections.push((at, rejection));
         let offset = |at: RecordRef| batch.record(at).map(|record| record.offset.get());
         let is_open = |at: RecordRef| offset(at).is_some_and(|offset| held.contains_key(&offset));
         let histories = batch.body().histories().flat_map(|rows| &rows.records);
@@ -134,8 +130,8 @@ impl RetryWriter {
             let gone = step.fold.deletes().map(|(at, _)| at).filter(|at| !is_open(*at));
             gone.for_each(|at| object(at, resolved()));
             for at in rows_of(step) {
-                let deleted_in = offset(at).and_then(|offset| held.get(&offset));
-                let objection = match deleted_in {
+                let known = offset(at).and_then(|offset| held.get(&offset));
+                let objection = match known.map(|held| &held.deleted_in) {
                     None => Some(resolved()),
                     Some(None) => Some(unwatched()),
                     Some(Some(targets)) if targets.contains(&target) => Some(superseded()),
@@ -146,10 +142,47 @@ impl RetryWriter {
                 }
             }
         }
-        let Some(letter) = first else { return Ok(()) };
-        let message = letter.rejection.message.clone();
+        self.object(batch, objections)
+    }
+
+    /// Refuses a batch because of these letters, which are left out when it is staged again.
+    fn object(
+        &self,
+        batch: &WriteBatch<PostgresBody>,
+        objections: Vec<(RecordRef, Rejection)>,
+    ) -> Result<(), PostgresError> {
+        let mut moot = self.moot.lock();
+        for (at, rejection) in &objections {
+            if let Some(record) = batch.record(*at) {
+                let place = (record.partition.clone(), record.offset);
+                moot.insert(place, rejection.clone());
+            }
+        }
+        drop(moot);
+        let Some((at, rejection)) = objections.into_iter().next() else { return Ok(()) };
+        let message = rejection.message.clone();
+        let letter = DeadLetter { at, rejection: Box::new(rejection) };
         let class = ErrorClass::Poison(Poison::Record(Box::new(letter)));
         Err(PostgresError::Row { doing: "retrying letters".to_owned(), message, class })
+    }
+
+    /// Refuses letters whose row is newer and may lack a value that only they have.
+    fn require_whole(
+        &self,
+        batch: &WriteBatch<PostgresBody>,
+        table: &TableSettings,
+        (newer, held): (&[i64], &HeldLetters),
+    ) -> Result<(), PostgresError> {
+        let target = table.target.to_string();
+        let is_overlaid = |offset: i64| {
+            let known = held.get(&offset);
+            newer.contains(&offset) && known.is_some_and(|held| held.overlaid_in.contains(&target))
+        };
+        let refs = batch.body().mirror_steps().filter(|(id, _)| *id == table.id);
+        let refs = refs
+            .flat_map(|(_, step)| rows_of(step))
+            .filter(|at| batch.record(*at).is_some_and(|record| is_overlaid(record.offset.get())));
+        self.object(batch, refs.map(|at| (at, overlaid().in_table(table.id))).collect())
     }
 
     /// Writes the rows that histories lack.
@@ -312,6 +345,15 @@ fn resolved() -> Rejection {
 
 fn superseded() -> Rejection {
     Rejection::new(Stage::Apply, SUPERSEDED, "its row was deleted by a later record")
+}
+
+fn overlaid() -> Rejection {
+    let message = "its row is newer, and a later record changed it without values that may be the \
+                   letter's";
+    Rejection::new(Stage::Apply, "partly_superseded", message).with_hint(
+        "compare with `cdc-pipeline verify`; change the row in the source where it differs; then \
+         discard the letter",
+    )
 }
 
 fn unwatched() -> Rejection {

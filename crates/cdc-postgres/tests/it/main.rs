@@ -32,6 +32,8 @@ mod newcomers;
 #[cfg(test)]
 mod overlap;
 #[cfg(test)]
+mod parked;
+#[cfg(test)]
 mod partitions;
 #[cfg(test)]
 mod poison;
