@@ -183,7 +183,10 @@ mode = "{mode}"
 
     fn file(&self) -> PathBuf {
         let path = self.folder.path().join("pipeline.toml");
-        fs::write(&path, self.configuration()).expect("a configuration file");
+        // A process that was started just now may be reading it.
+        let new = self.folder.path().join("pipeline.toml.new");
+        fs::write(&new, self.configuration()).expect("a configuration file");
+        fs::rename(&new, &path).expect("a configuration file in its place");
         path
     }
 
