@@ -5,7 +5,7 @@ use std::path::Path;
 use crate::cli::CONFIG_DEFAULT;
 
 /// The commands that read the configuration file.
-const COMMANDS: [&str; 9] = [
+const COMMANDS: [&str; 11] = [
     "init",
     "check",
     "run",
@@ -15,6 +15,8 @@ const COMMANDS: [&str; 9] = [
     "accept-gap",
     "accept-incarnation",
     "accept-partitions",
+    "dead-letters list",
+    "dead-letters retry",
 ];
 
 /// Adds the `--config` that was given to each command that a text names in backticks: without it,

@@ -6,6 +6,8 @@ use std::time::Duration;
 use cdc_postgres::VerifyOptions;
 use clap::{Args, Parser, Subcommand};
 
+use crate::dead_letters::{DeadLetters, OVERVIEW as DEAD_LETTERS};
+
 /// The configuration file that is read when none is named.
 pub(crate) const CONFIG_DEFAULT: &str = "pipeline.toml";
 
@@ -29,6 +31,9 @@ On your own tables:
 
 Whether the warehouse holds what the source holds:
   cdc-pipeline verify
+
+Which records could not be applied, and what to do about them:
+  cdc-pipeline dead-letters list
 
 Which source type goes into which column type:
   cdc-pipeline explain types
@@ -72,6 +77,9 @@ pub(crate) enum Command {
     /// Show what became of the records of each range, and whether the books balance.
     #[command(after_long_help = LEDGER)]
     Ledger(ConfigArgs),
+    /// Look at records that could not be applied, retry them, put them aside.
+    #[command(subcommand, after_long_help = DEAD_LETTERS)]
+    DeadLetters(DeadLetters),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -92,6 +100,7 @@ impl Command {
             | Self::AcceptPartitions(arguments) => Some(&arguments.config),
             Self::Verify(arguments) => Some(&arguments.common.config),
             Self::Ledger(arguments) => Some(&arguments.config),
+            Self::DeadLetters(command) => Some(&command.common().config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
@@ -423,6 +432,7 @@ mod tests {
             ACCEPT_INCARNATION,
             ACCEPT_PARTITIONS,
             LEDGER,
+            DEAD_LETTERS,
         ];
         for help in all {
             let long = help.lines().find(|line| line.len() > 99);

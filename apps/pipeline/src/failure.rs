@@ -49,6 +49,8 @@ pub(crate) enum Failure {
     Differs(String),
     #[error("{message}")]
     Undecidable { message: String, hint: String },
+    #[error("{0}")]
+    StillDead(String),
     #[error("{what} did not happen within {seconds} s")]
     TimedOut { what: &'static str, seconds: u64 },
     #[error("cannot {attempt}")]
@@ -83,7 +85,10 @@ impl Failure {
                 let in_time = !matches!(**source, PipelineError::DrainLimit { .. });
                 if in_time { source.halt().into() } else { Exit::DrainLimit }
             }
-            Self::Differs(_) | Self::Unbalanced { .. } | Self::Undecidable { .. } => Exit::Data,
+            Self::Differs(_)
+            | Self::Unbalanced { .. }
+            | Self::Undecidable { .. }
+            | Self::StillDead(_) => Exit::Data,
             Self::Stack { .. } | Self::System { .. } | Self::TimedOut { .. } => Exit::Environment,
         }
     }
@@ -101,6 +106,7 @@ impl Failure {
             | Self::Stack { .. }
             | Self::Differs(_)
             | Self::Unbalanced { .. }
+            | Self::StillDead(_)
             | Self::TimedOut { .. }
             | Self::System { .. } => None,
         }

@@ -6,6 +6,7 @@ mod advice;
 mod check;
 mod cli;
 mod config;
+mod dead_letters;
 mod demo;
 mod exit;
 mod explain;
@@ -89,6 +90,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.config)?;
             telemetry::start(Quiet::No);
             runtime()?.block_on(ledger::ledger(&settings, &arguments))
+        }
+        Command::DeadLetters(command) => {
+            let settings = Settings::load(&command.common().config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(dead_letters::dead_letters(settings, &command))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

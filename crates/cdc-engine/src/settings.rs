@@ -39,6 +39,9 @@ pub struct EngineSettings {
 pub struct RejectedShare(u8);
 
 impl RejectedShare {
+    /// Everything may be rejected.
+    pub const ALL: Self = Self(100);
+
     /// A share in percent: with 0 the first rejected record halts, with 100 nothing does. `None` for
     /// more than 100.
     ///

@@ -53,6 +53,9 @@
 //! of them, by which the source knows its log again. Where a log is not what it was, [`accept_gap`],
 //! [`accept_incarnation`] and [`accept_partitions`] record an operator's decision to go on.
 //!
+//! [`Retry`] brings dead letters in again, and [`list_letters`] and its neighbours are for whoever decides
+//! about them.
+//!
 //! Limits: a role must be allowed to end the sessions of the role that had the partition before. A
 //! server process that does not even answer its server keeps its locks, which are waited for. A target whose column types change under a
 //! running pipeline halts the pipeline, which plans anew when it starts again. Between several
@@ -76,12 +79,15 @@ mod history;
 mod ident;
 mod init;
 mod ledger;
+mod letters;
 mod mirror;
 mod owner;
 mod pair;
+mod parked;
 mod plan;
 mod reach;
 mod registry;
+mod retry;
 mod session;
 mod settings;
 mod sink;
@@ -105,8 +111,16 @@ pub use continuity::applied_logs;
 pub use decision::{Decision, accept_gap, accept_incarnation, accept_partitions};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
+pub use letters::{
+    Letter, LetterFilter, LetterGroup, LetterState, RawLetter, WhichLetter, discard_letters,
+    export_letters, list_letters, show_letter,
+};
 pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
+pub use retry::{
+    Retried, Retry, RetryFailure, RetryMode, RetryReport, RetrySink, RetrySource, RetryStager,
+    RetryWriter,
+};
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,

@@ -18,6 +18,7 @@ pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/005_decision.sql"),
     include_str!("../../../warehouse-schema/state/006_topics.sql"),
     include_str!("../../../warehouse-schema/state/007_continuity.sql"),
+    include_str!("../../../warehouse-schema/state/008_dead_letters.sql"),
 ];
 
 /// Everything that `init` runs for the state, as one text.

@@ -7,6 +7,8 @@ mod continuity;
 #[cfg(test)]
 mod crashes;
 #[cfg(test)]
+mod dead_letters;
+#[cfg(test)]
 mod deletes;
 #[cfg(test)]
 mod garbage;

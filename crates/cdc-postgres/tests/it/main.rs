@@ -24,6 +24,8 @@ mod init;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;
@@ -31,6 +33,8 @@ mod mirror_oracle;
 mod newcomers;
 #[cfg(test)]
 mod overlap;
+#[cfg(test)]
+mod parked;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]

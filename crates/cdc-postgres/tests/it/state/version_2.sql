@@ -411,12 +411,20 @@ COMMENT ON COLUMN cdc.topic.since IS 'When it was written down.';
 
 INSERT INTO cdc.schema_version (version) VALUES (2);
 
-INSERT INTO cdc.checkpoint (pipeline, topic, generation, partition, next_offset, epoch, source_marks)
-VALUES ('orders', 'shop.public.orders', 0, 3, 100, 4, NULL);
+INSERT INTO cdc.checkpoint (pipeline, topic, generation, partition, next_offset, epoch, owner, backend_pid,
+                            backend_start)
+VALUES ('orders', 'shop.public.orders', 0, 3, 100, 4, 'process 12 lane 0', 12, now()),
+       ('orders', 'shop.public.orders', 0, 4, NULL, 0, NULL, NULL, NULL);
 INSERT INTO cdc.pipeline_table (pipeline, target, source)
 VALUES ('orders', 'public.orders_fact', 'public.orders');
-INSERT INTO cdc.topic (pipeline, topic, generation, partitions) VALUES ('orders', 'shop.public.orders', 0, 4);
+INSERT INTO cdc.topic (pipeline, topic, generation, partitions)
+VALUES ('orders', 'shop.public.orders', 0, 5);
 INSERT INTO cdc.ledger (pipeline, topic, generation, partition, first_offset, until_offset, read, written,
-                        folded, skipped, skipped_by, dead_lettered, epoch)
-VALUES ('orders', 'shop.public.orders', 0, 3, 90, 100, 10, 9, 0, 1, '{"tombstone": 1}', 0, 4);
+                        folded, skipped, dead_lettered, epoch)
+VALUES ('orders', 'shop.public.orders', 0, 3, 42, 100, 58, 57, 0, 0, 1, 4);
+INSERT INTO cdc.dead_letter (pipeline, topic, generation, partition, "offset", stage, reason, message)
+VALUES ('orders', 'shop.public.orders', 0, 3, 42, 'decode', 'missing_after', 'expected a row');
+INSERT INTO cdc.table_event (pipeline, topic, generation, partition, "offset", ordinal, kind, source_table,
+                             target_table)
+VALUES ('orders', 'shop.public.orders', 0, 3, 43, 0, 'truncate', 'public.orders', 'public.orders_fact');
 INSERT INTO cdc.decision (pipeline, kind, reason, state) VALUES ('orders', 'source_accepted', 'restored', '[]');
