@@ -107,6 +107,10 @@ type-report:
 protocol-report:
     WRITE_PROTOCOL_REPORT=1 cargo test --package cdc-testkit --test it model
 
+# Write the page about errors of the warehouse's server, docs/server-errors.md, from the table of codes
+server-errors:
+    WRITE_SERVER_ERRORS=1 cargo test --package cdc-postgres --lib sqlstate
+
 # Run that many histories of the engine with faults drawn by seed, e.g. `just sim 10000`
 sim SEEDS:
     SIM_SEEDS="$1" cargo test --package cdc-engine --test it simulation -- --include-ignored --nocapture

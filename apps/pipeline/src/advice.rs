@@ -5,7 +5,19 @@ use std::path::Path;
 use crate::cli::CONFIG_DEFAULT;
 
 /// The commands that read the configuration file.
-const COMMANDS: [&str; 6] = ["init", "check", "run", "verify", "ledger", "accept-source"];
+const COMMANDS: [&str; 11] = [
+    "init",
+    "check",
+    "run",
+    "verify",
+    "ledger",
+    "accept-source",
+    "accept-gap",
+    "accept-incarnation",
+    "accept-partitions",
+    "dead-letters list",
+    "dead-letters retry",
+];
 
 /// Adds the `--config` that was given to each command that a text names in backticks: without it,
 /// the command would read another file.

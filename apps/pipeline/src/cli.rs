@@ -6,6 +6,8 @@ use std::time::Duration;
 use cdc_postgres::VerifyOptions;
 use clap::{Args, Parser, Subcommand};
 
+use crate::dead_letters::{DeadLetters, OVERVIEW as DEAD_LETTERS};
+
 /// The configuration file that is read when none is named.
 pub(crate) const CONFIG_DEFAULT: &str = "pipeline.toml";
 
@@ -29,6 +31,9 @@ On your own tables:
 
 Whether the warehouse holds what the source holds:
   cdc-pipeline verify
+
+Which records could not be applied, and what to do about them:
+  cdc-pipeline dead-letters list
 
 Which source type goes into which column type:
   cdc-pipeline explain types
@@ -57,12 +62,24 @@ pub(crate) enum Command {
     /// Follow a source that was restored or replaced from where it stands now, and record why.
     #[command(after_long_help = ACCEPT_SOURCE)]
     AcceptSource(AcceptSourceArgs),
+    /// Pass over what a topic lost before it was read, and record why.
+    #[command(after_long_help = ACCEPT_GAP)]
+    AcceptGap(AcceptTopicArgs),
+    /// Follow a topic that was created again from its beginning, and record why.
+    #[command(after_long_help = ACCEPT_INCARNATION)]
+    AcceptIncarnation(AcceptTopicArgs),
+    /// Follow a topic that was given more partitions, and record why.
+    #[command(after_long_help = ACCEPT_PARTITIONS)]
+    AcceptPartitions(AcceptTopicArgs),
     /// Compare the source's tables with the warehouse's, while traffic goes on.
     #[command(after_long_help = VERIFY_HELP)]
     Verify(VerifyArgs),
     /// Show what became of the records of each range, and whether the books balance.
     #[command(after_long_help = LEDGER)]
     Ledger(ConfigArgs),
+    /// Look at records that could not be applied, retry them, put them aside.
+    #[command(subcommand, after_long_help = DEAD_LETTERS)]
+    DeadLetters(DeadLetters),
     /// Say what the pipeline knows, without a configuration and without a connection.
     #[command(subcommand)]
     Explain(ExplainTopic),
@@ -78,8 +95,12 @@ impl Command {
             Self::Init(arguments) => Some(&arguments.config),
             Self::Check(arguments) => Some(&arguments.common.config),
             Self::AcceptSource(arguments) => Some(&arguments.config),
+            Self::AcceptGap(arguments)
+            | Self::AcceptIncarnation(arguments)
+            | Self::AcceptPartitions(arguments) => Some(&arguments.config),
             Self::Verify(arguments) => Some(&arguments.common.config),
             Self::Ledger(arguments) => Some(&arguments.config),
+            Self::DeadLetters(command) => Some(&command.common().config),
             Self::Demo(_) | Self::Explain(_) => None,
         }
     }
@@ -98,6 +119,57 @@ pub(crate) struct AcceptSourceArgs {
     /// The configuration file.
     #[arg(long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
     pub(crate) config: PathBuf,
+    /// Why, for those who read the data later.
+    #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub(crate) reason: String,
+}
+
+const ACCEPT_GAP: &str = "\
+A pipeline halts when retention has removed records of a topic before it had read them: it says
+which partition, where it was to go on, and where the topic begins now. Nothing is ever passed
+over by itself, because nobody can tell what was lost. The safe way is to start over with a new
+snapshot of the tables.
+
+This command goes on without what is gone: it moves the checkpoint of each partition of the topic
+to where the topic begins now, enters the range that was passed over into cdc.ledger, where
+`cdc-pipeline ledger` shows it, and writes the decision and the reason into cdc.decision.
+Partitions that lost nothing are left alone. A pipeline that runs meanwhile is fenced. Rows stay
+as they are: `cdc-pipeline verify` says which of them now differ from the source. Lengthen the
+topic's retention afterwards.";
+
+const ACCEPT_INCARNATION: &str = "\
+A pipeline halts when a topic ends before the position that was applied, or holds other records
+than those that were read: then it was deleted and created again, or truncated. What the old topic
+held and the pipeline had not read is gone, and the new one may hold a new snapshot, a part of the
+old topic, or new changes only. Find out which, and compare with `cdc-pipeline verify`.
+
+This command follows the topic as it is now, from its beginning, in a new generation: its rows are
+newer than all rows of the old topic, whatever their offsets. The old checkpoints stay as they
+were, and the decision and the reason go into cdc.decision. What the new topic repeats of the old
+one is recognised by the source's positions and skipped, as long as the topic has as many
+partitions as before; a new snapshot is not, and is a second row for each row in a history. A
+topic that still holds what was applied of it is left alone. Stop the pipeline before.";
+
+const ACCEPT_PARTITIONS: &str = "\
+With more partitions, keys move: the newest change of a key may stand in another partition than
+the one before it, at a lower offset. A pipeline refuses such a topic until it is known that
+everything in the old partitions is older than everything that comes. That takes a pause:
+  1. pause the connector, and let the pipeline apply everything that the topic holds
+  2. stop the pipeline, and add the partitions
+  3. run this command: it makes sure that everything in the old partitions is applied and the
+     new ones are empty, and begins a new generation, whose rows are newer than all before
+  4. start the pipeline, and resume the connector
+The decision and the reason are written into cdc.decision. Where partitions were added without a
+pause, start over instead, as \"Starting over\" in the README says.";
+
+#[derive(Debug, Args)]
+pub(crate) struct AcceptTopicArgs {
+    /// The configuration file.
+    #[arg(long, value_name = "FILE", default_value = CONFIG_DEFAULT)]
+    pub(crate) config: PathBuf,
+    /// The topic, one of those in the configuration.
+    #[arg(long)]
+    pub(crate) topic: String,
     /// Why, for those who read the data later.
     #[arg(long, value_parser = clap::builder::NonEmptyStringValueParser::new())]
     pub(crate) reason: String,
@@ -220,6 +292,9 @@ transaction that writes the rows and moves the checkpoint.
 The books balance when the entries of each partition follow each other without hole or overlap,
 each accounts for all records that it read, and the last ends where the checkpoint stands. A
 pipeline may run meanwhile. It watches its checkpoints and logs an error when one was moved.
+
+What an operator decided about the pipeline (the accept commands) follows the books, and so do
+offsets that were passed over by such a decision.
 
 Entries older than `ledger_retention` in [sink.postgres] (7 days unless set) are removed.
 
@@ -353,7 +428,11 @@ mod tests {
             VERIFY_HELP,
             EXPLAIN_TYPES,
             ACCEPT_SOURCE,
+            ACCEPT_GAP,
+            ACCEPT_INCARNATION,
+            ACCEPT_PARTITIONS,
             LEDGER,
+            DEAD_LETTERS,
         ];
         for help in all {
             let long = help.lines().find(|line| line.len() > 99);

@@ -48,6 +48,10 @@ pub(crate) enum Failure {
     Unbalanced { count: usize },
     #[error("the warehouse differs from the source: {0}")]
     Differs(String),
+    #[error("{message}")]
+    Undecidable { message: String, hint: String },
+    #[error("{0}")]
+    StillDead(String),
     #[error("{what} did not happen within {seconds} s")]
     TimedOut { what: &'static str, seconds: u64 },
     #[error("cannot {attempt}")]
@@ -82,7 +86,10 @@ impl Failure {
                 let in_time = !matches!(**source, PipelineError::DrainLimit { .. });
                 if in_time { source.halt().into() } else { Exit::DrainLimit }
             }
-            Self::Differs(_) | Self::Unbalanced { .. } => Exit::Data,
+            Self::Differs(_)
+            | Self::Unbalanced { .. }
+            | Self::Undecidable { .. }
+            | Self::StillDead(_) => Exit::Data,
             Self::Stack { .. } | Self::System { .. } | Self::TimedOut { .. } => Exit::Environment,
         }
     }
@@ -93,12 +100,14 @@ impl Failure {
                 "name an existing file with --config; `cdc-pipeline help run` shows one".to_owned(),
             ),
             Self::End { hint, .. } => hint.clone(),
+            Self::Undecidable { hint, .. } => Some(hint.clone()),
             Self::Pipeline { source } => source.hint().map(str::to_owned),
             Self::Problems(_)
             | Self::Findings { .. }
             | Self::Stack { .. }
             | Self::Differs(_)
             | Self::Unbalanced { .. }
+            | Self::StillDead(_)
             | Self::TimedOut { .. }
             | Self::System { .. } => None,
         }

@@ -6,6 +6,7 @@ mod advice;
 mod check;
 mod cli;
 mod config;
+mod dead_letters;
 mod demo;
 mod exit;
 mod explain;
@@ -65,6 +66,21 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             telemetry::start(Quiet::No);
             runtime()?.block_on(accept::source(&settings, &arguments.reason))
         }
+        Command::AcceptGap(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::gap(settings, arguments))
+        }
+        Command::AcceptIncarnation(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::incarnation(settings, arguments))
+        }
+        Command::AcceptPartitions(arguments) => {
+            let settings = Settings::load(&arguments.config)?;
+            telemetry::start(Quiet::No);
+            patient(accept::partitions(settings, arguments))
+        }
         Command::Verify(arguments) => {
             let settings = Settings::load(&arguments.common.config)?;
             telemetry::start(Quiet::No);
@@ -74,6 +90,11 @@ fn execute(command: Command) -> Result<Exit, Failure> {
             let settings = Settings::load(&arguments.config)?;
             telemetry::start(Quiet::No);
             runtime()?.block_on(ledger::ledger(&settings, &arguments))
+        }
+        Command::DeadLetters(command) => {
+            let settings = Settings::load(&command.common().config)?;
+            telemetry::start(Quiet::No);
+            runtime()?.block_on(dead_letters::dead_letters(settings, &command))
         }
         Command::Explain(topic) => Ok(explain::explain(&topic)),
         Command::Demo(arguments) => {

@@ -6,7 +6,7 @@ use std::time::Instant;
 use cdc_core::{ByteBudget, Classify as _};
 use cdc_debezium::DebeziumDecoder;
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
-use cdc_kafka::KafkaSource;
+use cdc_kafka::{KafkaSettings, KafkaSource};
 use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
 use serde_json::json;
 
@@ -65,6 +65,10 @@ pub(crate) async fn pipeline(
     stop_when: StopWhen,
     (meter, shutdown): (Arc<Meter>, Shutdown),
 ) -> Result<Outcome, Failure> {
+    let settings = settings
+        .in_their_generations()
+        .await
+        .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
     let budget = ByteBudget::new(settings.memory);
     let engine = EngineSettings { stop_when, ..settings.engine };
     let tables = settings.tables;

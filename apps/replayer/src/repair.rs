@@ -25,6 +25,10 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     let tables = chosen(&settings.tables, &arguments.tables)?;
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
+    let settings = settings
+        .in_their_generations()
+        .await
+        .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
     let spans = spans(&settings.kafka, bounds).await?;
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await

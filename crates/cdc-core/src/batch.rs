@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cdc_checkpoint::{CheckpointDelta, Partition, SourceMarks};
 
-use crate::{BudgetLease, DeadLetter, Record, RecordBatch, SkipReason};
+use crate::{BudgetLease, DeadLetter, Record, RecordBatch, SkipReason, Witness};
 
 /// Which record of a [`WriteBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -186,6 +186,15 @@ impl<B: Body> WriteBatch<B> {
     /// The step of progress.
     pub fn delta(&self) -> &CheckpointDelta {
         &self.delta
+    }
+
+    /// The last record of a partition in the step, for the log to be known by later; stored together
+    /// with the step. `None` where the step covers no record.
+    pub fn witness(&self, partition: &Partition) -> Option<Witness> {
+        let range = self.delta.range(partition)?;
+        let mut of_it = self.records.iter().rev().filter(|batch| batch.partition() == partition);
+        let last = of_it.find_map(|batch| batch.last_before(range.until()))?;
+        (last.offset.position() >= range.from()).then(|| Witness::of(&last))
     }
 
     /// Rejected records, to be stored in the same transaction.

@@ -12,6 +12,9 @@ pub enum ErrorClass {
     /// The session was lost, or the position was not ours; the operation may or may not have
     /// happened: acquire, compare, and only then decide.
     Indeterminate,
+    /// Nothing was applied and the session lives, but what the batch was encoded for has changed: plan
+    /// and encode again.
+    Outdated,
     /// The data can never be applied as it is.
     Poison(Poison),
     /// Going on would be wrong.
@@ -23,7 +26,7 @@ impl ErrorClass {
     pub fn halt(&self) -> Halt {
         match self {
             Self::Fatal(halt) => *halt,
-            Self::Poison(_) => Halt::Data,
+            Self::Poison(_) | Self::Outdated => Halt::Data,
             Self::Transient | Self::Indeterminate => Halt::Environment,
         }
     }

@@ -25,7 +25,8 @@
 //! Vocabulary: a [`Record`] is a raw log entry; a [`ChangeEvent`] is a decoded and placed change; a
 //! [`WriteBatch`] is the unit that a sink applies entirely or not at all; a [`DeadLetter`] is a
 //! record that could not be applied and is kept with its reason; an [`ErrorClass`] says what is
-//! known about a failure and so what may be done next.
+//! known about a failure and so what may be done next; a [`Witness`] is a record that was applied, by
+//! which a log is known again.
 //!
 //! Differences from a single `Source` trait that also decodes: where bytes come from and what they
 //! mean are independent choices (Debezium messages arrive from a broker, from a capture file and
@@ -43,6 +44,7 @@ mod record_value;
 mod rejection;
 mod sink;
 mod source;
+mod witness;
 
 pub use batch::{Body, Receipt, RecordRef, Tally, WriteBatch};
 pub use budget::{BudgetLease, ByteBudget};
@@ -56,6 +58,7 @@ pub use record_value::RecordValue;
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
+pub use witness::{Continuity, Inquiry, KnownLog, Witness, Witnesses};
 
 pub use cdc_checkpoint::{
     ChangeIdentity, Checkpoint, CheckpointDelta, CheckpointError, Found, Generation, Keyed,

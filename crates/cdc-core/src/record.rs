@@ -186,6 +186,12 @@ impl RecordBatch {
         (0..self.len()).filter_map(|index| self.get(index))
     }
 
+    /// The last record before a position.
+    pub fn last_before(&self, until: NextOffset) -> Option<Record<'_>> {
+        let end = self.metas.partition_point(|meta| meta.offset.position() < until);
+        self.get(end.checked_sub(1)?)
+    }
+
     /// The part of the log that the records `first..last` stand for, so that the parts of any way
     /// of cutting the batch join without a gap.
     #[expect(clippy::missing_panics_doc, reason = "records are in rising order by construction")]

@@ -30,6 +30,11 @@ impl<'r> RecordValue<'r> {
         Self { shared, rest }
     }
 
+    /// The bytes, in the two parts in which they stand.
+    pub(crate) fn parts(self) -> [&'r [u8]; 2] {
+        [self.shared, self.rest]
+    }
+
     /// How many bytes it has.
     pub fn len(self) -> usize {
         self.shared.len().saturating_add(self.rest.len())

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use cdc_checkpoint::{Found, Partition, SourceMarks, SourcePosition};
 use debezium_envelope::RowShape;
 
-use crate::{Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, WriteBatch};
+use crate::{
+    Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, Witnesses, WriteBatch,
+};
 
 /// What became of a change given to [`Stager::stage`].
 #[derive(Debug)]
@@ -39,6 +41,9 @@ pub trait Stager: Send + 'static {
     /// Takes over the plan that the writer made for a table and shape, replacing an older one for
     /// an equal shape.
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: Self::Plan);
+
+    /// Forgets all plans, because a target is not what they were made for: each shape needs a plan again.
+    fn forget_plans(&mut self);
 }
 
 /// The half of a lane that owns a connection.
@@ -84,6 +89,17 @@ pub trait Writer: Send + 'static {
         _partitions: &[Partition],
     ) -> impl Future<Output = Result<Vec<(Partition, SourceMarks)>, Self::Error>> + Send {
         async { Ok(Vec::new()) }
+    }
+
+    /// A few records of acquired partitions that were the [last](WriteBatch::witness) of an applied
+    /// batch, spread over what was applied and newest first: the source tells by them whether its logs
+    /// are still those that were read. A sink that keeps none answers nothing, and logs that were
+    /// replaced go unnoticed where their positions allow it.
+    fn witnesses(
+        &mut self,
+        _partitions: &[Partition],
+    ) -> impl Future<Output = Result<Witnesses, Self::Error>> + Send {
+        async { Ok(Witnesses::new()) }
     }
 
     /// Whether a transaction of the source has left rows of a table behind that came from this

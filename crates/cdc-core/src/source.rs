@@ -4,7 +4,7 @@ use std::future::Future;
 
 use cdc_checkpoint::{NextOffset, Partition};
 
-use crate::{Classify, Receipt, RecordBatch};
+use crate::{Classify, Receipt, RecordBatch, Witnesses};
 
 /// Where a partition is to be read from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,8 @@ pub enum SourceEvent {
 ///   wherever the log begins.
 /// - **Start.** Nothing of a partition is delivered before [`resume`](Self::resume). A resume
 ///   point that the log no longer holds is a fatal error that names both positions, never a jump.
+/// - **Continuity.** A log in which another record stands in the place of a
+///   [recalled](Self::recall) one was replaced: a fatal error, and nothing of it is delivered.
 /// - **Rewind.** After [`rewind`](Self::rewind) batches carry a new assignment number; batches with
 ///   an older one may still arrive and are dropped by the caller.
 /// - **Memory.** A source charges what it reads to the [`ByteBudget`](crate::ByteBudget) that it
@@ -109,6 +111,16 @@ pub trait Source: Send + 'static {
     ///
     /// Dropping the future loses nothing.
     fn poll(&mut self) -> impl Future<Output = Result<SourceEvent, Self::Error>> + Send;
+
+    /// Says which records the sink remembers of partitions that are about to be resumed or rewound. What
+    /// was recalled of a partition before is replaced. A source whose logs cannot be replaced under
+    /// their names has no use for it.
+    fn recall(
+        &mut self,
+        _witnesses: Witnesses,
+    ) -> impl Future<Output = Result<(), Self::Error>> + Send {
+        async { Ok(()) }
+    }
 
     /// Starts reading assigned partitions, each where it resumes.
     fn resume(

@@ -71,8 +71,26 @@ pub enum PipelineError {
         /// The source database.
         database: String,
     },
-    /// Another process moved the checkpoint while this one was finishing.
-    #[error("another process of this pipeline took over partitions while this one was finishing")]
+    /// It is hardly the records that are wrong.
+    #[error(
+        "{rejected} of the last {records} records were rejected, the batch at hand included, which is \
+         not applied; its first reason is {reason}: {example}"
+    )]
+    TooManyRejected {
+        /// How many were rejected.
+        rejected: u64,
+        /// Of how many.
+        records: u64,
+        /// The reason code of the first rejected record of the batch.
+        reason: String,
+        /// What is said about it.
+        example: String,
+    },
+    /// Another process moved the checkpoint, or a target was changed, while this one was finishing.
+    #[error(
+        "what was in flight became void while finishing: another process of this pipeline took \
+         partitions over, or a target was changed"
+    )]
     TakenOver,
     /// What was in flight did not finish in time; it will be read again.
     #[error("what was in flight did not finish within the drain limit of {seconds} s")]
@@ -88,7 +106,7 @@ impl PipelineError {
         match self {
             Self::Source { halt, .. } | Self::Sink { halt, .. } => *halt,
             Self::Rules { .. } => Halt::Configuration,
-            Self::SourceRestored { .. } => Halt::Data,
+            Self::SourceRestored { .. } | Self::TooManyRejected { .. } => Halt::Data,
             Self::LaneLost { .. }
             | Self::Thread { .. }
             | Self::TakenOver
@@ -105,6 +123,10 @@ impl PipelineError {
             Self::SourceRestored { .. } => Some(
                 "find out whether the source was restored or replaced, because changes may be missing \
                  then; compare it with the warehouse, and go on with `cdc-pipeline accept-source --reason`",
+            ),
+            Self::TooManyRejected { .. } => Some(
+                "compare configuration, target table and what `cdc-pipeline check` says; to keep them all as \
+                 dead letters write `rejected_percent_max = 100` in [pipeline]",
             ),
             Self::LaneLost { .. } => Some("report the lines above this one: it is a defect"),
             Self::Thread { .. } => Some("raise the limit on threads of this process"),

@@ -10,6 +10,8 @@
 //! other mechanism.
 
 mod attempt;
+mod breaker;
+mod end;
 mod excluded;
 mod intake;
 mod open;
@@ -24,14 +26,14 @@ use std::sync::{Arc, mpsc};
 
 use cdc_core::{
     ByteBudget, Decoder, Found, Partition, Receipt, RecordBatch, ResumePoint, RowShape, Sink,
-    SourcePosition, TableId, WriteBatch, Writer as _,
+    SourcePosition, TableId, Witnesses, WriteBatch, Writer as _,
 };
 use tokio::sync::mpsc as tokio_mpsc;
 use tokio::task::JoinHandle;
 
 use crate::assigned::Assigned;
 use crate::bound::RuleBook;
-use crate::{Meter, PipelineError};
+use crate::{Meter, PipelineError, RejectedShare};
 pub(crate) use excluded::Excluded;
 use intake::Intake;
 pub use sent::SentAgain;
@@ -70,6 +72,8 @@ pub(crate) enum ToStager<B, P> {
     Ready(Call),
     /// The plan that was asked for.
     Planned { table: TableId, shape: Arc<RowShape>, plan: P },
+    /// No plan fits its target for sure any more.
+    ForgetPlans,
     /// Stage this again, without the excluded records.
     Restage(Restage),
     /// A body to use again.
@@ -151,13 +155,18 @@ pub(crate) enum LaneEvent {
     Acquired {
         number: u64,
         points: Vec<(Partition, ResumePoint)>,
+        /// What the sink remembers of their logs.
+        witnesses: Witnesses,
     },
     Released {
         number: u64,
     },
     Applied(Receipt),
     /// The sink stands elsewhere than this lane thought: read from there.
-    Rewind(Vec<(Partition, ResumePoint)>),
+    Rewind {
+        points: Vec<(Partition, ResumePoint)>,
+        witnesses: Witnesses,
+    },
     /// Everything that was staged is applied and released.
     Finished,
     Halted(PipelineError),
@@ -183,8 +192,8 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
         K: Sink<Body = B, Plan = P>,
         D: Decoder,
     {
-        let LaneSetup { decoder, rules, budget, batch_bytes_max, sent_again, assigned, meter } =
-            setup;
+        let LaneSetup { decoder, rules, budget, batch_bytes_max, sent_again, .. } = setup;
+        let watched = (setup.rejected_max, setup.meter);
         let failed = |error| PipelineError::sink("open a lane", error);
         let (stager, mut writer) = sink.open_lane().await.map_err(failed)?;
         let second = writer.second().await.map_err(failed)?;
@@ -203,7 +212,7 @@ impl<B: cdc_core::Body, P: Send + 'static> Lane<B, P> {
             })
             .map_err(|source| PipelineError::Thread { source })?;
         let intake = Intake::new(inbox.clone(), jobs_receiver);
-        let standing = Standing::new(index, inbox.clone(), events, assigned, meter);
+        let standing = Standing::new(index, inbox.clone(), events, setup.assigned, watched);
         let task = WriteTask::new((writer, second), intake, standing);
         Ok(Self { inbox, thread, task: tokio::spawn(task.run()) })
     }
@@ -239,6 +248,7 @@ pub(crate) struct LaneSetup<D> {
     pub(crate) budget: ByteBudget,
     pub(crate) batch_bytes_max: usize,
     pub(crate) sent_again: SentAgain,
+    pub(crate) rejected_max: RejectedShare,
     pub(crate) assigned: Assigned,
     pub(crate) meter: Arc<Meter>,
 }

@@ -13,7 +13,8 @@
 //! writer is free, to the second one when it is worth it. That is natural batching: one record at a
 //! time when caught up, large batches when behind, and no timer to tune.
 //!
-//! A change that its connector sends again is skipped: see [`SentAgain`].
+//! A change that its connector sends again is skipped: see [`SentAgain`]. A lane whose records are
+//! rejected by the hundred halts: see [`RejectedShare`].
 //!
 //! ```no_run
 //! use cdc_core::{ByteBudget, Decoder, Sink, Source};
@@ -52,5 +53,5 @@ pub use error::PipelineError;
 pub use lane::SentAgain;
 pub use meter::{Latency, Meter, Reading};
 pub use pipeline::{Ends, Outcome, Pipeline};
-pub use settings::{EngineSettings, StopWhen};
+pub use settings::{EngineSettings, RejectedShare, StopWhen};
 pub use shutdown::{Shutdown, Stop};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Assignment, ByteBudget, Classify, Decoder, NextOffset, Partition, Receipt, RecordBatch,
-    ResumePoint, Revocation, Sink, Source, SourceEvent,
+    ResumePoint, Revocation, Sink, Source, SourceEvent, Witnesses,
 };
 use cdc_rules::RuleSet;
 use tokio::sync::mpsc;
@@ -78,6 +78,7 @@ struct PendingAssignment {
     token: Assignment,
     lanes_left: usize,
     points: Vec<(Partition, ResumePoint)>,
+    witnesses: Witnesses,
     /// Those of its partitions that were revoked before they were acquired.
     revoked: BTreeSet<Partition>,
 }
@@ -115,6 +116,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
                 budget: budget.clone(),
                 batch_bytes_max: settings.batch_bytes_max(budget.limit()),
                 sent_again: settings.sent_again,
+                rejected_max: settings.rejected_max,
                 assigned: assigned.clone(),
                 meter: Arc::clone(&meter),
             };
@@ -265,6 +267,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         let pending = PendingAssignment {
             lanes_left: by_lane.len(),
             points: Vec::new(),
+            witnesses: Witnesses::new(),
             revoked: BTreeSet::new(),
             token,
         };
@@ -298,13 +301,15 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
 
     async fn hear_lane(&mut self, lane: LaneIndex, event: LaneEvent) -> Result<(), PipelineError> {
         match event {
-            LaneEvent::Acquired { number, points } => self.acquired(number, points).await,
+            LaneEvent::Acquired { number, points, witnesses } => {
+                self.acquired(number, points, witnesses).await
+            }
             LaneEvent::Released { number } => self.released(number).await,
             LaneEvent::Applied(receipt) => {
                 self.applied(&receipt).await;
                 Ok(())
             }
-            LaneEvent::Rewind(points) => self.rewind(lane, points).await,
+            LaneEvent::Rewind { points, witnesses } => self.rewind(lane, points, witnesses).await,
             LaneEvent::Finished => {
                 self.finished_lanes = self.finished_lanes.saturating_add(1);
                 Ok(())
@@ -320,9 +325,11 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         &mut self,
         number: u64,
         points: Vec<(Partition, ResumePoint)>,
+        witnesses: Witnesses,
     ) -> Result<(), PipelineError> {
         let Some(pending) = self.assignments.get_mut(&number) else { return Ok(()) };
         pending.points.extend(points);
+        pending.witnesses.extend(witnesses);
         pending.lanes_left = pending.lanes_left.saturating_sub(1);
         if pending.lanes_left > 0 {
             return Ok(());
@@ -338,6 +345,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
             let standing = Standing { number, applied, ..Standing::default() };
             self.partitions.insert(partition.clone(), standing);
         }
+        self.source.recall(pending.witnesses).await.map_err(PipelineError::source)?;
         let resumed = self.source.resume(pending.token, pending.points).await;
         resumed.map_err(PipelineError::source)
     }
@@ -372,6 +380,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         &mut self,
         lane: LaneIndex,
         points: Vec<(Partition, ResumePoint)>,
+        mut witnesses: Witnesses,
     ) -> Result<(), PipelineError> {
         let ours: Vec<_> = points
             .into_iter()
@@ -381,6 +390,8 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
             return Ok(());
         }
         let partitions: Vec<_> = ours.iter().map(|(partition, _)| partition.clone()).collect();
+        witnesses.retain(|partition, _| partitions.contains(partition));
+        self.source.recall(witnesses).await.map_err(PipelineError::source)?;
         let number = self.source.rewind(ours).await.map_err(PipelineError::source)?;
         for partition in &partitions {
             if let Some(standing) = self.partitions.get_mut(partition) {
@@ -403,7 +414,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         while self.finished_lanes < self.lanes.len() {
             tokio::select! {
                 Some((lane, event)) = self.events.recv() => match event {
-                    LaneEvent::Rewind(_) => self.voided = true,
+                    LaneEvent::Rewind { .. } => self.voided = true,
                     LaneEvent::Acquired { .. } => {}
                     other @ (LaneEvent::Released { .. }
                     | LaneEvent::Applied(_)

@@ -28,6 +28,43 @@ pub struct EngineSettings {
     pub stop_when: StopWhen,
     /// What to do with changes that their connector sends again. Default: skip them.
     pub sent_again: SentAgain,
+    /// Which share of the records may be rejected. Default: a fifth.
+    pub rejected_max: RejectedShare,
+}
+
+/// Which share of a lane's last thousand records may become dead letters before it halts instead.
+///
+/// Fewer than a thousand count as a thousand. The batch that would exceed it is not applied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RejectedShare(u8);
+
+impl RejectedShare {
+    /// Everything may be rejected.
+    pub const ALL: Self = Self(100);
+
+    /// A share in percent: with 0 the first rejected record halts, with 100 nothing does. `None` for
+    /// more than 100.
+    ///
+    /// ```
+    /// use cdc_engine::RejectedShare;
+    ///
+    /// assert_eq!(RejectedShare::default(), RejectedShare::new(20).expect("at most 100"));
+    /// assert_eq!(RejectedShare::new(101), None);
+    /// ```
+    pub fn new(percent: u8) -> Option<Self> {
+        (percent <= 100).then_some(Self(percent))
+    }
+
+    /// The share in percent.
+    pub fn percent(self) -> u8 {
+        self.0
+    }
+}
+
+impl Default for RejectedShare {
+    fn default() -> Self {
+        Self(20)
+    }
 }
 
 /// Largest batch in bytes of records and encoded rows: beyond it transactions only get slower to
@@ -53,6 +90,7 @@ impl Default for EngineSettings {
             drain_limit: Duration::from_secs(30),
             stop_when: StopWhen::Asked,
             sent_again: SentAgain::Skip,
+            rejected_max: RejectedShare::default(),
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use cdc_core::{Classify, ErrorClass, Halt, NextOffset, Partition, TopicName};
+use cdc_core::{Classify, ErrorClass, Halt, NextOffset, Offset, Partition, TopicName};
 
 /// What the client library said, kept for the chain of causes.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -89,7 +89,10 @@ pub enum KafkaError {
         first: NextOffset,
     },
     /// The log ends before the position to resume from.
-    #[error("cannot resume {partition} at {resume}: the log already ends at {end}")]
+    #[error(
+        "cannot resume {partition} at {resume}: the log already ends at {end}, so the topic was \
+         created again or truncated"
+    )]
     ResumeBeyondEnd {
         /// The log.
         partition: Partition,
@@ -97,6 +100,39 @@ pub enum KafkaError {
         resume: NextOffset,
         /// Where the log ends.
         end: NextOffset,
+    },
+    /// Another log stands under the name of the one that was read.
+    #[error(
+        "cannot resume {partition} at {resume}: at {offset} stands another record than the one that \
+         was read there, so the topic was created again or truncated"
+    )]
+    Replaced {
+        /// The log.
+        partition: Partition,
+        /// Where reading was to resume.
+        resume: NextOffset,
+        /// Where another record stands.
+        offset: Offset,
+    },
+    /// The log has none of the records that it is known by, and should have them.
+    #[error(
+        "cannot resume {partition} at {resume}: the log begins before the records that it is known \
+         by, of which the newest stood at {offset}, and has none of them, so the topic was created \
+         again or truncated"
+    )]
+    RecordsMissing {
+        /// The log.
+        partition: Partition,
+        /// Where reading was to resume.
+        resume: NextOffset,
+        /// Where the newest of the remembered records stood.
+        offset: Offset,
+    },
+    /// A topic that was being read was deleted and created again.
+    #[error("cannot go on reading {topic}: it was deleted and created again while it was read")]
+    Recreated {
+        /// The topic.
+        topic: TopicName,
     },
     /// The broker refuses these credentials or lacks a right for them.
     #[error("cannot use Kafka: access was refused ({reason})")]
@@ -161,6 +197,13 @@ pub enum KafkaError {
     },
 }
 
+fn follow_the_new_one(topic: &TopicName) -> String {
+    format!(
+        "find out what became of the topic, and what the new one lacks of the old; to follow the new \
+         one from its beginning run `cdc-pipeline accept-incarnation --topic {topic} --reason \"…\"`"
+    )
+}
+
 fn near_miss(near: Option<&str>) -> String {
     near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
 }
@@ -180,9 +223,12 @@ impl Classify for KafkaError {
                 ErrorClass::Fatal(Halt::Configuration)
             }
             Self::MissingTopic { .. } => ErrorClass::Fatal(Halt::Configuration),
-            Self::ResumeGone { .. } | Self::TimeGone { .. } | Self::ResumeBeyondEnd { .. } => {
-                ErrorClass::Fatal(Halt::Data)
-            }
+            Self::ResumeGone { .. }
+            | Self::TimeGone { .. }
+            | Self::ResumeBeyondEnd { .. }
+            | Self::Replaced { .. }
+            | Self::RecordsMissing { .. }
+            | Self::Recreated { .. } => ErrorClass::Fatal(Halt::Data),
             Self::QueueFull { .. } => ErrorClass::Transient,
             Self::Client { .. }
             | Self::Unreachable { .. }
@@ -212,16 +258,25 @@ impl Classify for KafkaError {
                 "correct `source.kafka.topics`, or let this user describe the topic; Debezium creates \
                  the topic of a table with the first change that it sees of it"
             }
-            Self::TopicGone { .. } => "restore the topic, or remove it from `source.kafka.topics`",
-            Self::ResumeGone { .. } => {
-                "take a new snapshot of the tables, or record the gap as accepted; then lengthen \
-                 the topic's retention"
+            Self::TopicGone { .. } => {
+                "let the topic be created again and follow the new one by `cdc-pipeline \
+                 accept-incarnation`, or remove it from `source.kafka.topics`"
             }
             Self::TimeGone { .. } => "begin with an offset, or with `beginning` for what is left",
-            Self::ResumeBeyondEnd { .. } => {
-                "find out whether the topic was created again or truncated, and take a new \
-                 snapshot under a new generation if so"
+            Self::ResumeGone { partition, .. } => {
+                return Some(format!(
+                    "start over with a new snapshot of the tables, or go on without what is gone: stop \
+                     the pipeline and run `cdc-pipeline accept-gap --topic {} --reason \"…\"`; then \
+                     lengthen the topic's retention",
+                    partition.topic()
+                ));
             }
+            Self::ResumeBeyondEnd { partition, .. }
+            | Self::Replaced { partition, .. }
+            | Self::RecordsMissing { partition, .. } => {
+                return Some(follow_the_new_one(partition.topic()));
+            }
+            Self::Recreated { topic } => return Some(follow_the_new_one(topic)),
             Self::Refused { .. } => "grant the user Read on the topics and on the group",
             Self::Fenced { .. } => "give each process its own `instance_id`",
             Self::Client { .. }

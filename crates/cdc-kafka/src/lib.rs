@@ -5,6 +5,9 @@
 //! - **Positions come from the engine alone.** Partitions are read from where the sink says;
 //!   offsets committed to the group are for people who watch it, and are never read. A position
 //!   that the log no longer holds is a fatal error which names both positions, never a jump.
+//! - **Topics are known again.** What the sink recalls of a log is looked up before it is resumed: a
+//!   topic that was created again under its name is a fatal error, also when it has grown past the
+//!   position to resume from.
 //! - **No gap.** Batches of a partition join: the first starts at the resume point, each other one
 //!   where the last ended. The end of a log is covered even where it holds no record (markers of
 //!   transactions, aborted transactions, compacted records).
@@ -66,6 +69,7 @@
 //! - TLS and SCRAM need the feature `tls`, which links the system's OpenSSL. SASL/PLAIN does not.
 //!   Security properties go through [`KafkaSettings::with_property`]; Kerberos is not built in.
 
+mod continuity;
 mod error;
 pub mod preflight;
 mod publisher;

@@ -5,17 +5,20 @@
 //! allowed.
 
 use std::cell::Cell;
-use std::thread;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
-use cdc_core::{NextOffset, Offset, Partition, PartitionNumber, TopicName};
+use cdc_core::{
+    Continuity, Inquiry, KnownLog, NextOffset, Offset, Partition, PartitionNumber, ResumePoint,
+    TopicName,
+};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
-use crate::source::Context;
+use crate::continuity::{Question, close_aside, examine};
+use crate::source::{Context, Watermarks, start_position};
 use crate::{KafkaError, KafkaSettings};
 
 /// How long one request may take before it is tried again.
@@ -144,6 +147,42 @@ pub fn probe_and_sample(
     Ok((report, records))
 }
 
+/// What speaks for reading a log on, or the error with which a source would end.
+pub type Recognition = Result<Continuity, KafkaError>;
+
+/// Whether logs are still those that were read, by their positions and by what is remembered of each.
+///
+/// # Errors
+///
+/// As [`probe`].
+pub fn recognise(
+    settings: &KafkaSettings,
+    logs: Vec<KnownLog>,
+) -> Result<Vec<(Partition, Recognition)>, KafkaError> {
+    let attempt = Attempt::start(settings, settings.retry_for())?;
+    let mut answers = Vec::with_capacity(logs.len());
+    let mut questions = Vec::new();
+    for KnownLog { partition, resume, witnesses } in logs {
+        let info = attempt.partition(partition.topic(), partition.number())?;
+        let held = Watermarks { low: info.first, high: info.end };
+        match start_position(&partition, ResumePoint::At(resume), held) {
+            Ok(_) => {
+                let inquiry = Inquiry::new(&witnesses, info.first);
+                questions.push(Question { partition, resume, inquiry });
+            }
+            Err(error) => answers.push((partition, Err(error))),
+        }
+    }
+    attempt.close_aside();
+    let judged = examine(settings, questions).map_err(|source| KafkaError::Unreachable {
+        brokers: settings.brokers().to_owned(),
+        waited: settings.retry_for(),
+        source: Box::new(source),
+    })?;
+    answers.extend(judged);
+    Ok(answers)
+}
+
 /// One look at the cluster, with a deadline.
 pub(crate) struct Attempt<'s> {
     settings: &'s KafkaSettings,
@@ -208,10 +247,7 @@ impl<'s> Attempt<'s> {
 
     /// Closing a client takes its library a tenth of a second, which nobody has to wait for.
     pub(crate) fn close_aside(self) {
-        let client = self.client;
-        let closing = thread::Builder::new().name("kafka-close".to_owned());
-        // Where no thread can be had, dropping the closure has closed the client already.
-        let _closed_here = closing.spawn(move || drop(client)).is_err();
+        close_aside(self.client);
     }
 
     fn metadata(&self) -> Result<Metadata, KafkaError> {

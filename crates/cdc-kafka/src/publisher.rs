@@ -99,12 +99,7 @@ impl Publisher {
     ///
     /// As [`connect`](Self::connect).
     pub fn beside(settings: &KafkaSettings) -> Result<Self, KafkaError> {
-        let mut access = ClientConfig::new();
-        for (name, value) in settings.access() {
-            access.set(name, value.expose());
-        }
-        access.set("bootstrap.servers", settings.brokers());
-        Self::open(access)
+        Self::open(settings.access_config())
     }
 
     fn open(access: ClientConfig) -> Result<Self, KafkaError> {
@@ -261,7 +256,7 @@ impl Wake for Unpark {
 
 /// Waits for a future on this thread: the admin calls are the only ones here, and the client library
 /// completes them from a thread of its own.
-fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     let mut future = pin!(future);
     let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
     let mut context = TaskContext::from_waker(&waker);

@@ -10,8 +10,10 @@ use std::time::Duration;
 use cdc_config::{Secret, Section};
 use cdc_core::{Generation, TopicName};
 use rdkafka::ClientConfig;
+use rdkafka::config::RDKafkaLogLevel;
 
 use crate::KafkaError;
+use crate::source::DEBUG_CONTEXTS;
 
 /// Default of [`KafkaSettings::with_fetch_bytes`]: a few fetches ahead of the reader. The client
 /// library's own default of 64 MiB would dwarf the pipeline's byte budget.
@@ -198,7 +200,10 @@ impl KafkaSettings {
         config
             .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
-            .set("statistics.interval.ms", "1000");
+            .set("statistics.interval.ms", "1000")
+            // Where the library says that a topic was created again.
+            .set("debug", DEBUG_CONTEXTS)
+            .set_log_level(RDKafkaLogLevel::Debug);
         if let Some(instance_id) = &self.instance_id {
             config.set("group.instance.id", instance_id);
         }
@@ -236,13 +241,15 @@ impl KafkaSettings {
     }
 
     /// What a client of any kind needs to be let in.
-    pub(crate) fn access(&self) -> impl Iterator<Item = (&str, &Secret)> {
+    pub(crate) fn access_config(&self) -> ClientConfig {
         let is_access =
             |name: &str| ["security.", "sasl.", "ssl."].iter().any(|p| name.starts_with(p));
-        self.properties
-            .iter()
-            .map(|(name, value)| (name.as_str(), value))
-            .filter(move |(name, _)| is_access(name))
+        let mut config = ClientConfig::new();
+        for (name, value) in self.properties.iter().filter(|(name, _)| is_access(name)) {
+            config.set(name, value.expose());
+        }
+        config.set("bootstrap.servers", &self.brokers);
+        config
     }
 
     fn finish(&self, mut config: ClientConfig) -> ClientConfig {

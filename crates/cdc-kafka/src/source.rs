@@ -9,6 +9,7 @@ mod logging;
 mod outbox;
 mod poller;
 mod position;
+mod replaced;
 mod watchdog;
 
 use std::collections::BTreeMap;
@@ -19,7 +20,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Assignment, ByteBudget, NextOffset, Partition, Receipt, ResumePoint, Revocation, Source,
-    SourceEvent, TopicName,
+    SourceEvent, TopicName, Witnesses,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use tokio::sync::mpsc;
@@ -28,6 +29,9 @@ pub use self::bounded::KafkaRange;
 pub(crate) use self::context::Context;
 use self::outbox::{Event, Outbox};
 use self::poller::Poller;
+pub(crate) use self::position::{Watermarks, start_position};
+pub(crate) use self::replaced::DEBUG as DEBUG_CONTEXTS;
+use self::replaced::Replaced;
 use crate::{KafkaError, KafkaSettings};
 
 /// Events between the poll thread and the engine. Their bytes are bounded by the budget, so this
@@ -52,10 +56,11 @@ impl Numbers {
     }
 }
 
-/// What the engine asks of the poll thread. There is at most one for each token and each rewind
+/// What the engine asks of the poll thread. There are at most two for each token and each rewind
 /// under way, so the channel needs no bound of its own.
 #[derive(Debug)]
 enum Command {
+    Recall(Witnesses),
     Resume { number: u64, points: Vec<(Partition, ResumePoint)> },
     Rewind { number: u64, points: Vec<(Partition, ResumePoint)> },
     Relinquish { number: u64, partitions: Vec<Partition> },
@@ -84,7 +89,8 @@ impl KafkaSource {
     ///
     /// Settings that the client library refuses (fatal, configuration).
     pub fn start(settings: KafkaSettings, budget: ByteBudget) -> Result<Self, KafkaError> {
-        let consumer = connect(&settings)?;
+        let replaced = Arc::<Replaced>::default();
+        let consumer = connect(&settings, &replaced)?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (commands, receiver) = std::sync::mpsc::channel();
         let acknowledged = Acknowledged::default();
@@ -95,7 +101,7 @@ impl KafkaSource {
             receiver,
             Arc::clone(&acknowledged),
             Outbox::new(sender),
-            (budget, numbers.clone()),
+            (budget, numbers.clone(), replaced),
         );
         let thread = std::thread::Builder::new()
             .name("kafka-poll".to_owned())
@@ -117,6 +123,10 @@ impl Source for KafkaSource {
 
     async fn poll(&mut self) -> Result<SourceEvent, KafkaError> {
         self.events.recv().await.unwrap_or(Err(KafkaError::ThreadEnded {}))
+    }
+
+    async fn recall(&mut self, witnesses: Witnesses) -> Result<(), KafkaError> {
+        self.command(Command::Recall(witnesses))
     }
 
     async fn resume(
@@ -164,13 +174,16 @@ impl Source for KafkaSource {
 }
 
 /// A consumer that has asked to join the group.
-fn connect(settings: &KafkaSettings) -> Result<BaseConsumer<Context>, KafkaError> {
+fn connect(
+    settings: &KafkaSettings,
+    replaced: &Arc<Replaced>,
+) -> Result<BaseConsumer<Context>, KafkaError> {
     if settings.topics().is_empty() {
         return Err(KafkaError::NoTopic {});
     }
     let consumer: BaseConsumer<Context> = settings
         .consumer_config()
-        .create_with_context(Context::new())
+        .create_with_context(Context::watching(Arc::clone(replaced)))
         .map_err(KafkaError::client("create a consumer"))?;
     let topics: Vec<&str> = settings.topics().iter().map(TopicName::as_str).collect();
     consumer.subscribe(&topics).map_err(KafkaError::client("subscribe to the topics"))?;

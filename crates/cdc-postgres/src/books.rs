@@ -6,6 +6,7 @@ use cdc_core::Partition;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use crate::decision::{self, Decision};
 use crate::error::{PostgresError, from_driver};
 use crate::ledger;
 use crate::reach::reach;
@@ -23,7 +24,8 @@ WITH sums AS (
     SELECT topic, generation, partition, count(*) AS entries, min(first_offset) AS first_offset,
            max(until_offset) AS until_offset, sum(read)::int8 AS read, sum(written)::int8 AS written,
            sum(folded)::int8 AS folded, sum(skipped)::int8 AS skipped,
-           sum(dead_lettered)::int8 AS dead_lettered
+           sum(dead_lettered)::int8 AS dead_lettered,
+           sum(until_offset - first_offset) FILTER (WHERE decision IS NOT NULL)::int8 AS passed_over
       FROM cdc.ledger
      WHERE pipeline = $1 AND run = 0
      GROUP BY topic, generation, partition
@@ -31,7 +33,8 @@ WITH sums AS (
     SELECT topic, generation, partition, next_offset FROM cdc.checkpoint WHERE pipeline = $1)
 SELECT topic, generation, partition, coalesce(entries, 0) AS entries, first_offset, until_offset,
        coalesce(read, 0) AS read, coalesce(written, 0) AS written, coalesce(folded, 0) AS folded,
-       coalesce(skipped, 0) AS skipped, coalesce(dead_lettered, 0) AS dead_lettered, next_offset
+       coalesce(skipped, 0) AS skipped, coalesce(dead_lettered, 0) AS dead_lettered,
+       coalesce(passed_over, 0) AS passed_over, next_offset
   FROM sums FULL JOIN stands USING (topic, generation, partition)
  ORDER BY topic, generation, partition";
 
@@ -51,6 +54,8 @@ pub struct Books {
     pub logs: Vec<LogBooks>,
     /// Where they do not balance.
     pub mismatches: Vec<Mismatch>,
+    /// What an operator decided about the pipeline, in order.
+    pub decisions: Vec<Decision>,
 }
 
 /// What the books say of one log: the sums of its entries.
@@ -74,6 +79,8 @@ pub struct LogBooks {
     pub skipped_by: BTreeMap<String, u64>,
     /// Of those read, kept as dead letters.
     pub dead_lettered: u64,
+    /// Offsets that were passed over unread by an operator's decision, because the log had lost them.
+    pub passed_over: u64,
     /// Where the checkpoint stands, if anything has been applied.
     pub checkpoint: Option<i64>,
 }
@@ -149,6 +156,7 @@ pub async fn read_ledger(settings: &PostgresSettings) -> Result<Books, PostgresE
         let found = mismatch(&row, pipeline).map_err(|error| from_driver(DOING, error))?;
         books.mismatches.extend(found);
     }
+    books.decisions = decision::read(&mut session, pipeline).await?;
     session.execute(DOING, "COMMIT").await?;
     Ok(books)
 }
@@ -193,6 +201,7 @@ fn log(row: &PgRow) -> Result<Option<LogBooks>, sqlx::Error> {
         skipped: count(row, "skipped")?,
         skipped_by: BTreeMap::new(),
         dead_lettered: count(row, "dead_lettered")?,
+        passed_over: count(row, "passed_over")?,
         checkpoint: row.try_get("next_offset")?,
     }))
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use cdc_core::{CheckpointDelta, NextOffset, Partition, ResumePoint, SourceMarks, Tally};
+use cdc_core::{CheckpointDelta, NextOffset, Partition, ResumePoint, SourceMarks, Tally, Witness};
 use sqlx::Row as _;
 use tokio::time::Instant;
 
@@ -12,7 +12,7 @@ use crate::owner::OwnerName;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::sql::{self, millis};
-use crate::{fencing, ledger, source_marks, topics};
+use crate::{continuity, fencing, ledger, source_marks, topics};
 
 /// How long one attempt to raise an epoch waits for a lock. Whoever holds it may have come after the
 /// former owners were looked up, so they are looked up again.
@@ -234,6 +234,8 @@ pub(crate) struct Step<'b> {
     pub(crate) tallies: &'b BTreeMap<Partition, Tally>,
     /// How far connectors have sent, where that has moved.
     pub(crate) marks: &'b BTreeMap<Partition, SourceMarks>,
+    /// The last record of each range.
+    pub(crate) witnesses: &'b BTreeMap<Partition, Witness>,
 }
 
 /// The last message of a transaction: the compare-and-set with the ledger's entries, then COMMIT. When
@@ -247,7 +249,7 @@ pub(crate) fn advance_and_commit(
     step: Step<'_>,
     epochs: &Epochs,
 ) -> Result<String, PostgresError> {
-    let Step { delta, tallies, marks } = step;
+    let Step { delta, tallies, marks, witnesses } = step;
     let mut held = Vec::with_capacity(delta.ranges().len());
     for (partition, _) in delta.ranges() {
         let missing = || PostgresError::NotAcquired { partition: partition.clone() };
@@ -255,7 +257,7 @@ pub(crate) fn advance_and_commit(
     }
     let partitions = || delta.ranges().map(|(partition, _)| partition);
     Ok(format!(
-        "SELECT cdc.advance_and_book({}, {}, {}, {}, {}, {}, {}, {}, {}); COMMIT",
+        "SELECT cdc.advance_and_book({}, {}, {}, {}, {}, {}, {}, {}, {}, {}); COMMIT",
         sql::literal(pipeline.as_str()),
         sql::texts(partitions().map(|partition| partition.topic().as_str())),
         sql::numbers(partitions().map(generation), "int4"),
@@ -264,13 +266,14 @@ pub(crate) fn advance_and_commit(
         sql::numbers(delta.ranges().map(|(_, range)| range.until().get()), "int8"),
         sql::numbers(held, "int8"),
         source_marks::argument(delta, marks),
+        continuity::arguments(delta, witnesses),
         ledger::arguments(delta, tallies),
     ))
 }
 
 #[cfg(test)]
 mod tests {
-    use cdc_core::{OffsetRange, SkipReason};
+    use cdc_core::{Offset, OffsetRange, SkipReason};
 
     use super::*;
 
@@ -289,11 +292,14 @@ mod tests {
         let mut tally = Tally::default();
         (tally.read, tally.staged, tally.folded, tally.dead_lettered) = (9, 7, 3, 1);
         tally.skip(SkipReason::Tombstone);
-        let tallies = BTreeMap::from([(partition, tally)]);
-        let step = Step { delta: &delta, tallies: &tallies, marks: &BTreeMap::new() };
+        let tallies = BTreeMap::from([(partition.clone(), tally)]);
+        let last = Witness::restore(Offset::try_new(23).unwrap(), u64::MAX - 4);
+        let witnesses = BTreeMap::from([(partition, last)]);
+        let marks = BTreeMap::new();
+        let step = Step { delta: &delta, tallies: &tallies, marks: &marks, witnesses: &witnesses };
         insta::assert_snapshot!(
             advance_and_commit(&pipeline, step, &epochs).unwrap(),
-            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[NULL]::text[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
+            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[NULL]::text[], ARRAY[23]::int8[], ARRAY[-5]::int8[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
         );
     }
 
@@ -301,8 +307,8 @@ mod tests {
     fn a_partition_that_was_not_acquired_cannot_move() {
         let (_, delta) = step();
         let pipeline = PipelineName::parse("orders").unwrap();
-        let (tallies, marks) = (BTreeMap::new(), BTreeMap::new());
-        let step = Step { delta: &delta, tallies: &tallies, marks: &marks };
+        let (tallies, marks, witnesses) = (BTreeMap::new(), BTreeMap::new(), BTreeMap::new());
+        let step = Step { delta: &delta, tallies: &tallies, marks: &marks, witnesses: &witnesses };
         let error = advance_and_commit(&pipeline, step, &Epochs::new()).unwrap_err();
         assert!(matches!(error, PostgresError::NotAcquired { .. }));
     }

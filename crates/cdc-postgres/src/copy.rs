@@ -92,6 +92,16 @@ impl CopyBuffer {
         &self.bytes
     }
 
+    /// The rows one by one, without the header.
+    pub(crate) fn rows(&self) -> impl Iterator<Item = &[u8]> {
+        let mut rest = self.bytes.get(HEADER.len()..).unwrap_or_default();
+        std::iter::from_fn(move || {
+            let row = text::first_row(rest)?;
+            rest = rest.get(row.len()..).unwrap_or_default();
+            Some(row)
+        })
+    }
+
     /// How many bytes [`bytes`](Self::bytes) has. Between rows it is where the next one starts.
     pub(crate) fn len(&self) -> usize {
         self.bytes.len()

@@ -13,19 +13,30 @@ const STATEMENT_ROWS: usize = 1_000;
 /// Raw bytes of one statement; a single record may pass it.
 const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
 
+/// A record that is read again, because its pipeline started over, may be refused again: then it is as
+/// open as it was at first. What somebody put aside stays aside.
 const INSERT: &str = r#"
-INSERT INTO cdc.dead_letter
+INSERT INTO cdc.dead_letter AS held
        (pipeline, topic, generation, partition, "offset", source_table, target_table, stage, reason,
-        message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers)
+        message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers, timestamp_ms,
+        deleted_in)
 SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", letter.source_table,
        letter.target_table, letter.stage, letter.reason, letter.message, letter.column_name,
-       letter.sqlstate, letter.hint, letter.raw_key, letter.raw_value, letter.raw_headers::json
+       letter.sqlstate, letter.hint, letter.raw_key, letter.raw_value, letter.raw_headers::json,
+       letter.timestamp_ms, '{}'
   FROM unnest($2::text[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::text[], $8::text[],
               $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
-              $15::bytea[], $16::text[])
+              $15::bytea[], $16::text[], $17::int8[])
        AS letter (topic, generation, partition, "offset", source_table, target_table, stage, reason,
-                  message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers)
-    ON CONFLICT DO NOTHING"#;
+                  message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers,
+                  timestamp_ms)
+    ON CONFLICT (pipeline, topic, generation, partition, "offset") DO UPDATE
+   SET state = 'open', stage = excluded.stage, reason = excluded.reason,
+       message = excluded.message, column_name = excluded.column_name,
+       sqlstate = excluded.sqlstate, hint = excluded.hint, source_table = excluded.source_table,
+       target_table = excluded.target_table, deleted_in = excluded.deleted_in,
+       resolution = NULL, resolved_by = NULL, resolved_at = NULL
+ WHERE held.state <> 'discarded'"#;
 
 /// The parameters of one statement, column by column.
 #[derive(Debug, Default)]
@@ -45,6 +56,7 @@ struct Letters<'b> {
     raw_key: Vec<Option<&'b [u8]>>,
     raw_value: Vec<Option<Vec<u8>>>,
     raw_headers: Vec<String>,
+    timestamp_ms: Vec<Option<i64>>,
     bytes: usize,
 }
 
@@ -95,6 +107,7 @@ impl<'b> Letters<'b> {
         self.raw_value.push(record.value.map(RecordValue::to_vec));
         self.bytes += sizes.iter().sum::<usize>() + headers.len();
         self.raw_headers.push(headers);
+        self.timestamp_ms.push(record.timestamp_ms);
     }
 
     async fn store(
@@ -119,6 +132,7 @@ impl<'b> Letters<'b> {
             .bind(self.raw_key)
             .bind(self.raw_value)
             .bind(self.raw_headers)
+            .bind(self.timestamp_ms)
             .execute(session.driver())
             .await
             .map_err(|error| from_driver("storing dead letters", error))?;

@@ -176,6 +176,13 @@ pub enum PostgresError {
         #[source]
         source: cdc_core::CheckpointError,
     },
+    /// A retry lost its session, or its server did not answer.
+    #[error("the retry was interrupted")]
+    Interrupted {
+        /// What happened.
+        #[source]
+        source: Box<PostgresError>,
+    },
     /// The state tables are missing or of another version.
     #[error("the warehouse has {}, this program needs version {expected}", version(*found))]
     StateVersion {
@@ -199,6 +206,14 @@ fn list(refusals: &[Refusal]) -> String {
 }
 
 impl PostgresError {
+    /// The same, for a retry: it cannot find out by itself what became of a transaction.
+    pub(crate) fn interrupted(self) -> Self {
+        if self.class() == ErrorClass::Indeterminate {
+            return Self::Interrupted { source: Box::new(self) };
+        }
+        self
+    }
+
     /// Whether the session can be used no longer.
     pub(crate) fn ends_session(&self) -> bool {
         match self {
@@ -215,6 +230,7 @@ impl PostgresError {
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
+            | Self::Interrupted { .. }
             | Self::StateVersion { .. }
             | Self::Occupied { .. } => false,
         }
@@ -238,6 +254,7 @@ impl PostgresError {
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
+            | Self::Interrupted { .. }
             | Self::StateVersion { .. }
             | Self::Occupied { .. } => None,
         }
@@ -257,7 +274,9 @@ impl Classify for PostgresError {
             | Self::NotAcquired { .. }
             | Self::Fenced { .. } => ErrorClass::Indeterminate,
             Self::Refused { .. } | Self::Books { .. } => ErrorClass::Fatal(Halt::Data),
-            Self::ForeignSession { .. } => ErrorClass::Fatal(Halt::Environment),
+            Self::ForeignSession { .. } | Self::Interrupted { .. } => {
+                ErrorClass::Fatal(Halt::Environment)
+            }
             Self::Address { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
@@ -291,6 +310,10 @@ impl Classify for PostgresError {
             Self::StoredMarks { .. } => Some(
                 "use the version of this program that wrote it, or a newer one; if it was changed by \
                  hand, forget it with `cdc-pipeline accept-source`"
+                    .to_owned(),
+            ),
+            Self::Interrupted { .. } => Some(
+                "run it again: what was retried is marked as such, and nothing is done twice"
                     .to_owned(),
             ),
             Self::StateVersion { .. } => Some("run `cdc-pipeline init`".to_owned()),

@@ -49,6 +49,13 @@
 //! Every batch makes one entry for each of its partitions in `cdc.ledger`: the range, and what became
 //! of its records. [`read_ledger`] says whether the books balance, [`watch_ledger`] watches over them.
 //!
+//! The last record of each range is remembered with its entry. Whoever acquires a partition is given some
+//! of them, by which the source knows its log again. Where a log is not what it was, [`accept_gap`],
+//! [`accept_incarnation`] and [`accept_partitions`] record an operator's decision to go on.
+//!
+//! [`Retry`] brings dead letters in again, and [`list_letters`] and its neighbours are for whoever decides
+//! about them.
+//!
 //! Limits: a role must be allowed to end the sessions of the role that had the partition before. A
 //! server process that does not even answer its server keeps its locks, which are waited for. A target whose column types change under a
 //! running pipeline halts the pipeline, which plans anew when it starts again. Between several
@@ -60,9 +67,11 @@ mod books;
 mod catalog;
 mod check;
 mod checkpoint;
+mod continuity;
 mod copy;
 mod counts;
 mod dead_letter;
+mod decision;
 mod error;
 mod fencing;
 mod fold;
@@ -70,13 +79,16 @@ mod history;
 mod ident;
 mod init;
 mod ledger;
+mod letters;
 mod mirror;
 mod owner;
 mod pair;
+mod parked;
 mod plan;
 mod reach;
 mod registry;
 mod repair;
+mod retry;
 mod session;
 mod settings;
 mod sink;
@@ -96,11 +108,21 @@ mod writer;
 pub use body::PostgresBody;
 pub use books::{Books, LogBooks, Mismatch, MismatchKind, read_ledger, watch_ledger};
 pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
+pub use continuity::applied_logs;
+pub use decision::{Decision, accept_gap, accept_incarnation, accept_partitions};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
+pub use letters::{
+    Letter, LetterFilter, LetterGroup, LetterState, RawLetter, WhichLetter, discard_letters,
+    export_letters, list_letters, show_letter,
+};
 pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
 pub use repair::{RepairCounts, RepairMode, RepairRun, RepairSink, RepairWriter};
+pub use retry::{
+    Retried, Retry, RetryFailure, RetryMode, RetryReport, RetrySink, RetrySource, RetryStager,
+    RetryWriter,
+};
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,
@@ -109,6 +131,7 @@ pub use sink::PostgresSink;
 pub use source::{FollowedTable, OldRows, SourceSettings, check_source, read_source_settings};
 pub use source_marks::accept_source;
 pub use stager::PostgresStager;
+pub use topics::generations;
 pub use verify::{
     ColumnFate, ColumnRoute, Difference, KeyDifference, LogEnd, Passes, RowFilter, Step,
     TableReport, ValueTest, Verdict, Verifier, VerifyOptions, VerifyTable,

@@ -131,6 +131,34 @@ pub(crate) async fn apply(
     merge(session, step, staged).await
 }
 
+/// The offsets of changes of a merged step that the target shows newer versions of; none of the offsets
+/// that were merged with it is one.
+pub(crate) async fn newer(
+    session: &mut Session,
+    step: &MirrorStep,
+    merged: &[i64],
+) -> Result<Vec<i64>, PostgresError> {
+    let fold = &step.fold;
+    let Some(plan) = fold.plan() else { return Ok(Vec::new()) };
+    let doing = format!("comparing with {}", plan.target);
+    let staged = [
+        fold.rows(Rows::All).next().is_some(),
+        fold.deletes().next().is_some(),
+        fold.partials().next().is_some(),
+    ];
+    let mut offsets = Vec::new();
+    for (statement, _) in plan.statements.newer.iter().zip(staged).filter(|(_, staged)| *staged) {
+        let found: Vec<i64> = sqlx::query_scalar(statement)
+            .persistent(false)
+            .bind(merged)
+            .fetch_all(session.driver())
+            .await
+            .map_err(|error| from_driver(&*doing, error))?;
+        offsets.extend(found);
+    }
+    Ok(offsets)
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Inserted {
     All,

@@ -256,9 +256,10 @@ fn refused(error: sqlx::Error) -> PostgresError {
         // Too many connections and the like pass; nothing else does by itself.
         let class = match class {
             ErrorClass::Transient => ErrorClass::Indeterminate,
-            ErrorClass::Indeterminate | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
-                ErrorClass::Fatal(Halt::Environment)
-            }
+            ErrorClass::Indeterminate
+            | ErrorClass::Outdated
+            | ErrorClass::Poison(_)
+            | ErrorClass::Fatal(_) => ErrorClass::Fatal(Halt::Environment),
         };
         let source = source.unwrap_or_else(|| format!("SQLSTATE {sqlstate}").into());
         return PostgresError::Connect { class, hint, source };

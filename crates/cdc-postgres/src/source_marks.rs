@@ -104,7 +104,7 @@ pub(crate) async fn find(
     let doing = format!("looking for a transaction of the source in {target}");
     let statement = format!(
         "SELECT EXISTS (SELECT FROM {target} WHERE source_tx_id = $1 AND source_lsn >= $2::pg_lsn \
-         AND cdc_generation = $3 AND cdc_partition = $4{})",
+         AND cdc_partition = $4 AND (cdc_generation < $3 OR cdc_generation = $3{}))",
         before.map_or_else(String::new, |before| format!(" AND cdc_offset < {}", before.get()))
     );
     let found: Result<bool, _> = sqlx::query_scalar(&statement)

@@ -10,6 +10,10 @@
 //! - `42703` and `42804` are the environment because our statements name only columns which the
 //!   catalog listed when the plan was made.
 
+mod table;
+
+use table::STATES;
+
 /// What is known about a failure from its code alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StateClass {
@@ -27,82 +31,6 @@ pub(crate) enum StateClass {
     Logic,
 }
 
-/// One row of the table: a full code or the two characters of its class.
-struct State {
-    code: &'static str,
-    reason: &'static str,
-    class: StateClass,
-}
-
-const fn state(code: &'static str, class: StateClass, reason: &'static str) -> State {
-    State { code, reason, class }
-}
-
-/// Full codes win over classes, wherever they stand.
-const STATES: &[State] = &[
-    // Connection. The server reports 08P01 itself only for a binary value shorter or longer than
-    // its type wants, so it is the target that changed.
-    state("08", StateClass::SessionLost, "connection_lost"),
-    state("08P01", StateClass::TargetChanged, "binary_form_mismatch"),
-    state("25P03", StateClass::SessionLost, "idle_transaction_timeout"),
-    state("25P04", StateClass::SessionLost, "transaction_timeout"),
-    state("57P01", StateClass::SessionLost, "session_terminated"),
-    state("57P02", StateClass::SessionLost, "server_crashed"),
-    state("57P03", StateClass::SessionLost, "server_starting_or_stopping"),
-    state("57P04", StateClass::SessionLost, "database_dropped"),
-    state("57P05", StateClass::SessionLost, "idle_session_timeout"),
-    state("40003", StateClass::SessionLost, "completion_unknown"),
-    // Concurrency and resources: the transaction has been rolled back, waiting helps.
-    state("40001", StateClass::Transient, "serialization_failure"),
-    state("40P01", StateClass::Transient, "deadlock"),
-    state("55P03", StateClass::Transient, "lock_timeout"),
-    state("57014", StateClass::Transient, "statement_cancelled"),
-    state("25006", StateClass::Transient, "read_only_server"),
-    state("26000", StateClass::Transient, "prepared_statement_lost"),
-    state("53", StateClass::Transient, "insufficient_resources"),
-    state("53100", StateClass::Transient, "disk_full"),
-    state("53200", StateClass::Transient, "out_of_memory"),
-    state("53300", StateClass::Transient, "too_many_connections"),
-    // A plan that no longer fits its target.
-    state("22P03", StateClass::TargetChanged, "binary_form_mismatch"),
-    state("22P04", StateClass::TargetChanged, "copy_format_mismatch"),
-    // Surroundings.
-    state("2200H", StateClass::Environment, "sequence_exhausted"),
-    state("28", StateClass::Environment, "login_refused"),
-    state("3D000", StateClass::Environment, "database_missing"),
-    state("3F000", StateClass::Environment, "schema_missing"),
-    state("42501", StateClass::Environment, "permission_denied"),
-    state("42P01", StateClass::Environment, "table_missing"),
-    state("42703", StateClass::Environment, "column_missing"),
-    state("42704", StateClass::Environment, "object_missing"),
-    state("42883", StateClass::Environment, "function_missing"),
-    state("42804", StateClass::Environment, "column_type_changed"),
-    state("42809", StateClass::Environment, "not_a_table"),
-    state("42P10", StateClass::Environment, "key_index_missing"),
-    state("428C9", StateClass::Environment, "column_generated"),
-    state("54011", StateClass::Environment, "too_many_columns"),
-    state("58", StateClass::Environment, "storage_failed"),
-    // Rows.
-    state("22", StateClass::Data, "value_refused"),
-    state("22001", StateClass::Data, "too_long"),
-    state("22003", StateClass::Data, "out_of_range"),
-    state("22008", StateClass::Data, "date_out_of_range"),
-    state("22021", StateClass::Data, "invalid_character"),
-    state("22P02", StateClass::Data, "invalid_text"),
-    state("22P05", StateClass::Data, "untranslatable_character"),
-    state("21000", StateClass::Data, "key_twice_in_batch"),
-    state("23", StateClass::Data, "constraint"),
-    state("23502", StateClass::Data, "not_null"),
-    state("23503", StateClass::Data, "foreign_key"),
-    state("23505", StateClass::Data, "unique"),
-    state("23514", StateClass::Data, "check"),
-    state("23P01", StateClass::Data, "exclusion"),
-    state("44000", StateClass::Data, "view_check_option"),
-    state("54000", StateClass::Data, "index_row_too_large"),
-    // Our own statements are shallow: it is a document that is nested too deeply.
-    state("54001", StateClass::Data, "nested_too_deeply"),
-];
-
 /// The reason, a stable word to group failures by, and the class of an SQLSTATE.
 pub(crate) fn classify(code: &str) -> (&'static str, StateClass) {
     let listed = |wanted: &str| STATES.iter().find(|state| state.code == wanted);
@@ -115,6 +43,10 @@ pub(crate) fn classify(code: &str) -> (&'static str, StateClass) {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write as _;
+    use std::path::Path;
+    use std::{env, fs};
+
     use super::StateClass::{Data, Environment, Logic, SessionLost, TargetChanged, Transient};
     use super::*;
 
@@ -204,6 +136,86 @@ mod tests {
                 code.starts_with(state.code) && (*class, *reason) == (state.class, state.reason)
             });
             assert!(covered, "{} has no case", state.code);
+        }
+    }
+
+    /// Set to anything, it has the page written instead of compared.
+    const WRITE: &str = "WRITE_SERVER_ERRORS";
+
+    const INTRODUCTION: &str = "\
+# Errors of the warehouse's server
+
+What the pipeline does when the server answers with an error depends on its code (SQLSTATE). A code of
+five characters goes before its class of two. `23514` without the name of a constraint is a missing
+partition of the target, which is the environment. After COMMIT was sent the outcome is unknown whatever
+the code, and the checkpoint is asked. This page is written from the program's own table
+(`just server-errors`).
+";
+
+    const REST: &str = "
+## Any other code
+
+It is a fault of the program or of something it does not know, and going on would be guessing: it halts
+(`unexpected_server_error`).
+";
+
+    /// What each class leads to, in the order of the page.
+    const CLASSES: &[(StateClass, &str, &str)] = &[
+        (
+            SessionLost,
+            "The session is gone",
+            "A new session asks the checkpoint what became of the batch, and goes on from there.",
+        ),
+        (
+            Transient,
+            "The same may succeed later",
+            "The batch is repeated, after pauses from 50 ms to 10 s, for as long as it takes.",
+        ),
+        (
+            TargetChanged,
+            "The target was changed",
+            "Nothing of the batch is applied. Its tables are planned again, once; when that does not help, the pipeline halts (exit code 3).",
+        ),
+        (
+            Environment,
+            "Something around the rows",
+            "The pipeline halts (exit code 4) and no row is set aside. The hint says what is missing.",
+        ),
+        (
+            Data,
+            "A row is at fault",
+            "The row becomes a dead letter with this reason, and its neighbours are written.",
+        ),
+    ];
+
+    fn page() -> String {
+        let mut page = INTRODUCTION.to_owned();
+        for (class, title, action) in CLASSES {
+            write!(page, "\n## {title}\n\n{action}\n\n| code | reason | why |\n|---|---|---|\n")
+                .unwrap();
+            for state in STATES.iter().filter(|state| state.class == *class) {
+                writeln!(page, "| `{}` | `{}` | {} |", state.code, state.reason, state.why)
+                    .unwrap();
+            }
+        }
+        page + REST
+    }
+
+    #[test]
+    fn the_page_says_what_the_table_says() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/server-errors.md");
+        if env::var_os(WRITE).is_some() {
+            fs::write(&path, page()).unwrap();
+        }
+        let kept = fs::read_to_string(&path).unwrap();
+        assert_eq!(kept, page(), "write it anew with `just server-errors`");
+    }
+
+    #[test]
+    fn each_row_is_on_the_page() {
+        let page = page();
+        for state in STATES {
+            assert!(page.contains(&format!("| `{}` |", state.code)), "{} is missing", state.code);
         }
     }
 

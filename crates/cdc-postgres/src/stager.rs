@@ -93,6 +93,10 @@ impl Stager for PostgresStager {
             None => self.plans.push(planned),
         }
     }
+
+    fn forget_plans(&mut self) {
+        self.plans.clear();
+    }
 }
 
 /// Encodes a row to the end of the buffer, or leaves the buffer as it was.

@@ -7,7 +7,7 @@ use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
 
 /// The version that this program reads and writes.
-pub(crate) const VERSION: i32 = 2;
+pub(crate) const VERSION: i32 = 3;
 
 /// The SQL of all versions, in order.
 pub(crate) const FILES: &[&str] = &[
@@ -17,6 +17,8 @@ pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/004_ledger.sql"),
     include_str!("../../../warehouse-schema/state/005_decision.sql"),
     include_str!("../../../warehouse-schema/state/006_topics.sql"),
+    include_str!("../../../warehouse-schema/state/007_continuity.sql"),
+    include_str!("../../../warehouse-schema/state/008_dead_letters.sql"),
 ];
 
 /// Everything that `init` runs for the state, as one text.

@@ -2,15 +2,20 @@
 //!
 //! A key lives in one partition as long as their number stays. When it grows, the newest change of a key
 //! may stand in another partition than the one before, at a lower offset: a mirror would keep the older
-//! row, and nothing would look wrong. So a pipeline with progress refuses any other number.
+//! row, and nothing would look wrong. So a pipeline with progress refuses any other number, until an
+//! operator has decided on it: then the topic is followed in a new generation.
 
-use cdc_core::{Partition, TopicName};
+use std::collections::BTreeMap;
+
+use cdc_core::{Generation, Partition, TopicName};
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
+use crate::reach::reach;
 use crate::registry::forget_progress;
 use crate::session::Session;
-use crate::settings::PipelineName;
+use crate::settings::{PipelineName, PostgresSettings};
+use crate::state;
 
 /// A topic and how many partitions it has.
 pub(crate) type Topics = [(TopicName, usize)];
@@ -21,22 +26,42 @@ const DOING: &str = "comparing the topics with those that the pipeline follows";
 const CHANGED: &str = "
 SELECT wanted.topic, wanted.partitions, held.partitions
   FROM unnest($2::text[], $3::int4[]) AS wanted (topic, partitions)
-  JOIN cdc.topic AS held
-    ON (held.pipeline, held.topic, held.generation) = ($1, wanted.topic, 0)
+ CROSS JOIN LATERAL (
+       SELECT known.generation, known.partitions
+         FROM cdc.topic AS known
+        WHERE (known.pipeline, known.topic) = ($1, wanted.topic)
+        ORDER BY known.generation DESC
+        LIMIT 1) AS held
  WHERE held.partitions <> wanted.partitions
    AND EXISTS (SELECT FROM cdc.checkpoint AS applied
-                WHERE (applied.pipeline, applied.topic, applied.generation) = ($1, wanted.topic, 0)
+                WHERE (applied.pipeline, applied.topic, applied.generation)
+                    = ($1, wanted.topic, held.generation)
                   AND applied.next_offset IS NOT NULL)
  ORDER BY wanted.topic
  LIMIT 1";
 
 const FOLLOW: &str = "
 INSERT INTO cdc.topic AS held (pipeline, topic, generation, partitions)
-SELECT $1, wanted.topic, 0, wanted.partitions
+SELECT $1, wanted.topic,
+       coalesce((SELECT max(known.generation) FROM cdc.topic AS known
+                  WHERE (known.pipeline, known.topic) = ($1, wanted.topic)), 0),
+       wanted.partitions
   FROM unnest($2::text[], $3::int4[]) AS wanted (topic, partitions)
     ON CONFLICT (pipeline, topic, generation)
     DO UPDATE SET partitions = excluded.partitions, since = excluded.since
  WHERE held.partitions <> excluded.partitions";
+
+const GENERATIONS: &str = "
+SELECT topic, max(generation) FROM cdc.topic WHERE pipeline = $1 GROUP BY topic";
+
+/// The first partition of a generation that was followed before.
+const SUPERSEDED: &str = "
+SELECT wanted.topic, wanted.generation, known.generation
+  FROM unnest($2::text[], $3::int4[], $4::int4[]) AS wanted (topic, generation, partition)
+  JOIN cdc.topic AS known ON (known.pipeline, known.topic) = ($1, wanted.topic)
+ WHERE known.generation > wanted.generation
+ ORDER BY wanted.topic, known.generation DESC
+ LIMIT 1";
 
 /// The first partition beyond those that its topic had.
 const BEYOND: &str = "
@@ -47,6 +72,28 @@ SELECT wanted.topic, wanted.partition + 1, held.partitions
  WHERE wanted.partition >= held.partitions
  ORDER BY 1, 2
  LIMIT 1";
+
+/// The generation in which a pipeline follows each of its topics; those that are missing, in the first.
+///
+/// # Errors
+///
+/// When the warehouse cannot be reached or lacks the state tables.
+pub async fn generations(
+    settings: &PostgresSettings,
+) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
+    let mut session = reach(settings).await?;
+    state::require(&mut session).await?;
+    let rows: Vec<(String, i32)> = sqlx::query_as(GENERATIONS)
+        .bind(settings.pipeline.as_str())
+        .fetch_all(session.driver())
+        .await
+        .map_err(|error| from_driver("reading the generations of the topics", error))?;
+    let known = rows.into_iter().filter_map(|(topic, generation)| {
+        let generation = Generation::new(u32::try_from(generation).ok()?);
+        Some((TopicName::parse(&topic).ok()?, generation))
+    });
+    Ok(known.collect())
+}
 
 /// A topic, how many partitions it has, and how many it had.
 type Change = (String, i32, i32);
@@ -85,7 +132,8 @@ pub(crate) async fn follow(
     Ok(())
 }
 
-/// Refuses partitions that came while the pipeline was running.
+/// Refuses partitions that came while the pipeline was running, and those of a generation that an
+/// operator's decision has ended.
 pub(crate) async fn require_known(
     session: &mut Session,
     pipeline: &PipelineName,
@@ -100,7 +148,23 @@ pub(crate) async fn require_known(
         .fetch_optional(session.driver())
         .await
         .map_err(|error| from_driver(DOING, error))?;
-    beyond.map_or(Ok(()), |change| Err(refusal(pipeline, &change)))
+    if let Some(change) = beyond {
+        return Err(refusal(pipeline, &change));
+    }
+    let superseded: Option<(String, i32, i32)> = sqlx::query_as(SUPERSEDED)
+        .bind(pipeline.as_str())
+        .bind(&parameters.topics)
+        .bind(&parameters.generations)
+        .bind(&parameters.numbers)
+        .fetch_optional(session.driver())
+        .await
+        .map_err(|error| from_driver(DOING, error))?;
+    let Some((topic, old, new)) = superseded else { return Ok(()) };
+    let message = format!(
+        "the topic {topic} is followed in generation {new} by now, as cdc.decision says, and this \
+         process was started with generation {old}"
+    );
+    Err(PostgresError::Occupied { message, fix: "start `cdc-pipeline run` again".to_owned() })
 }
 
 fn refusal(pipeline: &PipelineName, (topic, found, known): &Change) -> PostgresError {
@@ -110,8 +174,13 @@ fn refusal(pipeline: &PipelineName, (topic, found, known): &Change) -> PostgresE
          order is left between these"
     );
     let fix = format!(
-        "let the pipeline start over with the new partitions while it is stopped, as \"Starting over\" \
-         in the README says: {}\n\
+        "if the connector was paused and everything before was applied when they were added: \
+         `cdc-pipeline accept-partitions --topic {topic} --reason \"…\"`, which looks whether that is \
+         so\n\
+         if the topic was created again: `cdc-pipeline accept-incarnation --topic {topic} --reason \
+         \"…\"`\n\
+         otherwise let the pipeline start over with the new partitions while it is stopped, as \
+         \"Starting over\" in the README says: {}\n\
          or give it another `name` and `group`, and new targets",
         forget_progress(pipeline),
     );

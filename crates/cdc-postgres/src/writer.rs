@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use cdc_core::{
     Body as _, CheckpointDelta, Found, Partition, ResumePoint, RowShape, SourceMarks,
-    SourcePosition, TableId, WriteBatch, Writer,
+    SourcePosition, TableId, Witnesses, WriteBatch, Writer,
 };
 use tokio::time::timeout;
 
@@ -22,12 +22,14 @@ use crate::checkpoint::{self, Epochs, Step};
 use crate::error::{PostgresError, from_driver};
 use crate::mirror::{Merging, StagedRows};
 use crate::owner::OwnerName;
+use crate::parked::{self, ParkedKeys};
 use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
 use crate::{
-    catalog, dead_letter, fencing, history, ledger, mirror, source_marks, sql, table_event,
+    catalog, continuity, dead_letter, fencing, history, ledger, mirror, source_marks, sql,
+    table_event,
 };
 
 /// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
@@ -65,9 +67,16 @@ struct Shared {
     /// Under which epochs partitions are owned. Locked for moments, never across an exchange.
     epochs: Mutex<Epochs>,
     plans_made: AtomicU64,
+    /// The keys of open dead letters. Locked for moments, like the epochs.
+    parked: Mutex<ParkedKeys>,
 }
 
 impl Shared {
+    fn parked(&self) -> MutexGuard<'_, ParkedKeys> {
+        // A set that lacks the key of a batch which was not applied lacks nothing.
+        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn epochs(&self) -> MutexGuard<'_, Epochs> {
         // Whoever panicked with the lock has changed whole entries only.
         self.epochs.lock().unwrap_or_else(PoisonError::into_inner)
@@ -120,6 +129,7 @@ impl PostgresWriter {
             sessions: Mutex::default(),
             epochs: Mutex::default(),
             plans_made: AtomicU64::new(0),
+            parked: Mutex::default(),
         });
         Self::sharing(settings, tables, shared, session).await
     }
@@ -205,9 +215,23 @@ impl PostgresWriter {
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let step = Step { delta: batch.delta(), tallies: batch.tallies(), marks: batch.marks() };
+        let witnesses = continuity::of(batch);
+        let step = Step {
+            delta: batch.delta(),
+            tallies: batch.tallies(),
+            marks: batch.marks(),
+            witnesses: &witnesses,
+        };
         let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
         let last = [body.guards(), vec![&last]].concat().join("; ");
+        dead_letter::insert(session, &settings.pipeline, tables, batch).await?;
+        let affected = {
+            let mut parked = shared.parked();
+            parked.extend(batch);
+            parked.affected(batch, tables)
+        };
+        parked::note(session, &settings.pipeline, batch, affected).await?;
+        parked::note_truncates(session, (&settings.pipeline, tables), batch).await?;
         for (table, step) in body.mirror_steps() {
             let unknown = || PostgresError::UnknownTable { index: table.index() };
             let settings = tables.get(table).ok_or_else(unknown)?;
@@ -216,7 +240,6 @@ impl PostgresWriter {
                 None => mirror::apply(session, settings, step, merging).await?,
             }
         }
-        dead_letter::insert(session, &settings.pipeline, tables, batch).await?;
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
         let committing = format!("committing the step {}", batch.delta());
         session.run(&last).await.map_err(|error| {
@@ -268,6 +291,12 @@ impl Writer for PostgresWriter {
                 let acquired =
                     checkpoint::acquire(session, &settings, &shared.owner, partitions).await?;
                 ledger::join(session, &settings.pipeline, &acquired, &known).await?;
+                let keys = parked::load(session, &settings.pipeline, partitions).await?;
+                let mut parked = shared.parked();
+                for (partition, key) in &keys {
+                    parked.insert(partition, key);
+                }
+                drop(parked);
                 Ok(acquired)
             })
             .await?;
@@ -287,6 +316,15 @@ impl Writer for PostgresWriter {
             let settings = Arc::clone(&writer.settings);
             let session = writer.session().await?;
             source_marks::load(session, &settings.pipeline, partitions).await
+        })
+        .await
+    }
+
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, PostgresError> {
+        self.bounded("reading by which records logs are known", async |writer: &mut Self| {
+            let settings = Arc::clone(&writer.settings);
+            let session = writer.session().await?;
+            continuity::load(session, &settings.pipeline, partitions).await
         })
         .await
     }

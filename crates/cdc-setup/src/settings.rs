@@ -9,11 +9,11 @@ use std::time::Duration;
 use cdc_config::{Document, Problems, ProcessEnvironment, Section};
 use cdc_core::{Classify, SourceTable, TableId};
 use cdc_debezium::{AdapterError, BeforeImages, DebeziumDecoder, TableDeclarations, TableMap};
-use cdc_engine::{EngineSettings, SentAgain};
+use cdc_engine::{EngineSettings, RejectedShare, SentAgain};
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{
-    PipelineName, PostgresSettings, SourceSettings, TableSettings, read_settings,
-    read_source_settings, read_table,
+    PipelineName, PostgresError, PostgresSettings, SourceSettings, TableSettings, generations,
+    read_settings, read_source_settings, read_table,
 };
 use cdc_rules::RuleSet;
 use debezium_envelope::Limits;
@@ -78,6 +78,19 @@ pub struct Table {
 }
 
 impl Settings {
+    /// The same settings, with each topic in the generation in which the warehouse says that it is
+    /// followed.
+    ///
+    /// # Errors
+    ///
+    /// When the warehouse cannot be reached or lacks the state tables.
+    pub async fn in_their_generations(mut self) -> Result<Self, PostgresError> {
+        for (topic, generation) in generations(&self.postgres).await? {
+            self.kafka = self.kafka.with_generation(topic, generation);
+        }
+        Ok(self)
+    }
+
     /// Reads the file, with secrets resolved.
     ///
     /// # Errors
@@ -155,10 +168,17 @@ fn read(root: &Section<'_>) -> Option<Settings> {
 fn read_engine(pipeline: &Section<'_>) -> EngineSettings {
     let default = EngineSettings::default();
     let lanes = pipeline.positive("lanes", NonZeroU32::MIN);
+    let rejected = default.rejected_max.percent();
     EngineSettings {
         lanes: NonZeroUsize::try_from(lanes).unwrap_or(default.lanes),
         drain_limit: pipeline.duration("drain_limit", Duration::from_secs(30)),
         sent_again: pipeline.one_of("sent_again", SENT_AGAIN, SentAgain::default()),
+        rejected_max: RejectedShare::new(pipeline.integer(
+            "rejected_percent_max",
+            0..=100,
+            rejected,
+        ))
+        .unwrap_or_default(),
         ..default
     }
 }

@@ -1,7 +1,13 @@
 //! The built program on real components: PostgreSQL, Kafka, Connect with Debezium.
 
 #[cfg(test)]
+mod changed_target;
+#[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod crashes;
+#[cfg(test)]
+mod dead_letters;
 #[cfg(test)]
 mod deletes;
 #[cfg(test)]

@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::pin::Pin;
 
-use cdc_core::{Classify as _, ErrorClass, Writer, with_causes};
+use cdc_core::{Classify as _, ErrorClass, Partition, ResumePoint, Writer, with_causes};
 
 use super::Staged;
 
@@ -32,6 +32,13 @@ pub(super) struct Attempt<W: Writer> {
     pub(super) writer: W,
     pub(super) staged: Staged<W::Body>,
     pub(super) result: Result<(), W::Error>,
+}
+
+/// What the checkpoint says about a batch whose outcome was unknown.
+pub(super) enum Compared {
+    NotApplied,
+    Applied,
+    Elsewhere(Vec<(Partition, ResumePoint)>),
 }
 
 /// Prepares a batch.

@@ -231,6 +231,7 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
                 self.parts.stager.adopt(table, shape, plan);
                 self.waiting = Waiting::No;
             }
+            ToStager::ForgetPlans => self.parts.stager.forget_plans(),
             ToStager::Marks { partitions, marks } => self.parts.sent.restart(&partitions, marks),
             ToStager::Found(found) => {
                 self.parts.sent.answer(found);

@@ -7,10 +7,11 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use cdc_core::{Body, DeadLetter, Partition, ResumePoint};
 use tokio::sync::mpsc as tokio_mpsc;
 
+use super::breaker::{Breaker, Counts};
 use super::intake::StagerGone;
 use super::{LaneEvent, LaneIndex, Staged, ToStager};
 use crate::assigned::Assigned;
-use crate::{Latency, Meter};
+use crate::{Latency, Meter, PipelineError, RejectedShare};
 
 /// The lane's standing towards the sink, and its ways to stager and pipeline.
 #[derive(Debug)]
@@ -20,6 +21,9 @@ pub(crate) struct Standing<B, P> {
     events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
     pub(crate) meter: Arc<Meter>,
     assigned: Assigned,
+    breaker: Breaker,
+    /// Whether everything was planned again since the last batch that is durable.
+    planned_again: bool,
     /// Acquired partitions, and where each must stand in the sink as far as this lane knows.
     pub(crate) owned: BTreeMap<Partition, ResumePoint>,
 }
@@ -30,14 +34,47 @@ impl<B: Body, P> Standing<B, P> {
         stager: mpsc::Sender<ToStager<B, P>>,
         events: tokio_mpsc::Sender<(LaneIndex, LaneEvent)>,
         assigned: Assigned,
-        meter: Arc<Meter>,
+        (rejected_max, meter): (RejectedShare, Arc<Meter>),
     ) -> Self {
-        Self { index, stager, events, meter, assigned, owned: BTreeMap::new() }
+        let breaker = Breaker::new(rejected_max);
+        Self {
+            index,
+            stager,
+            events,
+            meter,
+            assigned,
+            breaker,
+            planned_again: false,
+            owned: BTreeMap::new(),
+        }
+    }
+
+    /// Whether a batch may be applied.
+    ///
+    /// # Errors
+    ///
+    /// When with it too many of the last records would be dead letters.
+    pub(crate) fn admit(&self, staged: &Staged<B>) -> Result<(), PipelineError> {
+        let Some(letter) = staged.batch.dead_letters().first() else { return Ok(()) };
+        match self.breaker.objection(counts(staged)) {
+            Some(Counts { records, rejected }) => Err(PipelineError::TooManyRejected {
+                rejected,
+                records,
+                reason: letter.rejection.reason.to_string(),
+                example: letter.rejection.message.clone(),
+            }),
+            None => Ok(()),
+        }
     }
 
     /// Gives up the partitions that have been revoked meanwhile: whoever has them now is not fenced.
     pub(crate) fn disown_revoked(&mut self) {
         self.owned.retain(|partition, _| self.assigned.contains(partition));
+    }
+
+    /// Whether planning again may help: it is tried once, until a batch is durable again.
+    pub(crate) fn may_plan_again(&mut self) -> bool {
+        !std::mem::replace(&mut self.planned_again, true)
     }
 
     pub(crate) fn partitions(&self) -> Vec<Partition> {
@@ -58,6 +95,8 @@ impl<B: Body, P> Standing<B, P> {
     pub(crate) async fn applied(&mut self, staged: Staged<B>) -> Result<(), StagerGone> {
         self.count_latency(&staged);
         self.warn_of_dead_letters(&staged);
+        self.breaker.applied(counts(&staged));
+        self.planned_again = false;
         for (partition, range) in staged.batch.delta().ranges() {
             self.owned.insert(partition.clone(), ResumePoint::At(range.until()));
         }
@@ -97,4 +136,9 @@ impl<B: Body, P> Standing<B, P> {
             }
         }
     }
+}
+
+fn counts<B: Body>(staged: &Staged<B>) -> Counts {
+    let tally = staged.batch.tally();
+    Counts { records: tally.read, rejected: tally.dead_lettered }
 }

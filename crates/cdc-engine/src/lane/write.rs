@@ -10,11 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_core::{
-    Classify, ErrorClass, Partition, ResumePoint, RowShape, SourcePosition, TableId, WriteBatch,
-    Writer, with_causes,
+    Classify, ErrorClass, Partition, ResumePoint, RowShape, SourcePosition, TableId, Witnesses,
+    WriteBatch, Writer, with_causes,
 };
 
-use super::attempt::{Attempt, UnderWay, complete, prepare, prepare_and_apply};
+use super::attempt::{Attempt, Compared, UnderWay, complete, prepare, prepare_and_apply};
+use super::end::End;
 use super::intake::{Intake, StagerGone};
 use super::restage::exclude;
 use super::standing::Standing;
@@ -55,7 +56,7 @@ enum Applied<B> {
     Yes,
     /// It has to be staged again first, perhaps in two parts.
     Again(Vec<Restage>, B),
-    /// Somebody else moved the checkpoint: everything in flight is void.
+    /// Somebody else moved the checkpoint, or the plans are outdated: everything in flight is void.
     Void(B, Vec<(Partition, ResumePoint)>),
 }
 
@@ -64,19 +65,6 @@ enum Applied<B> {
 enum Settled {
     Applied,
     Void,
-}
-
-/// Why the task ends.
-enum End {
-    /// It was told to, or there is nobody left to work for.
-    Finished,
-    Halted(PipelineError),
-}
-
-impl From<StagerGone> for End {
-    fn from(_: StagerGone) -> Self {
-        Self::Finished
-    }
 }
 
 impl<W: Writer> WriteTask<W> {
@@ -111,6 +99,7 @@ impl<W: Writer> WriteTask<W> {
                 Job::Barrier(barrier) => Ok(Next::Barrier(barrier)),
             },
             Next::Batch(staged) => {
+                self.standing.admit(&staged)?;
                 let bytes = staged.batch.bytes();
                 let front = prepare_and_apply(self.idle_writer(), staged);
                 self.advance(UnderWay::new(bytes, front)).await
@@ -180,10 +169,14 @@ impl<W: Writer> WriteTask<W> {
         }
     }
 
-    /// Starts on a job that has a batch in front of it.
+    /// Starts on a job that has a batch in front of it. One that may not be applied waits, as what is in
+    /// front of it still may.
     fn begin_behind(&mut self, job: Result<Job<W::Body>, StagerGone>) -> Next<W> {
         match job {
             Ok(Job::Apply(staged) | Job::Restaged(staged)) => {
+                if self.standing.admit(&staged).is_err() {
+                    return Next::Batch(staged);
+                }
                 let bytes = staged.batch.bytes();
                 Next::Preparing(UnderWay::new(bytes, prepare(self.idle_writer(), staged)))
             }
@@ -231,9 +224,10 @@ impl<W: Writer> WriteTask<W> {
             Barrier::Acquire { number, partitions } => {
                 let points = self.acquire(&partitions).await?;
                 self.standing.tell(ToStager::Acquired { partitions: partitions.clone() })?;
+                let witnesses = self.witnesses(&partitions).await?;
                 self.restart_marks(partitions).await?;
                 self.standing.owned.extend(points.iter().cloned());
-                self.standing.report(LaneEvent::Acquired { number, points }).await;
+                self.standing.report(LaneEvent::Acquired { number, points, witnesses }).await;
                 Ok(())
             }
             Barrier::Release { number, partitions } => {
@@ -268,8 +262,9 @@ impl<W: Writer> WriteTask<W> {
                     let partitions = self.standing.partitions();
                     self.standing.tell(ToStager::Discard { partitions: partitions.clone() })?;
                     self.intake.begin_era();
+                    let witnesses = self.witnesses(&partitions).await?;
                     self.restart_marks(partitions).await?;
-                    self.standing.report(LaneEvent::Rewind(points)).await;
+                    self.standing.report(LaneEvent::Rewind { points, witnesses }).await;
                     return Ok(Settled::Void);
                 }
             }
@@ -277,7 +272,9 @@ impl<W: Writer> WriteTask<W> {
                 // What comes before a part is applied by now.
                 let restage = Restage { marks: marks.clone(), ..part };
                 let excluded = restage.excluded.clone();
-                next = Some((self.intake.restage(restage).await?, None, excluded));
+                let staged = self.intake.restage(restage).await?;
+                self.standing.admit(&staged)?;
+                next = Some((staged, None, excluded));
             }
         }
         Ok(Settled::Applied)
@@ -321,12 +318,18 @@ impl<W: Writer> WriteTask<W> {
                         }
                     }
                 }
+                ErrorClass::Outdated if self.standing.may_plan_again() => {
+                    tracing::warn!(lane, error = %with_causes(&error), "a target has changed: planning it again");
+                    self.standing.tell(ToStager::ForgetPlans)?;
+                    let points = self.standing.owned.clone().into_iter().collect();
+                    return Ok(Applied::Void(staged.batch.into_records().1, points));
+                }
                 ErrorClass::Poison(poison) => {
                     return exclude(staged, excluded, poison)
                         .map(|(parts, body)| Applied::Again(parts, body))
                         .ok_or_else(|| End::Halted(PipelineError::sink("apply a batch", error)));
                 }
-                ErrorClass::Fatal(_) => {
+                ErrorClass::Outdated | ErrorClass::Fatal(_) => {
                     return Err(End::Halted(PipelineError::sink("apply a batch", error)));
                 }
             }
@@ -389,12 +392,21 @@ impl<W: Writer> WriteTask<W> {
         let marks = loop {
             match self.active().marks(&partitions).await {
                 Ok(marks) => break marks.into_iter().collect(),
-                Err(error) => {
-                    self.go_on_after("read what was sent", error, &mut backoff).await?;
-                }
+                Err(error) => self.go_on_after("read marks", error, &mut backoff).await?,
             }
         };
         Ok(self.standing.tell(ToStager::Marks { partitions, marks })?)
+    }
+
+    /// What the sink remembers of the logs of partitions.
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, End> {
+        let mut backoff = Backoff::probe();
+        loop {
+            match self.active().witnesses(partitions).await {
+                Ok(witnesses) => return Ok(witnesses),
+                Err(error) => self.go_on_after("read witnesses", error, &mut backoff).await?,
+            }
+        }
     }
 
     /// Answers whether a transaction has left rows behind.
@@ -408,9 +420,7 @@ impl<W: Writer> WriteTask<W> {
         loop {
             match self.active().find(table, partition, from).await {
                 Ok(found) => return Ok(self.standing.tell(ToStager::Found(found))?),
-                Err(error) => {
-                    self.go_on_after("look for a transaction", error, &mut backoff).await?;
-                }
+                Err(error) => self.go_on_after("find a transaction", error, &mut backoff).await?,
             }
         }
     }
@@ -457,7 +467,7 @@ impl<W: Writer> WriteTask<W> {
                 backoff.wait().await;
                 Ok(())
             }
-            ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
+            ErrorClass::Outdated | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
                 Err(End::Halted(PipelineError::sink(attempt, error)))
             }
         }
@@ -481,11 +491,4 @@ impl<W: Writer> WriteTask<W> {
         }
         Ok(())
     }
-}
-
-/// What the checkpoint says about a batch whose outcome was unknown.
-enum Compared {
-    NotApplied,
-    Applied,
-    Elsewhere(Vec<(Partition, ResumePoint)>),
 }

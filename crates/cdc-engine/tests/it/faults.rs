@@ -1,6 +1,6 @@
 //! Sessions that are lost at the worst moment.
 
-use cdc_core::NextOffset;
+use cdc_core::{Halt, NextOffset};
 use cdc_engine::{Outcome, StopWhen};
 use cdc_testkit::Fault;
 
@@ -35,6 +35,27 @@ async fn a_session_lost_before_anything_was_applied_is_repeated() {
     let reading = rig.run_to_end(1).await;
     rig.assert_each_key_once(500);
     assert_eq!(reading.retries, 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_changed_target_is_planned_again_and_everything_goes_on() {
+    let rig = Rig::filled(2, 500);
+    rig.script([Fault::Outdated, Fault::Busy, Fault::None, Fault::Outdated]);
+    let running = rig.open(1, StopWhen::Asked).await;
+    eventually("all rows arrive", || rig.warehouse.rows().len() >= 500).await;
+    running.stop.ask();
+    running.end().await.unwrap();
+    rig.assert_each_key_once(500);
+    assert!(rig.log.rewinds() > 0, "what was staged with the old plan is read again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_target_that_planning_again_does_not_fit_halts() {
+    let rig = Rig::filled(1, 500);
+    rig.script([Fault::Outdated, Fault::Busy, Fault::Outdated]);
+    let error = rig.open(1, StopWhen::Asked).await.end().await.unwrap_err();
+    assert_eq!(error.halt(), Halt::Data, "{error}");
+    assert!(rig.warehouse.rows().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

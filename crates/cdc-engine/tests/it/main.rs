@@ -1,6 +1,8 @@
 //! The engine on in-memory ends with scripted faults.
 
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod faults;
 #[cfg(test)]
 mod overlap;

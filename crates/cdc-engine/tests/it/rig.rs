@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cdc_core::{ByteBudget, Partition};
 use cdc_engine::{
-    Ends, EngineSettings, Meter, Outcome, Pipeline, PipelineError, Reading, Shutdown, Stop,
-    StopWhen,
+    Ends, EngineSettings, Meter, Outcome, Pipeline, PipelineError, Reading, RejectedShare,
+    Shutdown, Stop, StopWhen,
 };
 use cdc_testkit::{Fault, LogWriter, MemorySink, MemorySource, TextDecoder, Warehouse};
 use tokio::task::JoinHandle;
@@ -24,6 +24,7 @@ pub(crate) fn partition(number: i32) -> Partition {
 pub(crate) struct Rig {
     pub(crate) log: LogWriter,
     pub(crate) warehouse: Warehouse,
+    pub(crate) rejected_max: RejectedShare,
 }
 
 impl Rig {
@@ -47,6 +48,7 @@ impl Rig {
             lanes: NonZeroUsize::new(lanes).unwrap(),
             drain_limit: Duration::from_secs(10),
             stop_when,
+            rejected_max: self.rejected_max,
             ..EngineSettings::default()
         };
         let meter = Meter::shared();

@@ -36,7 +36,7 @@ const SEEDS_OF_A_CHANGE: u64 = 200;
 const AT_A_TIME: usize = 12;
 
 /// How long a history may take to finish once nothing disturbs it any more.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The same for a sink that is broken, and so may never finish.
 const PATIENCE_WITH_BROKEN: Duration = Duration::from_secs(2);

@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rdkafka::ClientContext;
@@ -18,6 +18,7 @@ use rdkafka::error::{KafkaError as DriverError, KafkaResult};
 use rdkafka::types::RDKafkaRespErr;
 
 use super::logging::Occasionally;
+use super::replaced::Replaced;
 
 /// A topic and the number of a partition, as the library names them.
 pub(super) type RawPartition = (String, i32);
@@ -53,17 +54,23 @@ struct Notes {
 pub(crate) struct Context {
     closing: AtomicBool,
     notes: Mutex<Notes>,
+    replaced: Arc<Replaced>,
 }
 
 impl Context {
     pub(crate) fn new() -> Self {
+        Self::watching(Arc::default())
+    }
+
+    /// A notebook that also notes which topics were created again.
+    pub(super) fn watching(replaced: Arc<Replaced>) -> Self {
         let notes = Notes {
             rebalances: VecDeque::new(),
             snapshot: None,
             reason: None,
             warnings: Occasionally::every(Duration::from_secs(10)),
         };
-        Self { closing: AtomicBool::new(false), notes: Mutex::new(notes) }
+        Self { closing: AtomicBool::new(false), notes: Mutex::new(notes), replaced }
     }
 
     /// From now on partitions are given back inside the callback: dropping a consumer polls until
@@ -95,6 +102,7 @@ impl Context {
 
 impl ClientContext for Context {
     fn log(&self, level: RDKafkaLogLevel, facility: &str, message: &str) {
+        self.replaced.read(message);
         let grave = matches!(
             level,
             RDKafkaLogLevel::Emerg

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use cdc_core::{NextOffset, Partition, ResumePoint, SourceEvent};
+use cdc_core::{NextOffset, Partition, SourceEvent};
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as DriverError;
 
 use super::context::{Context, RawPartition};
 use super::intake::Intake;
 use super::outbox::Outbox;
-use super::position::{Watermarks, start_position};
+use super::position::Watermarks;
 
 /// The broker answers within this time, or the turn goes on without and tries again later.
 const WATERMARK_PATIENCE: Duration = Duration::from_secs(2);
@@ -76,17 +76,6 @@ pub(super) fn reach(
             sure || watermarks(consumer, partition).is_ok_and(|held| held.high == position);
         if at_end {
             intake.reach_end(*index, position, outbox);
-        }
-    }
-}
-
-/// Some partition's position is no longer in its log: names each one.
-pub(super) fn find_lost(consumer: &BaseConsumer<Context>, intake: &Intake, outbox: &mut Outbox) {
-    for slot in intake.slots() {
-        let Ok(held) = watermarks(consumer, &slot.partition) else { continue };
-        let point = ResumePoint::At(slot.next);
-        if let Err(error) = start_position(&slot.partition, point, held) {
-            outbox.push(Err(error));
         }
     }
 }

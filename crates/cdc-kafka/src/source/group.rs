@@ -11,8 +11,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use cdc_core::{
-    Assignment, NextOffset, Partition, PartitionNumber, ResumePoint, Revocation, SourceEvent,
-    TopicName,
+    Assignment, Inquiry, NextOffset, Partition, PartitionNumber, ResumePoint, Revocation,
+    SourceEvent, TopicName, Witnesses,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::{Offset, TopicPartitionList};
@@ -24,10 +24,17 @@ use super::intake::{Intake, Reach};
 use super::logging::Occasionally;
 use super::outbox::Outbox;
 use super::position::{Watermarks, start_position};
+use crate::continuity::{Question, examine};
 use crate::{KafkaError, KafkaSettings};
 
 /// How long a failed look at the log waits for the next try.
 const RETRY_AFTER: Duration = Duration::from_millis(250);
+
+/// How many records a log is known by at most.
+const WITNESSES_MAX: usize = 32;
+
+/// How long the group may take to say where its own offsets stand.
+const COMMITTED_PATIENCE: Duration = Duration::from_millis(500);
 
 /// How long a local seek may take; it needs no broker.
 const SEEK_PATIENCE: Duration = Duration::from_secs(1);
@@ -49,6 +56,8 @@ pub(super) struct Group {
     /// What the library has been told to read; a part of `owned`.
     assigned: BTreeSet<Partition>,
     starts: VecDeque<Start>,
+    /// What owned partitions are known by.
+    recalled: Witnesses,
     /// Departures whose tokens have not returned.
     leaving: u64,
     /// The token at whose return a stalled consumer is replaced.
@@ -64,6 +73,7 @@ impl Group {
             owned: BTreeSet::new(),
             assigned: BTreeSet::new(),
             starts: VecDeque::new(),
+            recalled: Witnesses::new(),
             leaving: 0,
             rebuild: None,
             warnings: Occasionally::every(Duration::from_secs(10)),
@@ -130,6 +140,29 @@ impl Group {
         outbox.push(Ok(SourceEvent::Revoked(Revocation::new(partitions, number))));
     }
 
+    pub(super) fn recall(&mut self, witnesses: Witnesses) {
+        self.recalled.extend(witnesses);
+    }
+
+    /// Starts what is being read once more from where it stands: the broker has said that some position
+    /// is not in its log, or that a topic is another one. What is open must have been handed over.
+    pub(super) fn look_again(&mut self, intake: &Intake) {
+        for slot in intake.slots() {
+            let starts = self.starts.iter().flat_map(|start| &start.points);
+            if starts.into_iter().any(|(partition, _)| *partition == slot.partition) {
+                continue;
+            }
+            let known_by = self.recalled.entry(slot.partition.clone()).or_default();
+            if let Some(witness) = slot.witness.filter(|witness| known_by.first() != Some(witness))
+            {
+                known_by.insert(0, witness);
+                known_by.truncate(WITNESSES_MAX);
+            }
+            let points = vec![(slot.partition.clone(), ResumePoint::At(slot.next))];
+            self.resume(slot.assignment, points);
+        }
+    }
+
     pub(super) fn resume(&mut self, number: u64, points: Vec<(Partition, ResumePoint)>) {
         self.starts.push_back(Start { number, points, not_before: Instant::now() });
     }
@@ -157,6 +190,7 @@ impl Group {
             intake.stop(partition);
             self.owned.remove(partition);
             self.assigned.remove(partition);
+            self.recalled.remove(partition);
         }
         for start in &mut self.starts {
             start.points.retain(|(partition, _)| !partitions.contains(partition));
@@ -203,16 +237,22 @@ impl Group {
             let held = if later.is_empty() { watermarks(consumer, &partition).ok() } else { None };
             let reach = |held: Watermarks| {
                 let from = start_position(&partition, point, held)?;
-                Ok(Reach { from, goal: held.high })
+                Ok(Reach { low: held.low, from, goal: held.high })
             };
             match held.map(reach) {
-                Some(Ok(reach)) => _ = begin.insert(partition, reach),
+                Some(Ok(reach)) => {
+                    if point == ResumePoint::Beginning {
+                        self.recalled.remove(&partition);
+                    }
+                    begin.insert(partition, reach);
+                }
                 Some(Err(error)) => outbox.push(Err(error)),
                 None => later.push((partition, point)),
             }
         }
-        let failed = self.begin(start.number, begin, consumer, intake);
         let again = |(partition, reach): (_, Reach)| (partition, ResumePoint::At(reach.from));
+        later.extend(self.set_aside_unknown(&mut begin, outbox).into_iter().map(again));
+        let failed = self.begin(start.number, begin, consumer, intake);
         later.extend(failed.into_iter().map(again));
         if later.is_empty() {
             return;
@@ -223,6 +263,37 @@ impl Group {
         }
         let not_before = Instant::now() + RETRY_AFTER;
         self.starts.push_back(Start { number: start.number, points: later, not_before });
+    }
+
+    /// Takes out what must not be read because its log is not the one that was read. Returns what the
+    /// broker did not say enough of.
+    fn set_aside_unknown(
+        &self,
+        begin: &mut BTreeMap<Partition, Reach>,
+        outbox: &mut Outbox,
+    ) -> BTreeMap<Partition, Reach> {
+        let question = |(partition, reach): (&Partition, &Reach)| {
+            let known_by = self.recalled.get(partition).filter(|known_by| !known_by.is_empty())?;
+            let inquiry = Inquiry::new(known_by, reach.low);
+            Some(Question { partition: partition.clone(), resume: reach.from, inquiry })
+        };
+        let questions: Vec<_> = begin.iter().filter_map(question).collect();
+        let asked: Vec<_> = questions.iter().map(|question| question.partition.clone()).collect();
+        match examine(&self.settings, questions) {
+            Ok(answers) => {
+                for (partition, answer) in answers {
+                    if let Err(error) = answer {
+                        begin.remove(&partition);
+                        outbox.push(Err(error));
+                    }
+                }
+                BTreeMap::new()
+            }
+            Err(error) => {
+                tracing::debug!(error = %error, "no answer whether topics are those that were read");
+                asked.iter().filter_map(|partition| begin.remove_entry(partition)).collect()
+            }
+        }
     }
 
     /// Tells the library where to read. Returns what it did not take.
@@ -250,6 +321,7 @@ impl Group {
         if assign.is_empty() {
             return failed;
         }
+        self.warn_of_moved_offsets(consumer, &assign);
         let list = list_at(assign.iter().map(|(partition, reach)| (partition, reach.from)));
         match consumer.incremental_assign(&list) {
             Ok(()) => {
@@ -264,6 +336,37 @@ impl Group {
             }
         }
         failed
+    }
+
+    /// Says so when somebody has moved the group's own offsets forward in the hope that it is followed.
+    /// Behind is where they stand after every crash.
+    fn warn_of_moved_offsets(
+        &self,
+        consumer: &BaseConsumer<Context>,
+        begin: &BTreeMap<Partition, Reach>,
+    ) {
+        let known = |partition: &&Partition| self.recalled.contains_key(*partition);
+        let asked = list_of(begin.keys().filter(known));
+        if asked.count() == 0 {
+            return;
+        }
+        // Nothing rests on it, so that no answer is as good as any.
+        let Ok(committed) = consumer.committed_offsets(asked, COMMITTED_PATIENCE) else { return };
+        for (partition, reach) in begin {
+            let (topic, number) = (partition.topic().as_str(), partition.number().get());
+            let held = committed.find_partition(topic, number).map(|held| held.offset());
+            if let Some(Offset::Offset(group)) = held
+                && group > reach.from.get()
+            {
+                tracing::warn!(
+                    %partition,
+                    group,
+                    "the group's offset stands beyond {}, where reading goes on: it is not followed, \
+                     because progress is kept with the data; `cdc-pipeline ledger` shows it",
+                    reach.from
+                );
+            }
+        }
     }
 
     fn named(&self, raw: &[RawPartition]) -> Vec<Partition> {

@@ -4,17 +4,19 @@
 //! The invariant kept here: batches of a partition join without a gap, because each starts at the
 //! position where the last one ended, and a record before that position is never taken.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_core::{
     BudgetLease, ByteBudget, NextOffset, Offset, Partition, RecordBatchBuilder, RecordParts,
-    SourceEvent,
+    SourceEvent, Witness,
 };
 use rdkafka::Message;
 use rdkafka::message::{BorrowedMessage, Headers};
 
 use super::context::RawPartition;
 use super::outbox::Outbox;
+use super::replaced::Replaced;
 
 /// A batch is handed over at this size even while more is waiting, so that decoding starts early.
 pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
@@ -22,6 +24,8 @@ pub(super) const BATCH_BYTES_MAX: usize = 512 * 1024;
 /// From where a partition is read, and when it counts as caught up.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Reach {
+    /// Where the log begins at this moment.
+    pub(super) low: NextOffset,
     /// The position of the first record to take.
     pub(super) from: NextOffset,
     /// Where the log ends at this moment.
@@ -39,13 +43,16 @@ pub(super) struct Slot {
     pub(super) end: Option<NextOffset>,
     /// Where the log ended when reading began, until that much was delivered.
     goal: Option<NextOffset>,
+    /// The last record that was handed over.
+    pub(super) witness: Option<Witness>,
     /// The size of the last batch, which the next one is likely to have too.
     usual_bytes: usize,
 }
 
 impl Slot {
-    fn new(partition: Partition, assignment: u64, Reach { from, goal }: Reach) -> Self {
-        Self { partition, assignment, next: from, end: None, goal: Some(goal), usual_bytes: 0 }
+    fn new(partition: Partition, assignment: u64, Reach { from, goal, .. }: Reach) -> Self {
+        let (next, goal) = (from, Some(goal));
+        Self { partition, assignment, next, end: None, goal, witness: None, usual_bytes: 0 }
     }
 
     fn is(&self, topic: &str, number: i32) -> bool {
@@ -82,10 +89,12 @@ pub(super) struct Intake {
     headers: Vec<(&'static str, Option<&'static [u8]>)>,
     /// Messages taken, for the stall watchdog.
     messages: u64,
+    /// Topics of which nothing is handed over any more.
+    replaced: Arc<Replaced>,
 }
 
 impl Intake {
-    pub(super) fn new(budget: ByteBudget) -> Self {
+    pub(super) fn new(budget: ByteBudget, replaced: Arc<Replaced>) -> Self {
         // A quarter, so that with a tiny budget one batch can be read while another is applied.
         let batch_bytes = (budget.limit() / 4).clamp(1, BATCH_BYTES_MAX);
         Self {
@@ -97,6 +106,7 @@ impl Intake {
             grant: None,
             headers: Vec::new(),
             messages: 0,
+            replaced,
         }
     }
 
@@ -177,10 +187,18 @@ impl Intake {
     /// Hands the open batch over, if there is one.
     pub(super) fn hand_over(&mut self, outbox: &mut Outbox) -> Taken {
         let Some(open) = self.open.take() else { return Taken::More };
-        if let Some(slot) = self.slots.get_mut(open.slot) {
-            slot.usual_bytes = open.builder.bytes().min(BATCH_BYTES_MAX);
+        let slot = self.slots.get(open.slot);
+        if slot.is_some_and(|slot| self.replaced.contains(slot.partition.topic().as_str())) {
+            return Taken::HandedOver;
         }
-        outbox.push(Ok(SourceEvent::Records(open.builder.finish(open.lease))));
+        let usual_bytes = open.builder.bytes().min(BATCH_BYTES_MAX);
+        let batch = open.builder.finish(open.lease);
+        if let Some(slot) = self.slots.get_mut(open.slot) {
+            slot.usual_bytes = usual_bytes;
+            let last = batch.last_before(batch.range().until());
+            slot.witness = last.as_ref().map(Witness::of).or(slot.witness);
+        }
+        outbox.push(Ok(SourceEvent::Records(batch)));
         Taken::HandedOver
     }
 
@@ -229,6 +247,12 @@ impl Intake {
     /// Stops reading a partition. Call [`hand_over`](Self::hand_over) first: slots move.
     pub(super) fn stop(&mut self, partition: &Partition) {
         self.slots.retain(|slot| slot.partition != *partition);
+    }
+
+    /// What is read of a topic.
+    pub(super) fn of_topic(&self, topic: &str) -> Vec<Partition> {
+        let slots = self.slots.iter().map(|slot| &slot.partition);
+        slots.filter(|partition| partition.topic().as_str() == topic).cloned().collect()
     }
 
     pub(super) fn slots(&self) -> &[Slot] {
@@ -289,10 +313,10 @@ mod tests {
     fn the_end_of_a_log_covers_what_no_record_stands_for_and_is_reported_after_it() {
         let (sender, mut events) = mpsc::channel(8);
         let mut outbox = Outbox::new(sender);
-        let mut intake = Intake::new(ByteBudget::new(1 << 20));
+        let mut intake = Intake::new(ByteBudget::new(1 << 20), Arc::default());
         let partition = Partition::new("t", 0, 0).unwrap();
-        let [from, goal] = [3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
-        intake.start(partition.clone(), 7, Reach { from, goal });
+        let [low, from, goal] = [0, 3, 5].map(|raw| NextOffset::try_new(raw).unwrap());
+        intake.start(partition.clone(), 7, Reach { low, from, goal });
         assert!(intake.granted(Duration::ZERO));
         intake.reach_end(0, NextOffset::try_new(5).unwrap(), &mut outbox);
         let Ok(Ok(SourceEvent::Records(batch))) = events.try_recv() else { panic!("no batch") };
@@ -308,7 +332,7 @@ mod tests {
     #[test]
     fn a_spent_budget_grants_nothing() {
         let budget = ByteBudget::new(100);
-        let mut intake = Intake::new(budget.clone());
+        let mut intake = Intake::new(budget.clone(), Arc::default());
         let rest = budget.charge(100);
         assert!(!intake.granted(Duration::ZERO));
         drop(rest);

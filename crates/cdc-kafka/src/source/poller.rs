@@ -3,10 +3,12 @@
 //! Every turn is bounded in time, so that a command waits for milliseconds and the group for at
 //! most a second, whatever the engine, the budget and the broker do.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
-use cdc_core::ByteBudget;
+use cdc_core::{ByteBudget, TopicName};
 use rdkafka::TopicPartitionList;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
@@ -18,6 +20,7 @@ use super::intake::{Intake, Taken};
 use super::logging::Occasionally;
 use super::outbox::{Outbox, Room};
 use super::position::end_position;
+use super::replaced::Replaced;
 use super::watchdog::Watchdog;
 use super::{Acknowledged, Command, Numbers};
 use crate::preflight::is_refusal;
@@ -65,6 +68,9 @@ pub(super) struct Poller {
     acknowledged: Acknowledged,
     outbox: Outbox,
     intake: Intake,
+    replaced: Arc<Replaced>,
+    /// Replaced topics that have been reported.
+    ended: BTreeSet<String>,
     group: Group,
     watchdog: Watchdog,
     warnings: Occasionally,
@@ -84,7 +90,7 @@ impl Poller {
         commands: Receiver<Command>,
         acknowledged: Acknowledged,
         outbox: Outbox,
-        (budget, numbers): (ByteBudget, Numbers),
+        (budget, numbers, replaced): (ByteBudget, Numbers, Arc<Replaced>),
     ) -> Self {
         let now = Instant::now();
         Self {
@@ -95,7 +101,9 @@ impl Poller {
             commands,
             acknowledged,
             outbox,
-            intake: Intake::new(budget),
+            intake: Intake::new(budget, Arc::clone(&replaced)),
+            replaced,
+            ended: BTreeSet::new(),
             warnings: Occasionally::every(Duration::from_secs(10)),
             blocked: None,
             joining: Some(now),
@@ -148,6 +156,7 @@ impl Poller {
 
     fn obey(&mut self, command: Command) -> Turn {
         match command {
+            Command::Recall(witnesses) => self.group.recall(witnesses),
             Command::Resume { number, points } => self.group.resume(number, points),
             Command::Rewind { number, points } => self.group.rewind(number, points),
             Command::Relinquish { number, partitions } => {
@@ -262,6 +271,7 @@ impl Poller {
 
     fn serve_callbacks(&mut self) {
         self.announce_joining();
+        self.end_replaced();
         while let Some(rebalance) = self.consumer.context().take_rebalance() {
             self.joining = None;
             self.intake.hand_over(&mut self.outbox);
@@ -284,6 +294,21 @@ impl Poller {
             tracing::warn!(silent_s, "the consumer has stalled: building it anew");
             self.intake.hand_over(&mut self.outbox);
             self.group.revoke_all(&mut self.outbox);
+        }
+    }
+
+    /// Stops reading topics that were created again. What was taken of them last may be of the new one,
+    /// and was not handed over.
+    fn end_replaced(&mut self) {
+        for topic in self.replaced.take_news(&self.ended) {
+            self.intake.hand_over(&mut self.outbox);
+            for partition in self.intake.of_topic(&topic) {
+                self.intake.stop(&partition);
+            }
+            if let Ok(topic) = TopicName::parse(&topic) {
+                self.outbox.push(Err(KafkaError::Recreated { topic }));
+            }
+            self.ended.insert(topic);
         }
     }
 
@@ -322,7 +347,9 @@ impl Poller {
         }
         match error.rdkafka_error_code() {
             Some(RDKafkaErrorCode::AutoOffsetReset | RDKafkaErrorCode::OffsetOutOfRange) => {
-                ends::find_lost(&self.consumer, &self.intake, &mut self.outbox);
+                // It does not say of which partition: all are looked at again.
+                self.intake.hand_over(&mut self.outbox);
+                self.group.look_again(&self.intake);
             }
             Some(code) if is_unknown_topic(code) => {
                 self.outbox.push(Err(KafkaError::TopicGone { reason }));
@@ -352,7 +379,7 @@ impl Poller {
 
     /// Replaces a stalled consumer, after everything it read from has been given back.
     fn rebuild(&mut self) -> Turn {
-        match super::connect(&self.settings) {
+        match super::connect(&self.settings, &self.replaced) {
             Ok(consumer) => {
                 let stalled = std::mem::replace(&mut self.consumer, consumer);
                 stalled.context().close();

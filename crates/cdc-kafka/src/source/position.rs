@@ -6,9 +6,9 @@ use crate::KafkaError;
 
 /// What the log holds now: from where, up to where.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Watermarks {
-    pub(super) low: NextOffset,
-    pub(super) high: NextOffset,
+pub(crate) struct Watermarks {
+    pub(crate) low: NextOffset,
+    pub(crate) high: NextOffset,
 }
 
 /// Where reading starts.
@@ -16,7 +16,7 @@ pub(super) struct Watermarks {
 /// # Errors
 ///
 /// A resume point that the log does not hold, with both positions.
-pub(super) fn start_position(
+pub(crate) fn start_position(
     partition: &Partition,
     point: ResumePoint,
     held: Watermarks,
@@ -80,7 +80,11 @@ mod tests {
     #[test]
     fn a_position_beyond_the_end_names_both_positions() {
         let error = start(ResumePoint::At(position(21))).unwrap_err().to_string();
-        assert_eq!(error, "cannot resume orders/0/2 at 21: the log already ends at 20");
+        assert_eq!(
+            error,
+            "cannot resume orders/0/2 at 21: the log already ends at 20, so the topic was created again \
+             or truncated"
+        );
     }
 
     #[test]

@@ -66,6 +66,10 @@ impl SourceUnderTest for Topics {
         assert_eq!(partition.offset(), begins);
     }
 
+    async fn create_again(&self, place: &Place) {
+        place.topic.create_again(1).await;
+    }
+
     async fn revoke_some(&self, place: &mut Place) {
         let budget = ByteBudget::new(IDLE_BYTES);
         place.other = Some(KafkaSource::start(place.topic.settings(), budget).unwrap());

@@ -4,6 +4,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod delivery;
 #[cfg(test)]
 mod faults;

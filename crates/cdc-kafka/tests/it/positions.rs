@@ -3,39 +3,29 @@
 use cdc_core::{Classify, ErrorClass, Halt};
 use cdc_kafka::KafkaError;
 use rdkafka::ClientConfig;
-use rdkafka::admin::{AdminClient, AdminOptions};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
-use rdkafka::{Offset, TopicPartitionList};
 
 use crate::support::{PATIENCE, Reader, Topic, at, next, numbers, unique};
 
-async fn delete_before(topic: &Topic, offset: i64) {
-    let admin: AdminClient<DefaultClientContext> =
-        ClientConfig::new().set("bootstrap.servers", &topic.brokers).create().unwrap();
-    let mut list = TopicPartitionList::new();
-    list.add_partition_offset(&topic.name, 0, Offset::Offset(offset)).unwrap();
-    admin.delete_records(&list, &AdminOptions::new()).await.unwrap();
-}
-
 #[tokio::test]
-async fn a_position_that_retention_has_passed_is_fatal_and_names_both_positions() {
+async fn f33_a_position_that_retention_has_passed_is_fatal_and_names_both_positions() {
     let topic = Topic::create("gone", 1);
     topic.publish(1, 0, 100);
-    delete_before(&topic, 40).await;
+    topic.delete_before(40).await;
     let mut reader = Reader::start(topic.settings());
     reader.points.insert(topic.partition(0), at(25));
     let error = reader.failure().await;
     let KafkaError::ResumeGone { resume, first, gone, .. } = &error else { panic!("{error}") };
     assert_eq!((*resume, *first, *gone), (next(25), next(40), 15));
     assert_eq!(error.class(), ErrorClass::Fatal(Halt::Data));
-    assert!(error.hint().is_some());
+    let command = format!("`cdc-pipeline accept-gap --topic {} --reason", topic.name);
+    assert!(error.hint().unwrap().contains(&command), "{:?}", error.hint());
     assert_eq!(reader.total(), 0);
     reader.close().await;
 }
 
 #[tokio::test]
-async fn a_position_beyond_the_end_is_fatal_and_names_both_positions() {
+async fn f29_a_position_beyond_the_end_is_fatal_and_names_both_positions() {
     let topic = Topic::create("beyond", 1);
     topic.publish(1, 0, 10);
     let mut reader = Reader::start(topic.settings());
@@ -50,7 +40,7 @@ async fn a_position_beyond_the_end_is_fatal_and_names_both_positions() {
 async fn the_beginning_is_where_the_log_begins_now() {
     let topic = Topic::create("begins", 1);
     topic.publish(1, 0, 100);
-    delete_before(&topic, 40).await;
+    topic.delete_before(40).await;
     let mut reader = Reader::start(topic.settings());
     reader.kept = Some(Vec::new());
     reader.until("the rest", |reader| reader.total() == 60).await;
@@ -63,7 +53,7 @@ async fn the_beginning_is_where_the_log_begins_now() {
 async fn after_a_lost_position_of_one_partition_the_others_go_on() {
     let topic = Topic::create("others", 2);
     topic.publish(2, 0, 50);
-    delete_before(&topic, 40).await;
+    topic.delete_before(40).await;
     let mut reader = Reader::start(topic.settings());
     reader.points.insert(topic.partition(0), at(0));
     assert!(matches!(reader.failure().await, KafkaError::ResumeGone { .. }));

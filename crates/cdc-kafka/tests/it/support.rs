@@ -7,10 +7,14 @@ use std::time::Duration;
 
 use cdc_core::{
     ByteBudget, NextOffset, Partition, RecordBatch, ResumePoint, Revocation, Source, SourceEvent,
-    TopicName,
+    TopicName, Witness, Witnesses,
 };
 use cdc_kafka::{KafkaError, KafkaSettings, KafkaSource, Message, Publisher};
 use cdc_stack::kafka::{Broker, BrokerOptions};
+use rdkafka::admin::{AdminClient, AdminOptions, NewTopic, TopicReplication};
+use rdkafka::client::DefaultClientContext;
+use rdkafka::config::ClientConfig;
+use rdkafka::{Offset, TopicPartitionList};
 use tokio::time::{Instant, timeout_at};
 
 pub(crate) const PATIENCE: Duration = Duration::from_secs(45);
@@ -38,6 +42,15 @@ impl Topic {
         Self::create_at(&broker().bootstrap(), name, partitions)
     }
 
+    /// A topic of one partition, with settings of its own.
+    pub(crate) fn create_with(name: &str, settings: &[(&str, &str)]) -> Self {
+        let brokers = broker().bootstrap();
+        let name = unique(name);
+        let publisher = Publisher::connect(&brokers).unwrap();
+        publisher.create_topic_with(&name, 1, settings).unwrap();
+        Self { name, brokers, publisher }
+    }
+
     pub(crate) fn create_at(brokers: &str, name: &str, partitions: i32) -> Self {
         let name = unique(name);
         let publisher = Publisher::connect(brokers).unwrap();
@@ -52,6 +65,42 @@ impl Topic {
     pub(crate) fn settings(&self) -> KafkaSettings {
         KafkaSettings::new(&self.brokers, vec![TopicName::parse(&self.name).unwrap()])
             .with_group(format!("{}-group", self.name))
+    }
+
+    fn admin(&self) -> AdminClient<DefaultClientContext> {
+        ClientConfig::new().set("bootstrap.servers", &self.brokers).create().unwrap()
+    }
+
+    /// Removes the records of partition 0 before an offset, as retention does.
+    pub(crate) async fn delete_before(&self, offset: i64) {
+        let mut list = TopicPartitionList::new();
+        list.add_partition_offset(&self.name, 0, Offset::Offset(offset)).unwrap();
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = self.admin().delete_records(&list, &options).await.unwrap();
+        deleted.find_partition(&self.name, 0).unwrap().error().unwrap();
+    }
+
+    /// Deletes the topic and waits until the broker no longer knows it.
+    pub(crate) async fn delete(&self) {
+        let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+        let deleted = self.admin().delete_topics(&[&self.name], &options).await.unwrap();
+        assert_eq!(deleted, [Ok(self.name.clone())]);
+    }
+
+    /// Deletes the topic and creates another one of the same name, with this many partitions.
+    pub(crate) async fn create_again(&self, partitions: i32) {
+        self.delete().await;
+        let deadline = Instant::now() + PATIENCE;
+        // The broker may still be deleting when it takes the name for free, or the reverse.
+        loop {
+            let topic = NewTopic::new(&self.name, partitions, TopicReplication::Fixed(-1));
+            let options = AdminOptions::new().operation_timeout(Some(PATIENCE));
+            let created = self.admin().create_topics([&topic], &options).await.unwrap();
+            if created == [Ok(self.name.clone())] {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{created:?}");
+        }
     }
 
     /// Writes the numbers `from..until`, as text, to each partition.
@@ -80,6 +129,8 @@ pub(crate) enum OnRevoked {
 pub(crate) struct Reader {
     pub(crate) source: KafkaSource,
     pub(crate) points: BTreeMap<Partition, ResumePoint>,
+    /// What is recalled with every assignment.
+    pub(crate) recalled: Witnesses,
     pub(crate) next: BTreeMap<Partition, NextOffset>,
     pub(crate) numbers: BTreeMap<Partition, u64>,
     pub(crate) values: BTreeMap<Partition, Vec<String>>,
@@ -101,6 +152,7 @@ impl Reader {
         Self {
             source: KafkaSource::start(settings, budget).unwrap(),
             points: BTreeMap::new(),
+            recalled: Witnesses::new(),
             next: BTreeMap::new(),
             numbers: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -164,6 +216,7 @@ impl Reader {
                     }
                     points.push((partition.clone(), point));
                 }
+                self.source.recall(self.recalled.clone()).await.unwrap();
                 self.source.resume(assignment, points).await.unwrap();
             }
             SourceEvent::Revoked(revocation) => {
@@ -191,6 +244,18 @@ impl Reader {
             }
         }
         self.source.relinquish(revocation).await.unwrap();
+    }
+
+    /// The records of a partition at these offsets, as a sink remembers them. They must have been kept.
+    pub(crate) fn witnesses(&self, partition: &Partition, newest_first: &[i64]) -> Witnesses {
+        let batches = self.kept.as_ref().expect("records are kept").iter();
+        let records = batches.filter(|batch| batch.partition() == partition);
+        let all: BTreeMap<_, _> = records
+            .flat_map(RecordBatch::iter)
+            .map(|record| (record.offset.get(), Witness::of(&record)))
+            .collect();
+        let chosen = newest_first.iter().map(|offset| all[offset]).collect();
+        Witnesses::from([(partition.clone(), chosen)])
     }
 
     fn take(&mut self, batch: RecordBatch) {

@@ -126,7 +126,7 @@ impl TextRows {
 }
 
 /// The first row, if all of it is there.
-fn first_row(bytes: &[u8]) -> Option<&[u8]> {
+pub(crate) fn first_row(bytes: &[u8]) -> Option<&[u8]> {
     let mut words = Words::new(bytes);
     let fields = words.i16().filter(|fields| *fields >= 0)?;
     for _ in 0..fields {

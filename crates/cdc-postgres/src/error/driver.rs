@@ -107,7 +107,8 @@ fn from_answer(doing: String, answer: PgDatabaseError) -> PostgresError {
             return PostgresError::SessionLost { doing, source: Box::new(answer) };
         }
         StateClass::Transient => ErrorClass::Transient,
-        StateClass::TargetChanged | StateClass::Logic => ErrorClass::Fatal(Halt::Data),
+        StateClass::TargetChanged => ErrorClass::Outdated,
+        StateClass::Logic => ErrorClass::Fatal(Halt::Data),
         StateClass::Environment => ErrorClass::Fatal(Halt::Environment),
         StateClass::Data => {
             let rejection = rejection(&answer, &doing);

@@ -19,8 +19,7 @@ pub(super) fn for_reason(reason: &str, class: StateClass) -> Option<String> {
         "database_missing" => "create the database, or correct its name in `sink.postgres.url`",
         "disk_full" => "free disk space on the warehouse",
         "binary_form_mismatch" | "copy_format_mismatch" | "target_changed" => {
-            "restart the pipeline, so that it reads the target's columns again; a column has changed \
-             its type"
+            "look at the target: a column has changed its type, again after the table was planned anew"
         }
         "unexpected_server_error" => "report this as a bug, with the server's log of that moment",
         _ => match class {

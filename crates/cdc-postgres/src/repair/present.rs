@@ -6,9 +6,10 @@ use crate::blame::Copied;
 use crate::body::HistoryRows;
 use crate::checkpoint::generation;
 use crate::error::{PostgresError, from_driver};
+use crate::history;
 use crate::plan::{HistoryPlan, Lineage};
 use crate::session::Session;
-use crate::sql::{self, Copy, Staging};
+use crate::sql::{Copy, Staging};
 
 /// Rows of one history in a batch.
 #[derive(Debug, Clone, Copy, Default)]
@@ -55,11 +56,9 @@ pub(super) async fn restore(
         return Err(copied.error(error, |row| rows.records.get(row).copied()));
     }
     let doing = format!("looking for rows of {}", plan.target);
-    let lock = format!(
-        "SELECT pg_advisory_xact_lock(hashtextextended({}, 0))",
-        sql::literal(&format!("cdc repair of {}", plan.relation_sql))
-    );
-    session.execute(&doing, &lock).await?;
+    for (partition, _) in delta.ranges() {
+        history::lock(session, &plan.target, partition).await?;
+    }
     let mut found = Found::default();
     for (partition, range) in delta.ranges() {
         let place = format!("({}, {})", generation(partition), partition.number().get());

@@ -70,6 +70,9 @@ pub(crate) struct MirrorStatements {
     pub(crate) missing: String,
     /// Updates what is available of the others.
     pub(crate) update: String,
+    /// The offsets of staged rows, deletes and partial rows of which the target shows a newer version
+    /// that is not of these offsets.
+    pub(crate) newer: [String; 3],
 }
 
 impl MirrorStatements {
@@ -83,6 +86,7 @@ impl MirrorStatements {
             merge: merge(names, &rows.table()),
             missing: missing(names, &partials.table()),
             update: update(names, &partials.table()),
+            newer: [&rows, &deletes, &partials].map(|staging| newer(names, &staging.table())),
             rows,
             deletes,
             partials,
@@ -240,6 +244,15 @@ fn missing(names: &MirrorNames<'_>, staging: &str) -> String {
     )
 }
 
+fn newer(names: &MirrorNames<'_>, staging: &str) -> String {
+    format!(
+        "SELECT s.{OFFSET} FROM {staging} AS s JOIN {} AS t ON {} WHERE (t.{GENERATION}, t.{OFFSET}) > \
+         (s.{GENERATION}, s.{OFFSET}) AND NOT t.{OFFSET} = ANY ($1)",
+        names.target,
+        names.same_key()
+    )
+}
+
 /// Bit `i` of the map stands for the `i`-th value column.
 fn update(names: &MirrorNames<'_>, staging: &str) -> String {
     let mut sets: Vec<String> = names
@@ -281,8 +294,9 @@ mod tests {
         let MirrorStatements { rows, deletes, partials, copy_direct, .. } = statements.clone();
         let staging = [rows, deletes, partials]
             .map(|staging| [staging.create, staging.clear, staging.copy.sql].join(";\n"));
-        let MirrorStatements { delete, merge, missing, update, .. } = statements;
-        [staging.to_vec(), vec![copy_direct.sql, delete, merge, missing, update]]
+        let MirrorStatements { delete, merge, missing, update, newer, .. } = statements;
+        let [newer, ..] = newer;
+        [staging.to_vec(), vec![copy_direct.sql, delete, merge, missing, update, newer]]
             .concat()
             .join(";\n\n")
     }

@@ -10,6 +10,8 @@ mod check;
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod continuity;
+#[cfg(test)]
 mod corpus;
 #[cfg(test)]
 mod drift;
@@ -22,6 +24,8 @@ mod init;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod letters;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;
@@ -29,6 +33,8 @@ mod mirror_oracle;
 mod newcomers;
 #[cfg(test)]
 mod overlap;
+#[cfg(test)]
+mod parked;
 #[cfg(test)]
 mod partitions;
 #[cfg(test)]

@@ -8,6 +8,7 @@ use cdc_stack::postgres::Cluster;
 use crate::support::{Op, Warehouse, order, table};
 
 const VERSION_1: &str = include_str!("state/version_1.sql");
+const VERSION_2: &str = include_str!("state/version_2.sql");
 const ORDERS_FACT: &str = include_str!("../../../../warehouse-schema/orders_fact.sql");
 
 #[tokio::test]
@@ -23,10 +24,10 @@ async fn a_warehouse_of_version_1_keeps_what_it_holds_and_goes_on() {
     let before = warehouse.sql(held);
     let error =
         PostgresSink::new(warehouse.settings(), tables.clone()).open_lane().await.unwrap_err();
-    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 2 }), "{error}");
+    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 3 }), "{error}");
     assert_eq!(error.hint().unwrap(), "run `cdc-pipeline init`");
     let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
-    assert_eq!(report.steps, ["brought the state tables from version 1 to version 2"]);
+    assert_eq!(report.steps, ["brought the state tables from version 1 to version 3"]);
     assert_eq!(warehouse.sql(held), before);
     // A program of version 1 that still runs can apply nothing any more.
     let old = "SELECT cdc.advance('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
@@ -38,6 +39,41 @@ async fn a_warehouse_of_version_1_keeps_what_it_holds_and_goes_on() {
     let books = read_ledger(&warehouse.settings()).await.unwrap();
     assert_eq!(books.mismatches, []);
     assert_eq!(books.logs[0].range, Some((100, 101)));
+    let again = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
+    assert_eq!(again.steps, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_warehouse_of_version_2_keeps_what_it_holds_and_goes_on() {
+    let tables = vec![table(0, "orders_fact", Mode::History)];
+    let warehouse = Warehouse::empty();
+    warehouse.sql(ORDERS_FACT);
+    warehouse.sql(VERSION_2);
+    let error =
+        PostgresSink::new(warehouse.settings(), tables.clone()).open_lane().await.unwrap_err();
+    assert!(matches!(error, PostgresError::StateVersion { found: 2, expected: 3 }), "{error}");
+    let held = "SELECT (SELECT count(*) FROM cdc.ledger), (SELECT count(*) FROM cdc.table_event),
+                       (SELECT string_agg(format('%s:%s', \"offset\", state), ',')
+                          FROM cdc.dead_letter)";
+    let before = warehouse.sql(held);
+    let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
+    assert_eq!(report.steps, ["brought the state tables from version 2 to version 3"]);
+    assert_eq!(warehouse.sql(held), before);
+    let unwatched = "SELECT attempts, deleted_in IS NULL FROM cdc.dead_letter";
+    assert_eq!(warehouse.sql(unwatched), "0|t", "nobody knows what was deleted before");
+    // A program of version 2 that still runs can apply nothing any more.
+    let old =
+        "SELECT cdc.advance_and_book('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
+                   ARRAY[100]::int8[], ARRAY[101]::int8[], ARRAY[4]::int8[], ARRAY[NULL]::text[],
+                   ARRAY[1]::int8[], ARRAY[1]::int8[], ARRAY[0]::int8[], ARRAY[0]::int8[],
+                   ARRAY['{}']::jsonb[], ARRAY[0]::int8[])";
+    Cluster::shared().psql(&warehouse.database, old).unwrap_err();
+    let mut lane = warehouse.lane(tables.clone()).await;
+    assert_eq!(lane.next, 100);
+    lane.write(&[Op::Insert(order(1, 100, "goes on"))]).await;
+    let books = read_ledger(&warehouse.settings()).await.unwrap();
+    assert_eq!((&*books.mismatches, books.decisions.len()), ([].as_slice(), 1));
+    assert_eq!(books.logs[0].range, Some((42, 101)));
     let again = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
     assert_eq!(again.steps, Vec::<String>::new());
 }

@@ -88,6 +88,10 @@ impl Stager for BrokenStager {
             self.inner.adopt(table, shape, plan);
         }
     }
+
+    fn forget_plans(&mut self) {
+        self.inner.forget_plans();
+    }
 }
 
 /// The writing half of a [`BrokenSink`].
@@ -170,6 +174,7 @@ impl BrokenWriter {
                 error @ (MemoryError::Busy
                 | MemoryError::Lost
                 | MemoryError::NoSession
+                | MemoryError::Outdated
                 | MemoryError::WhilePrepared),
             ) => Err(error),
         }

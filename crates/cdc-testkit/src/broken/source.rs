@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use cdc_core::{
     Assignment, ByteBudget, NextOffset, Offset, Partition, Receipt, Record, RecordBatch,
     RecordBatchBuilder, RecordParts, RecordValue, ResumePoint, Revocation, Source, SourceEvent,
+    Witness, Witnesses,
 };
 
 use super::SourceDefect;
@@ -208,6 +209,23 @@ impl Source for BrokenSource {
                 return Ok(event);
             }
         }
+    }
+
+    async fn recall(&mut self, witnesses: Witnesses) -> Result<(), MemorySourceError> {
+        if self.defect == SourceDefect::IgnoresWhatIsRecalled {
+            return Ok(());
+        }
+        if self.defect == SourceDefect::MissesWhatRetentionTook {
+            for (partition, recalled) in &witnesses {
+                let begins = self.log.begins(partition);
+                let gone = recalled.iter().find(|witness| witness.offset().position() < begins);
+                if let Some(offset) = gone.map(Witness::offset) {
+                    let partition = partition.clone();
+                    return Err(MemorySourceError::Replaced { partition, offset });
+                }
+            }
+        }
+        self.inner.recall(witnesses).await
     }
 
     async fn resume(

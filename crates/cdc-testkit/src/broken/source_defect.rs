@@ -17,6 +17,10 @@ pub enum SourceDefect {
     BeginsAtTheEnd,
     /// A resume point that the log lost is replaced by where the log begins.
     JumpsOverALostPosition,
+    /// A log that was replaced is read as if it were the one before.
+    IgnoresWhatIsRecalled,
+    /// A recalled record that retention has removed counts as a log that was replaced.
+    MissesWhatRetentionTook,
     /// That a partition caught up is never said.
     NeverCatchesUp,
     /// A partition is said to have caught up when it is resumed.
@@ -53,7 +57,7 @@ pub enum SourceDefect {
 
 impl SourceDefect {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 25] = [
         Self::SkipsARecord,
         Self::ResumesAtPlusOne,
         Self::RepeatsARecord,
@@ -61,6 +65,8 @@ impl SourceDefect {
         Self::KeepsDeliveringAfterRelinquish,
         Self::BeginsAtTheEnd,
         Self::JumpsOverALostPosition,
+        Self::IgnoresWhatIsRecalled,
+        Self::MissesWhatRetentionTook,
         Self::NeverCatchesUp,
         Self::CatchesUpTooEarly,
         Self::StopsWhenCaughtUp,
@@ -88,6 +94,8 @@ impl SourceDefect {
             Self::KeepsDeliveringAfterRelinquish => "a_relinquished_partition_is_silent",
             Self::BeginsAtTheEnd => "the_beginning_is_where_the_log_begins",
             Self::JumpsOverALostPosition => "a_resume_point_that_the_log_lost_is_fatal",
+            Self::IgnoresWhatIsRecalled => "a_log_that_was_replaced_is_fatal",
+            Self::MissesWhatRetentionTook => "a_log_that_is_known_again_is_read",
             Self::NeverCatchesUp | Self::CatchesUpTooEarly => "says_when_it_has_caught_up",
             Self::StopsWhenCaughtUp => "goes_on_after_catching_up",
             Self::IgnoresTheBudget => "the_budget_bounds_what_is_delivered",

@@ -9,6 +9,7 @@
 //! [`quiet`](SourceUnderTest::quiet); a source that reacts later than that is not caught.
 
 mod content;
+mod continuity;
 mod delivery;
 mod group;
 mod reader;
@@ -54,6 +55,9 @@ pub trait SourceUnderTest {
         begins: NextOffset,
     ) -> impl Future<Output = ()>;
 
+    /// Deletes the log and creates it again under its name, empty and beginning at offset 0.
+    fn create_again(&self, place: &Self::Place) -> impl Future<Output = ()>;
+
     /// Sees to it that the source, which owns all partitions, is asked for at least one of them and
     /// keeps at least one, for example by another member that joins. Does not wait for it: the
     /// source is polled afterwards.
@@ -85,6 +89,11 @@ suite! { SourceUnderTest:
     delivery::the_beginning_is_where_the_log_begins;
     /// A resume point that the log has forgotten is fatal and names both positions.
     delivery::a_resume_point_that_the_log_lost_is_fatal;
+    /// A log in which other records stand in the place of recalled ones is fatal, also when it holds the
+    /// resume point.
+    continuity::a_log_that_was_replaced_is_fatal;
+    /// A log that still has a recalled record is read, also when it lost others to retention.
+    continuity::a_log_that_is_known_again_is_read;
     /// Each partition is said to have caught up after its last record, an empty one too.
     delivery::says_when_it_has_caught_up;
     /// What is written later is delivered, and said to have caught up again.

@@ -7,10 +7,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cdc_core::{
     Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Found, Halt, Partition,
     Poison, RecordRef, Rejection, ResumePoint, RowShape, Sink, SourceMarks, SourcePosition, Stage,
-    Staged, Stager, TableId, Value, WriteBatch, Writer,
+    Staged, Stager, TableId, Value, Witnesses, WriteBatch, Writer,
 };
 
 use super::warehouse::{Fault, State, StoredDeadLetter, StoredRow, Warehouse};
+
+/// How many records of a log are remembered.
+const WITNESSES_MAX: usize = 4;
 
 /// A sink on a shared [`Warehouse`].
 ///
@@ -87,6 +90,9 @@ pub enum MemoryError {
     /// Scripted: the session is gone.
     #[error("the session was lost")]
     Lost,
+    /// Scripted: nothing was applied, and the plans are outdated.
+    #[error("a target has changed")]
+    Outdated,
     /// The checkpoint does not stand where the batch starts, or not in this writer's epoch.
     #[error("another writer moved the checkpoint")]
     Fenced,
@@ -108,6 +114,7 @@ impl Classify for MemoryError {
     fn class(&self) -> ErrorClass {
         match self {
             Self::Busy => ErrorClass::Transient,
+            Self::Outdated => ErrorClass::Outdated,
             Self::Lost | Self::Fenced => ErrorClass::Indeterminate,
             Self::Refused(letter) => ErrorClass::Poison(Poison::Record(letter.clone())),
             Self::RefusedSome(why) => ErrorClass::Poison(Poison::Unknown(why.clone())),
@@ -151,6 +158,10 @@ impl Stager for MemoryStager {
 
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, (): ()) {
         self.planned.push((table, shape));
+    }
+
+    fn forget_plans(&mut self) {
+        self.planned.clear();
     }
 }
 
@@ -236,6 +247,13 @@ impl MemoryWriter {
         state.transactions.extend(batch.body().rows.iter().filter_map(left));
         let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));
         state.marks.extend(marks);
+        for (partition, _) in batch.delta().ranges() {
+            if let Some(witness) = batch.witness(partition) {
+                let held = state.witnesses.entry(partition.clone()).or_default();
+                held.insert(0, witness);
+                held.truncate(WITNESSES_MAX);
+            }
+        }
         for letter in batch.dead_letters() {
             let record =
                 batch.record(letter.at).expect("a dead letter names a record of its batch");
@@ -306,6 +324,13 @@ impl Writer for MemoryWriter {
         Ok(partitions.iter().map(of).collect())
     }
 
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, MemoryError> {
+        self.check_session()?;
+        let mut held = self.warehouse.state().witnesses.clone();
+        held.retain(|partition, _| partitions.contains(partition));
+        Ok(held)
+    }
+
     async fn find(
         &mut self,
         _table: TableId,
@@ -359,6 +384,7 @@ impl Writer for MemoryWriter {
         match fault {
             Fault::None => self.commit(&mut state, batch),
             Fault::Busy => Err(MemoryError::Busy),
+            Fault::Outdated => Err(MemoryError::Outdated),
             Fault::LostBefore => {
                 self.session = None;
                 Err(MemoryError::Lost)

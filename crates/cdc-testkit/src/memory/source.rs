@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use cdc_core::{
-    Assignment, ByteBudget, Classify, ErrorClass, Halt, NextOffset, Offset, Partition, Receipt,
-    RecordBatchBuilder, RecordParts, ResumePoint, Revocation, Source, SourceEvent,
+    Assignment, ByteBudget, Classify, Continuity, ErrorClass, Halt, Inquiry, NextOffset, Offset,
+    Partition, Receipt, RecordBatchBuilder, RecordParts, ResumePoint, Revocation, Source,
+    SourceEvent, Witness, Witnesses,
 };
 use tokio::sync::Notify;
 
@@ -33,6 +34,18 @@ struct Entry {
     key: Option<Vec<u8>>,
     value: Option<Vec<u8>>,
     headers: Vec<(String, Option<Vec<u8>>)>,
+}
+
+impl Entry {
+    fn parts<'a>(&'a self, headers: &'a [(&'a str, Option<&'a [u8]>)]) -> RecordParts<'a> {
+        RecordParts {
+            offset: self.offset,
+            timestamp_ms: Some(0),
+            key: self.key.as_deref(),
+            value: self.value.as_deref(),
+            headers,
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -123,6 +136,11 @@ impl LogWriter {
         log.begins = log.begins.max(begins.min(log.ends));
     }
 
+    /// Deletes the log of a partition and creates an empty one in its place, which begins at offset 0.
+    pub fn create_again(&self, partition: &Partition) {
+        self.logs().by_partition.insert(partition.clone(), Log::default());
+    }
+
     /// Takes partitions away.
     pub fn revoke(&self, partitions: Vec<Partition>) {
         self.logs().group.push_back(GroupChange::Revoke(partitions));
@@ -143,6 +161,20 @@ impl LogWriter {
     /// How often the engine asked to read again.
     pub fn rewinds(&self) -> usize {
         self.logs().rewinds
+    }
+
+    /// What the log says of remembered records.
+    pub(crate) fn continuity(&self, partition: &Partition, witnesses: &[Witness]) -> Continuity {
+        let logs = self.logs();
+        let log = logs.by_partition.get(partition);
+        let begins = log.map_or(NextOffset::ZERO, |log| log.begins);
+        let mut inquiry = Inquiry::new(witnesses, begins);
+        while let Some(offset) = inquiry.asks() {
+            let mut entries = log.iter().flat_map(|log| &log.entries);
+            let found = entries.find(|entry| entry.offset == offset);
+            inquiry.answer(found.map(|entry| Witness::of_parts(&entry.parts(&[]))));
+        }
+        inquiry.verdict().unwrap_or(Continuity::Forgotten)
     }
 
     pub(crate) fn begins(&self, partition: &Partition) -> NextOffset {
@@ -167,12 +199,20 @@ pub enum MemorySourceError {
         /// The first position that is still held.
         begins: NextOffset,
     },
+    /// Another log stands under the name of the one that was read.
+    #[error("{partition} was replaced: another record stands at {offset}")]
+    Replaced {
+        /// The log.
+        partition: Partition,
+        /// Where a record is another.
+        offset: Offset,
+    },
 }
 
 impl Classify for MemorySourceError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::ResumeGone { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::ResumeGone { .. } | Self::Replaced { .. } => ErrorClass::Fatal(Halt::Data),
         }
     }
 }
@@ -191,6 +231,7 @@ pub struct MemorySource {
     budget: ByteBudget,
     pub(crate) reading: BTreeMap<Partition, Reading>,
     numbers: u64,
+    pub(crate) recalled: Witnesses,
 }
 
 /// What a source that does not wait finds.
@@ -204,7 +245,7 @@ enum Found {
 impl MemorySource {
     /// A source that owns nothing until the writer assigns partitions.
     pub fn new(writer: LogWriter, budget: ByteBudget) -> Self {
-        Self { writer, budget, reading: BTreeMap::new(), numbers: 0 }
+        Self { writer, budget, reading: BTreeMap::new(), numbers: 0, recalled: Witnesses::new() }
     }
 
     fn number(&mut self) -> u64 {
@@ -224,7 +265,17 @@ impl MemorySource {
                 ResumePoint::At(resume) if resume < begins => {
                     return Err(MemorySourceError::ResumeGone { partition, resume, begins });
                 }
-                ResumePoint::At(next) => next,
+                ResumePoint::At(next) => {
+                    let recalled = self.recalled.get(&partition).map(Vec::as_slice);
+                    let recalled = recalled.unwrap_or_default();
+                    match self.writer.continuity(&partition, recalled) {
+                        Continuity::Proven | Continuity::Forgotten => {}
+                        Continuity::Broken(offset) | Continuity::Missing(offset) => {
+                            return Err(MemorySourceError::Replaced { partition, offset });
+                        }
+                    }
+                    next
+                }
             };
             self.reading.insert(partition, Reading { next, number, told_end: false });
         }
@@ -282,13 +333,7 @@ fn fill(partition: &Partition, reading: &Reading, entries: &[Entry]) -> RecordBa
     for entry in entries.iter().skip(first).take(BATCH_RECORDS_MAX) {
         let headers: Vec<_> =
             entry.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
-        builder.push(&RecordParts {
-            offset: entry.offset,
-            timestamp_ms: Some(0),
-            key: entry.key.as_deref(),
-            value: entry.value.as_deref(),
-            headers: &headers,
-        });
+        builder.push(&entry.parts(&headers));
     }
     builder
 }
@@ -304,6 +349,11 @@ impl Source for MemorySource {
                 Found::NoRoom => tokio::time::sleep(BUDGET_ASKED_EVERY).await,
             }
         }
+    }
+
+    async fn recall(&mut self, witnesses: Witnesses) -> Result<(), MemorySourceError> {
+        self.recalled.extend(witnesses);
+        Ok(())
     }
 
     async fn resume(

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
-    Rejection, ResumePoint, SourceMarks,
+    Rejection, ResumePoint, SourceMarks, Witnesses,
 };
 use tokio::sync::watch;
 
@@ -16,6 +16,8 @@ pub enum Fault {
     None,
     /// Refused for now; nothing was applied.
     Busy,
+    /// Refused because a target has changed; nothing was applied.
+    Outdated,
     /// The session is lost before anything was applied.
     LostBefore,
     /// Everything was applied, and the session is lost before the answer.
@@ -80,6 +82,8 @@ pub(crate) struct State {
     pub(crate) checkpoint: Checkpoint,
     /// How far connectors have sent, as the last batch of each partition said.
     pub(crate) marks: BTreeMap<Partition, SourceMarks>,
+    /// The last records of the newest batches of each partition, newest first.
+    pub(crate) witnesses: Witnesses,
     /// The source transactions that have left rows of a partition behind.
     pub(crate) transactions: BTreeSet<(Partition, i64)>,
     pub(crate) epochs: BTreeMap<Partition, u64>,

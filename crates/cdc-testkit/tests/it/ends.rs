@@ -76,6 +76,12 @@ impl<S: Source, F: Fn(LogWriter, ByteBudget) -> S> SourceUnderTest for MemorySou
         place.log.forget_before(partition, begins);
     }
 
+    async fn create_again(&self, place: &Place) {
+        for partition in &place.partitions {
+            place.log.create_again(partition);
+        }
+    }
+
     async fn revoke_some(&self, place: &mut Place) {
         place.log.revoke(vec![place.partitions[0].clone()]);
     }

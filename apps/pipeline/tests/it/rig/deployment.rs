@@ -171,7 +171,8 @@ mode = "{mode}"
         self.spawn(arguments).wait()
     }
 
-    fn spawn(&self, arguments: &[&str]) -> Running {
+    /// Starts a command of the program; the configuration file is added.
+    pub(crate) fn spawn(&self, arguments: &[&str]) -> Running {
         let mut command = program();
         command.args(arguments).arg("--config").arg(self.file());
         command.env("WAREHOUSE_URL", &self.url);
@@ -182,7 +183,10 @@ mode = "{mode}"
 
     fn file(&self) -> PathBuf {
         let path = self.folder.path().join("pipeline.toml");
-        fs::write(&path, self.configuration()).expect("a configuration file");
+        // A process that was started just now may be reading it.
+        let new = self.folder.path().join("pipeline.toml.new");
+        fs::write(&new, self.configuration()).expect("a configuration file");
+        fs::rename(&new, &path).expect("a configuration file in its place");
         path
     }
 

@@ -1,14 +1,15 @@
 //! A topic of a test's own: how it is made, filled by hand, and measured.
 
 use std::convert::Infallible;
+use std::io::Write as _;
 use std::time::Duration;
 
 use cdc_core::TopicName;
-use cdc_kafka::{KafkaSettings, Message, Publisher, preflight};
+use cdc_kafka::{KafkaError, KafkaSettings, Message, Publisher, preflight};
 use cdc_stack::kafka::Broker;
 use cdc_workload::{EnvelopeOptions, EnvelopeWriter, Transaction};
 
-use super::{stack, until_some};
+use super::{stack, until, until_some};
 
 /// How long a broker may take for one answer or to take a test's messages.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -52,6 +53,43 @@ impl Topic {
         &self.brokers
     }
 
+    /// Removes the records of partition 0 before an offset, as retention does.
+    pub(crate) fn delete_before(&self, offset: u64) {
+        let mut file = tempfile::NamedTempFile::new().expect("a file");
+        let Self { name, brokers, .. } = self;
+        let place = format!(r#"{{"topic": "{name}", "partition": 0, "offset": {offset}}}"#);
+        write!(file, r#"{{"version": 1, "partitions": [{place}]}}"#).expect("a written file");
+        let path = file.path().to_str().expect("a path of text");
+        let arguments = ["--bootstrap-server", brokers, "--offset-json-file", path];
+        tool("org.apache.kafka.tools.DeleteRecordsCommand", &arguments);
+    }
+
+    /// Deletes the topic and creates another one of the same name, with this many partitions.
+    pub(crate) fn created_again(self, partitions: i32) -> Self {
+        self.command(&["--delete"]);
+        let topic = TopicName::parse(&self.name).expect("a topic's name");
+        let settings = KafkaSettings::new(self.brokers.clone(), vec![topic]);
+        until("the end of the topic", || {
+            let found = preflight::probe(&settings, PATIENCE);
+            matches!(found, Err(KafkaError::MissingTopic { .. }))
+        });
+        Self::on(stack().broker(), &self.name, partitions)
+    }
+
+    /// Adds partitions until there are so many.
+    pub(crate) fn widened(self, partitions: i32) -> Self {
+        self.command(&["--alter", "--partitions", &partitions.to_string()]);
+        let Self { name, brokers, .. } = self;
+        // A publisher that knew the topic before does not look again soon.
+        let publisher = Publisher::connect(&brokers).expect("a publisher");
+        Self { name, brokers, publisher }
+    }
+
+    fn command(&self, arguments: &[&str]) {
+        let place = ["--bootstrap-server", &*self.brokers, "--topic", &*self.name];
+        tool("org.apache.kafka.tools.TopicCommand", &[&place, arguments].concat());
+    }
+
     /// Publishes records and waits until the broker has them.
     pub(crate) fn publish(&self, letters: &[Letter]) {
         for letter in letters {
@@ -73,6 +111,11 @@ impl Topic {
         let held = until_some(&what, || Some(self.records()).filter(|held| *held >= records));
         assert_eq!(held, records, "{}", self.name);
     }
+}
+
+/// Runs one of Kafka's own programs on the shared broker.
+pub(crate) fn tool(class: &str, arguments: &[&str]) {
+    stack().broker().tool(class, arguments).unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// How many records a topic holds that is neither transactional nor compacted yet: then it is exact.

@@ -38,6 +38,49 @@ impl Warehouse<'static> {
     }
 }
 
+impl Warehouse<'static> {
+    /// Runs SQL in a transaction that ends when what is given back is told to, as a writer in the middle
+    /// of a batch would.
+    pub(crate) fn begin(&self, sql: &str) -> OpenTransaction {
+        let warehouse = Self { cluster: self.cluster, database: self.database.clone() };
+        self.ask("create table if not exists public.rig_commits (); truncate public.rig_commits");
+        let sql = format!(
+            "set application_name = '{TRANSACTION}'; begin; {sql}; \
+             do $$ begin loop perform pg_sleep(0.05); \
+             exit when exists (select from public.rig_commits); end loop; end $$; commit"
+        );
+        let asked = thread::spawn(move || warehouse.try_ask(&sql).err());
+        until("a transaction under way", || {
+            assert!(!asked.is_finished(), "the server refused the transaction");
+            let sleeps = format!(
+                "select count(*) from pg_stat_activity where application_name = '{TRANSACTION}' \
+                 and wait_event = 'PgSleep' and datname = current_database()"
+            );
+            self.count(&sleeps) == 1
+        });
+        let warehouse = Self { cluster: self.cluster, database: self.database.clone() };
+        OpenTransaction { warehouse, asked }
+    }
+}
+
+/// The name of sessions with an open transaction.
+const TRANSACTION: &str = "open transaction of a test";
+
+/// A transaction under way.
+#[derive(Debug)]
+pub(crate) struct OpenTransaction {
+    warehouse: Warehouse<'static>,
+    asked: JoinHandle<Option<String>>,
+}
+
+impl OpenTransaction {
+    /// Commits it.
+    pub(crate) fn commit(self) {
+        self.warehouse.ask("insert into public.rig_commits default values");
+        assert_eq!(self.asked.join().expect("a thread that ends"), None);
+    }
+}
+
 impl<'c> Warehouse<'c> {
     /// A database in a test's own cluster.
     pub(crate) fn on(cluster: &'c Cluster, name: &str) -> Self {

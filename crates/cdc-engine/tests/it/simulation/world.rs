@@ -22,7 +22,7 @@ const PROGRESS_WAIT: Duration = Duration::from_millis(15);
 const REBALANCE_WAIT: Duration = Duration::from_millis(300);
 
 /// How long a process may take to finish what is in flight.
-const DRAIN_LIMIT: Duration = Duration::from_secs(3);
+const DRAIN_LIMIT: Duration = Duration::from_secs(10);
 
 /// How long a process may take to stop.
 const STOP_WAIT: Duration = Duration::from_secs(20);

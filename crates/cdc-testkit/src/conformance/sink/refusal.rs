@@ -93,7 +93,10 @@ pub(super) async fn a_refusal_names_the_right_record_or_none<U: SinkUnderTest>(u
                 letter.rejection
             }
             ErrorClass::Poison(Poison::Unknown(rejection)) => rejection,
-            class @ (ErrorClass::Transient | ErrorClass::Indeterminate | ErrorClass::Fatal(_)) => {
+            class @ (ErrorClass::Transient
+            | ErrorClass::Indeterminate
+            | ErrorClass::Outdated
+            | ErrorClass::Fatal(_)) => {
                 return Err(format!("a refused row is poison, not {class:?}"));
             }
         };
@@ -117,6 +120,7 @@ pub(super) async fn neighbours_of_a_refused_record_are_applied<U: SinkUnderTest>
             ErrorClass::Poison(Poison::Record(letter)) => letter.rejection,
             ErrorClass::Transient
             | ErrorClass::Indeterminate
+            | ErrorClass::Outdated
             | ErrorClass::Poison(Poison::Unknown(_))
             | ErrorClass::Fatal(_) => {
                 Box::new(Rejection::new(Stage::Apply, "refused", "found by halving"))

@@ -104,7 +104,7 @@ pub(super) async fn a_resume_point_that_the_log_lost_is_fatal<U: SourceUnderTest
 }
 
 /// Polls until the source fails; any record before that is a violation.
-async fn failure<U: SourceUnderTest>(
+pub(super) async fn failure<U: SourceUnderTest>(
     reader: &mut Reader<'_, U>,
 ) -> Result<<U::Source as Source>::Error, String> {
     let waiting = async {
@@ -126,7 +126,7 @@ async fn failure<U: SourceUnderTest>(
         }
     };
     let patience = reader.log.under_test.patience();
-    timeout(patience, waiting).await.map_err(|_| "a lost resume point went unnoticed".to_owned())?
+    timeout(patience, waiting).await.map_err(|_| "what the log lost went unnoticed".to_owned())?
 }
 
 /// Waits until all partitions are said to have caught up, which must not be too early.

@@ -1,0 +1,170 @@
+//! `dead-letters retry`: letters through the whole chain as it is today.
+
+use std::num::NonZeroUsize;
+
+use cdc_core::ByteBudget;
+use cdc_engine::{
+    Ends, EngineSettings, Meter, Outcome, Pipeline, RejectedShare, SentAgain, Shutdown, StopWhen,
+};
+use cdc_postgres::{Retry, RetryFailure, RetryMode, RetryReport};
+use serde_json::{Value, json};
+
+use super::arguments::RetryArgs;
+use super::shown::letters;
+use crate::config::Settings;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::{output, run, signals};
+
+/// Retries what the filter names. Exit code 0 when nothing failed again.
+pub(super) async fn retry(settings: Settings, arguments: &RetryArgs) -> Result<Exit, Failure> {
+    let (stop, shutdown) = Shutdown::channel();
+    signals::stop_on_signal(stop)?;
+    let mode = if arguments.dry_run { RetryMode::DryRun } else { RetryMode::Commit };
+    let filter = arguments.filter.filter(None);
+    let budget = ByteBudget::new(settings.memory);
+    let tables = settings.tables;
+    let rules = tables.iter().map(|table| table.rules.clone()).collect();
+    let targets = tables.iter().map(|table| table.settings.clone()).collect();
+    let opened = Retry::open(settings.postgres, targets, filter, mode, budget.clone()).await;
+    let failed = |error| Failure::end("retry dead letters", error);
+    let Retry { source, sink, retried } = opened.map_err(failed)?;
+    let decoder = run::decoder(&tables)?;
+    let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
+    // They were refused: whoever sent them sent them once, and they had no effect.
+    let engine = EngineSettings {
+        lanes: NonZeroUsize::MIN,
+        stop_when: StopWhen::Asked,
+        sent_again: SentAgain::Apply,
+        // Letters that are refused again stay letters.
+        rejected_max: RejectedShare::ALL,
+        ..settings.engine
+    };
+    let pipeline = Pipeline::open(engine, ends, budget, Meter::shared()).await?;
+    let ended = pipeline.run(shutdown).await;
+    let report = retried.report();
+    if arguments.common.json {
+        output::line(as_json(&report, mode));
+    } else {
+        describe(&report, mode).into_iter().for_each(output::line);
+    }
+    match ended? {
+        Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped if report.failed() > 0 => {
+            let again = match mode {
+                RetryMode::Commit => "failed again and stay open",
+                RetryMode::DryRun => "would fail again",
+            };
+            Err(Failure::StillDead(format!("{} {again}, listed above", letters(report.failed()))))
+        }
+        Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped => Ok(Exit::Done),
+    }
+}
+
+/// The report for a person: a line for each thing that happened.
+fn describe(report: &RetryReport, mode: RetryMode) -> Vec<String> {
+    let RetryReport { selected, unread, written, present, superseded, resolved, .. } = report;
+    let mut lines = Vec::new();
+    if *selected == 0 {
+        lines.push("no open dead letters to retry".to_owned());
+    } else {
+        let rolled_back = match mode {
+            RetryMode::Commit => "",
+            RetryMode::DryRun => ", rolled back",
+        };
+        lines.push(format!("{} tried{rolled_back}", letters(*selected)));
+    }
+    let mut add = |count: u64, what: &str| {
+        if count > 0 {
+            lines.push(format!("    {count} {what}"));
+        }
+    };
+    add(*written, "written");
+    add(*present, "already present");
+    add(*superseded, "superseded by a newer version of the row");
+    for (reason, count) in &report.skipped {
+        add(*count, &format!("skipped: {reason}"));
+    }
+    add(*resolved, "resolved by somebody else meanwhile");
+    for failure in &report.failures {
+        add(failure.letters, &describe_failure(failure));
+    }
+    add(*unread, "left alone: the pipeline has yet to read their records again");
+    lines
+}
+
+fn describe_failure(failure: &RetryFailure) -> String {
+    let RetryFailure { stage, reason, column, message, hint, .. } = failure;
+    let column = column.as_ref().map_or(String::new(), |column| format!(" in {column}"));
+    let mut text = format!("failed again: {reason}{column}, {stage}\n        {message}");
+    if let Some(hint) = hint {
+        text.push_str("\n        hint: ");
+        text.push_str(hint);
+    }
+    text
+}
+
+/// The report for machines; names are stable.
+fn as_json(report: &RetryReport, mode: RetryMode) -> Value {
+    let failures = report.failures.iter().map(|failure| {
+        json!({
+            "stage": failure.stage,
+            "reason": failure.reason,
+            "column": failure.column,
+            "message": failure.message,
+            "hint": failure.hint,
+            "letters": failure.letters,
+        })
+    });
+    json!({
+        "dry_run": mode == RetryMode::DryRun,
+        "selected": report.selected,
+        "written": report.written,
+        "already_present": report.present,
+        "superseded": report.superseded,
+        "skipped": report.skipped,
+        "resolved": report.resolved,
+        "failed": report.failed(),
+        "failures": failures.collect::<Vec<_>>(),
+        "unread": report.unread,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    #[test]
+    fn a_report_says_what_became_of_every_letter() {
+        let failure = RetryFailure {
+            stage: "apply",
+            reason: "check".to_owned(),
+            column: Some("amount".to_owned()),
+            message: "the row breaks the constraint cheap".to_owned(),
+            hint: Some("relax it".to_owned()),
+            letters: 2,
+        };
+        let report = RetryReport {
+            selected: 9,
+            unread: 1,
+            written: 3,
+            present: 1,
+            superseded: 1,
+            resolved: 1,
+            skipped: BTreeMap::from([("tests".to_owned(), 1)]),
+            failures: vec![failure],
+        };
+        assert_eq!(
+            describe(&report, RetryMode::DryRun).join("\n"),
+            "9 letters tried, rolled back\n    3 written\n    1 already present\n    1 superseded by a newer \
+             version of the row\n    1 skipped: tests\n    1 resolved by somebody else meanwhile\n    2 failed \
+             again: check in amount, apply\n        the row breaks the constraint cheap\n        hint: relax \
+             it\n    1 left alone: the pipeline has yet to read their records again"
+        );
+        let value = as_json(&report, RetryMode::Commit);
+        assert_eq!((&value["failed"], &value["skipped"]["tests"]), (&json!(2), &json!(1)));
+        let nothing = RetryReport::default();
+        assert_eq!(describe(&nothing, RetryMode::Commit), ["no open dead letters to retry"]);
+    }
+}

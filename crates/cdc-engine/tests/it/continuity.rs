@@ -1,0 +1,47 @@
+//! A log that was replaced while nobody read it, and one that was replaced while it was read.
+
+use cdc_core::Halt;
+use cdc_engine::{PipelineError, StopWhen};
+use cdc_testkit::Fault;
+
+use crate::rig::{Rig, partition};
+
+fn append(rig: &Rig, keys: std::ops::Range<i64>) {
+    for key in keys {
+        rig.log.append(&partition(0), Some(&format!("c {key} row")));
+    }
+}
+
+fn assert_replaced(error: &PipelineError) {
+    let PipelineError::Source { source, halt, .. } = error else { panic!("{error}") };
+    assert_eq!(*halt, Halt::Data);
+    assert!(source.to_string().contains("was replaced"), "{source}");
+}
+
+#[tokio::test]
+async fn f30_a_log_that_was_replaced_and_has_grown_past_the_checkpoint_halts() {
+    let rig = Rig::filled(1, 30);
+    rig.run_to_end(1).await;
+    rig.log.create_again(&partition(0));
+    append(&rig, 100..200);
+    rig.log.assign(vec![partition(0)]);
+    let error = rig.open(1, StopWhen::CaughtUp).await.end().await.unwrap_err();
+    assert_replaced(&error);
+    rig.assert_each_key_once(30);
+}
+
+#[tokio::test]
+async fn a_rewind_into_a_log_that_was_replaced_halts() {
+    let rig = Rig::filled(1, 30);
+    rig.run_to_end(1).await;
+    rig.log.assign(vec![partition(0)]);
+    rig.warehouse.hold_applies();
+    rig.script([Fault::Overtaken]);
+    append(&rig, 30..40);
+    let running = rig.open(1, StopWhen::Asked).await;
+    crate::rig::eventually("a batch on its way", || rig.warehouse.applying() > 0).await;
+    rig.log.create_again(&partition(0));
+    append(&rig, 100..200);
+    rig.warehouse.let_applies_go();
+    assert_replaced(&running.end().await.unwrap_err());
+}

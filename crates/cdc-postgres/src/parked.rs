@@ -1,0 +1,254 @@
+//! Which rows a mirror lacks a change of, because the change is a dead letter.
+//!
+//! A retry compares a letter with the position that the row in the mirror shows. A row that was deleted
+//! since shows none: writing the letter would bring it back. So whoever deletes a row notes that in the
+//! open letters of its key, before the delete and in its transaction. A retry locks its letters before
+//! it writes. Whichever comes second waits for the other and sees what it did: a retry finds the note,
+//! a delete finds the row.
+//!
+//! A change that leaves unchanged values out, as the source does with large ones, is noted as well: the row
+//! is newer than the letter then, and may lack what only the letter has.
+//!
+//! Letters are the exception, so the keys that have some are kept in memory, as hashes: a batch that
+//! deletes none of them costs nothing.
+
+use std::collections::BTreeSet;
+use std::hash::BuildHasher as _;
+
+use cdc_core::{Partition, RecordRef, WriteBatch};
+use foldhash::fast::RandomState;
+use sqlx::Row as _;
+
+use crate::body::{PostgresBody, TableEvent};
+use crate::checkpoint::{Parameters, generation};
+use crate::error::{PostgresError, from_driver};
+use crate::session::Session;
+use crate::settings::{Mode, PipelineName, Truncates};
+use crate::tables::Tables;
+
+/// Beyond so many keys every deleted key is looked up in the warehouse instead.
+const KEYS_MAX: usize = 100_000;
+
+const DOING: &str = "noting later changes in dead letters";
+
+const LOAD: &str = "
+SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
+  FROM cdc.dead_letter AS letter
+  JOIN unnest($2::text[], $3::int4[], $4::int4[]) AS w (topic, generation, partition)
+    ON (letter.topic, letter.generation, letter.partition) = (w.topic, w.generation, w.partition)
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key IS NOT NULL
+ LIMIT $5";
+
+const NOTE_DELETES: &str = r#"
+UPDATE cdc.dead_letter AS letter
+   SET deleted_in = letter.deleted_in || $2
+  FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
+       AS deleted (topic, generation, partition, "offset", raw_key)
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = deleted.raw_key
+   AND (letter.topic, letter.generation, letter.partition)
+     = (deleted.topic, deleted.generation, deleted.partition)
+   AND letter."offset" < deleted."offset"
+   AND NOT ($2 = ANY (letter.deleted_in))"#;
+
+const NOTE_PARTIALS: &str = r#"
+UPDATE cdc.dead_letter AS letter
+   SET overlaid_in = letter.overlaid_in || $2
+  FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
+       AS changed (topic, generation, partition, "offset", raw_key)
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = changed.raw_key
+   AND (letter.topic, letter.generation, letter.partition)
+     = (changed.topic, changed.generation, changed.partition)
+   AND letter."offset" < changed."offset"
+   AND NOT ($2 = ANY (letter.overlaid_in))"#;
+
+/// A truncate is followed by mirrors from topics of one partition only.
+const NOTE_TRUNCATE: &str = r#"
+UPDATE cdc.dead_letter AS letter
+   SET deleted_in = letter.deleted_in || $2
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.topic = $3
+   AND (letter.generation, letter."offset") < ($4, $5)
+   AND NOT ($2 = ANY (letter.deleted_in))"#;
+
+/// The keys of open letters. It may hold keys whose letters are open no longer, and never lacks one.
+#[derive(Debug, Default)]
+pub(crate) struct ParkedKeys {
+    hasher: RandomState,
+    hashes: BTreeSet<u64>,
+    /// Whether there were too many to keep.
+    all: bool,
+}
+
+impl ParkedKeys {
+    /// For whoever has not kept any: every deleted key is looked up.
+    pub(crate) fn unknown() -> Self {
+        Self { all: true, ..Self::default() }
+    }
+
+    pub(crate) fn insert(&mut self, partition: &Partition, key: &[u8]) {
+        if self.hashes.len() >= KEYS_MAX {
+            self.all = true;
+            self.hashes.clear();
+        }
+        if !self.all {
+            self.hashes.insert(self.hasher.hash_one((partition, key)));
+        }
+    }
+
+    fn may_hold(&self, partition: &Partition, key: &[u8]) -> bool {
+        self.all || self.hashes.contains(&self.hasher.hash_one((partition, key)))
+    }
+
+    fn is_empty(&self) -> bool {
+        !self.all && self.hashes.is_empty()
+    }
+
+    /// Takes the letters of a batch up, before it is applied.
+    pub(crate) fn extend(&mut self, batch: &WriteBatch<PostgresBody>) {
+        for letter in batch.dead_letters() {
+            if let Some(record) = batch.record(letter.at)
+                && let Some(key) = record.key
+            {
+                self.insert(record.partition, key);
+            }
+        }
+    }
+
+    /// The changes of a batch that letters may have to know of.
+    pub(crate) fn affected(
+        &self,
+        batch: &WriteBatch<PostgresBody>,
+        tables: &Tables,
+    ) -> Vec<Affected> {
+        if self.is_empty() {
+            return Vec::new();
+        }
+        let mut found = Vec::new();
+        let may_hold = |at: &RecordRef| {
+            batch.record(*at).is_some_and(|record| {
+                record.key.is_some_and(|key| self.may_hold(record.partition, key))
+            })
+        };
+        for (table, step) in batch.body().mirror_steps() {
+            let Some(settings) = tables.get(table) else { continue };
+            let deletes = step.fold.deletes().map(|(at, _)| at).filter(may_hold).collect();
+            let partials = step.fold.partials().map(|(at, _, _)| at).filter(may_hold).collect();
+            for (statement, records) in [(NOTE_DELETES, deletes), (NOTE_PARTIALS, partials)] {
+                let records: Vec<RecordRef> = records;
+                if !records.is_empty() {
+                    let target = settings.target.to_string();
+                    found.push(Affected { target, statement, records });
+                }
+            }
+        }
+        found
+    }
+}
+
+/// Changes of a mirror of one kind.
+#[derive(Debug)]
+pub(crate) struct Affected {
+    target: String,
+    statement: &'static str,
+    records: Vec<RecordRef>,
+}
+
+/// The keys of letters of these partitions.
+pub(crate) async fn load(
+    session: &mut Session,
+    pipeline: &PipelineName,
+    partitions: &[Partition],
+) -> Result<Vec<(Partition, Vec<u8>)>, PostgresError> {
+    let failed = |error| from_driver("reading the keys of dead letters", error);
+    let parameters = Parameters::of(partitions);
+    let limit = i64::try_from(KEYS_MAX).unwrap_or(i64::MAX).saturating_add(1);
+    let rows = sqlx::query(LOAD)
+        .bind(pipeline.as_str())
+        .bind(&parameters.topics)
+        .bind(&parameters.generations)
+        .bind(&parameters.numbers)
+        .bind(limit)
+        .fetch_all(session.driver())
+        .await
+        .map_err(failed)?;
+    let read = |row| Ok((crate::letters::partition(row)?, row.try_get("raw_key")?));
+    rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
+}
+
+/// Notes in letters what becomes of their rows; the caller owns the transaction, has stored the
+/// batch's own letters, and has not touched a mirror's rows.
+pub(crate) async fn note(
+    session: &mut Session,
+    pipeline: &PipelineName,
+    batch: &WriteBatch<PostgresBody>,
+    affected: Vec<Affected>,
+) -> Result<(), PostgresError> {
+    for Affected { target, statement, records } in affected {
+        let records: Vec<_> = records.iter().filter_map(|at| batch.record(*at)).collect();
+        let parameters = Parameters::of(records.iter().map(|record| record.partition));
+        let offsets: Vec<i64> = records.iter().map(|record| record.offset.get()).collect();
+        let keys: Vec<Option<&[u8]>> = records.iter().map(|record| record.key).collect();
+        sqlx::query(statement)
+            .bind(pipeline.as_str())
+            .bind(target)
+            .bind(parameters.topics)
+            .bind(parameters.generations)
+            .bind(parameters.numbers)
+            .bind(offsets)
+            .bind(keys)
+            .execute(session.driver())
+            .await
+            .map_err(|error| from_driver(DOING, error))?;
+    }
+    Ok(())
+}
+
+/// Notes in letters that mirrors were emptied; as [`note`].
+pub(crate) async fn note_truncates(
+    session: &mut Session,
+    (pipeline, tables): (&PipelineName, &Tables),
+    batch: &WriteBatch<PostgresBody>,
+) -> Result<(), PostgresError> {
+    for TableEvent { table, at, .. } in batch.body().events() {
+        let (Some(settings), Some(record)) = (tables.get(*table), batch.record(*at)) else {
+            continue;
+        };
+        let follows = match settings.mode {
+            Mode::Mirror { truncates: Truncates::Apply, .. } => true,
+            Mode::Mirror { truncates: Truncates::Ignore, .. } | Mode::History => false,
+        };
+        if !follows {
+            continue;
+        }
+        sqlx::query(NOTE_TRUNCATE)
+            .bind(pipeline.as_str())
+            .bind(settings.target.to_string())
+            .bind(record.partition.topic().as_str())
+            .bind(generation(record.partition))
+            .bind(record.offset.get())
+            .execute(session.driver())
+            .await
+            .map_err(|error| from_driver(DOING, error))?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_many_keys_to_keep_are_all_looked_up() {
+        let partition = Partition::new("t", 0, 0).unwrap();
+        let other = Partition::new("t", 0, 1).unwrap();
+        let mut parked = ParkedKeys::default();
+        assert!(parked.is_empty());
+        parked.insert(&partition, b"1");
+        assert!(parked.may_hold(&partition, b"1"));
+        assert!(!parked.may_hold(&partition, b"2") && !parked.may_hold(&other, b"1"));
+        for key in 0..=KEYS_MAX {
+            parked.insert(&partition, &key.to_be_bytes());
+        }
+        assert!(parked.may_hold(&other, b"anything") && !parked.is_empty());
+        assert_eq!(parked.hashes.len(), 0);
+    }
+}
