@@ -1,6 +1,7 @@
 //! A private Kafka Connect worker with Debezium's PostgreSQL connector.
 
 use std::path::PathBuf;
+use std::process::ExitStatus;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -108,6 +109,11 @@ impl Connect {
     /// The worker's log.
     pub fn log(&self) -> PathBuf {
         self.server.log()
+    }
+
+    /// How the worker ended by itself; `None` while it runs, and after it was stopped.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.server.exit_status()
     }
 
     /// The process id of the worker, while it runs.

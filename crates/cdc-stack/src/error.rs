@@ -64,6 +64,16 @@ pub enum StackError {
         /// The last lines which this start wrote into the log.
         log_tail: String,
     },
+    /// A component that was running ended without having been asked to.
+    #[error("{component} ended by itself with {status}; its log is {}", log.display())]
+    Ended {
+        /// The component's name in the stack, as in "kafka".
+        component: &'static str,
+        /// Its exit status in words.
+        status: String,
+        /// The log's full text.
+        log: PathBuf,
+    },
     /// A component was asked to do something while it is not running.
     #[error("cannot use {component}: it is not running")]
     NotRunning {

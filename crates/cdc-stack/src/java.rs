@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -196,6 +196,11 @@ impl Server {
 
     pub(crate) fn process_id(&self) -> Option<u32> {
         self.process().as_ref().map(Process::id)
+    }
+
+    /// How the process ended by itself; `None` while it runs, and after it was stopped.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.process().as_mut().and_then(Process::exit_status)
     }
 
     pub(crate) fn kill(&self) {

@@ -1,6 +1,7 @@
 //! A private Kafka broker: one process in `KRaft` mode, which is its own controller.
 
 use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
 
 use crate::StackError;
 use crate::cache;
@@ -105,6 +106,11 @@ impl Broker {
     /// The broker's log.
     pub fn log(&self) -> PathBuf {
         self.server.log()
+    }
+
+    /// How the broker ended by itself; `None` while it runs, and after it was stopped.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.server.exit_status()
     }
 
     /// The process id of the broker, while it runs.

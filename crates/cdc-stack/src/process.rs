@@ -287,7 +287,8 @@ impl Process {
         drop(self.child.wait());
     }
 
-    fn exit_status(&mut self) -> Option<ExitStatus> {
+    /// How the component ended; `None` while it runs.
+    pub(crate) fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().ok().flatten()
     }
 }

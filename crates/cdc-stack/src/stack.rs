@@ -174,6 +174,24 @@ impl Stack {
         self.connect.wait_running(&connector.name, CONNECTOR_LIMIT)
     }
 
+    /// The first component, in the order of [`Component::ALL`], that has ended without having been
+    /// asked to, as a [`StackError::Ended`]. Those behind it may have ended because of it.
+    pub fn first_ended(&self) -> Option<StackError> {
+        Component::ALL.into_iter().find_map(|component| {
+            let (status, log) = match component {
+                Component::Source => (self.source.exit_status(), self.source.log()),
+                Component::Warehouse => {
+                    let own = self.warehouse.as_ref()?;
+                    (own.exit_status(), own.log())
+                }
+                Component::Kafka => (self.broker.exit_status(), self.broker.log()),
+                Component::Connect => (self.connect.exit_status(), self.connect.log()),
+            };
+            let status = status?.to_string();
+            Some(StackError::Ended { component: component.name(), status, log })
+        })
+    }
+
     /// Stops everything in an orderly way: first who writes, then where it is written to.
     pub fn stop(self) {
         self.connect.stop();

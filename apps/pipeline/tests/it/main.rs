@@ -19,6 +19,8 @@ mod judges;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod open_during_snapshot;
+#[cfg(test)]
 mod preparation;
 #[cfg(test)]
 mod refusals;

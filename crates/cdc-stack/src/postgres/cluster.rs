@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
-use std::process::{self, Command, Stdio};
+use std::process::{self, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -176,6 +176,11 @@ impl Cluster {
     /// The server's log.
     pub fn log(&self) -> PathBuf {
         self.folder.join(LOG)
+    }
+
+    /// How the server ended by itself; `None` while it runs, and after it was stopped.
+    pub(crate) fn exit_status(&self) -> Option<ExitStatus> {
+        self.process().as_mut().and_then(Process::exit_status)
     }
 
     /// The process id of the server, while it runs.

@@ -121,6 +121,26 @@ fn up_is_found_by_psql_logs_and_down() {
     assert!(text.contains("database system is shut down"), "{text}");
     assert!(text.lines().count() <= 50, "{text}");
     assert!(failure(&["psql", "source"], folder.path()).contains("cdc-stack up"));
+    a_component_that_ends_by_itself_ends_up(&words, folder.path());
+}
+
+fn a_component_that_ends_by_itself_ends_up(words: &[&str], folder: &Path) {
+    let mut up = Running(command(words, folder).spawn().unwrap());
+    up.wait_for("ready;");
+    let connect = folder.join("connect");
+    for pid in processes_of(&connect) {
+        let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+        rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    }
+    wait_until("the end of `up`", || processes_of(folder).is_empty());
+    assert_eq!(up.0.wait().unwrap().code(), Some(1));
+    let mut text = String::new();
+    up.0.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    let log = connect.join("server.log");
+    assert!(text.contains("connect ended by itself with signal: 9"), "{text}");
+    assert!(text.contains(log.to_str().unwrap()), "{text}");
+    let text = success(&["logs", "--no-follow", "source"], folder);
+    assert!(text.contains("database system is shut down"), "{text}");
 }
 
 #[test]

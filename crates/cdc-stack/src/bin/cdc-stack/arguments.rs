@@ -18,7 +18,8 @@ NAME is source, warehouse, kafka or connect. Each command explains itself with -
 
 const UP: &str = "\
 Starts source, warehouse, Kafka and Kafka Connect, registers the Debezium connector `orders`, and
-stays in the foreground until Ctrl-C or `cdc-stack down`. The next `up` finds the same data.
+stays in the foreground until Ctrl-C or `cdc-stack down`. The next `up` finds the same data. When one
+of them ends by itself, it is named with its log, the others are stopped, and the exit code is 1.
 
 Usage: cdc-stack up [--dir DIR] [--port NAME=PORT]...
 

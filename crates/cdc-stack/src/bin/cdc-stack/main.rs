@@ -12,7 +12,7 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -32,6 +32,9 @@ const DOWN_LIMIT: Duration = Duration::from_secs(100);
 
 /// How often `down` looks for the end, and `logs` for new lines.
 const POLL: Duration = Duration::from_millis(50);
+
+/// How often `up` looks whether all components still run.
+const WATCH: Duration = Duration::from_millis(500);
 
 /// Settings of a caller that would lead `psql` away from the address it is given.
 const FOREIGN_SETTINGS: [&str; 4] = ["PGHOSTADDR", "PGSERVICE", "PGSSLMODE", "PGREQUIREAUTH"];
@@ -125,10 +128,29 @@ fn up(folder: &Path, ports: FixedPorts) -> Result<(), Failure> {
         stack.orders_connector().topic("public.orders"),
         folder.display(),
     ))?;
-    events.recv()?;
-    say("stopping")?;
+    let ended = wait_for_end(&stack, &events)?;
+    // The others are stopped even if nobody reads any more what is said.
+    let said = say("stopping");
     stack.stop();
-    Ok(())
+    ended.map_or(said, |ended| Err(ended.into()))
+}
+
+/// Waits until it is asked to stop, or until a component ends by itself, which is then the answer: a
+/// stack that lacks one looks as if it ran, while nothing arrives.
+fn wait_for_end(
+    stack: &Stack,
+    events: &mpsc::Receiver<Event>,
+) -> Result<Option<StackError>, Failure> {
+    loop {
+        match events.recv_timeout(WATCH) {
+            Ok(_) => return Ok(None),
+            Err(RecvTimeoutError::Disconnected) => bail!("nobody waits for signals any more"),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        if let Some(ended) = stack.first_ended() {
+            return Ok(Some(ended));
+        }
+    }
 }
 
 /// Asks the running `up` to end, and waits for it.
