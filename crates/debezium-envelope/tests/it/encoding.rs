@@ -49,6 +49,19 @@ fn what_has_no_exact_form_is_refused_and_leaves_nothing_behind() {
         ("decimal(10,2)", Value::Unavailable),
         ("timestamp(millis)", Value::Timestamp(Timestamp::Micros(1))),
         ("timestamp(micros)", Value::Timestamp(Timestamp::Micros(9_223_372_036_825_200_000))),
+        (
+            "timestamp(micros)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        (
+            "timestamp(nanos)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        (
+            "timestamp(millis)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        ("timestamp(micros)", Value::Timestamp(Timestamp::Micros(-9_223_372_036_853_775_810))),
         ("time(millis)", Value::Time(Time::from_nanos(1))),
         ("date", Value::Date(Date::Days(-2_147_472_692))),
         ("text", Value::Bytes(b"x")),
