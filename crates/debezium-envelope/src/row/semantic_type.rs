@@ -261,7 +261,10 @@ pub enum SemanticType {
     /// A label out of a closed set.
     ///
     /// Proves no more than [`Text`](Self::Text): the set is what the schema said, may be older than the
-    /// value, and is not used to refuse one. Ordered as the source declares the labels. Text: the label.
+    /// value, and is not used to refuse one. A label with a comma stands there as two, because
+    /// PostgreSQL's connector joins the labels with commas and escapes nothing; no label at all stands
+    /// there as an empty one. `MySQL` connectors write a backslash before commas and backslashes since
+    /// 3.7, which is kept. Ordered as the source declares the labels. Text: the label.
     Enum {
         /// The labels, in the order in which the source declares them; empty when unknown.
         allowed: Vec<String>,
