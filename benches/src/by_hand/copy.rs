@@ -85,7 +85,9 @@ fn put_moment(out: &mut Vec<u8>, moment: Option<Moment>) -> Option<()> {
         Some(Moment(Timestamp::Micros(micros))) => micros.checked_sub(EPOCH_MICROS)?,
         Some(Moment(Timestamp::Infinity)) => i64::MAX,
         Some(Moment(Timestamp::NegInfinity)) => i64::MIN,
-        Some(Moment(Timestamp::Millis(_) | Timestamp::Nanos(_))) => return None,
+        Some(Moment(
+            Timestamp::Millis(_) | Timestamp::Nanos(_) | Timestamp::MicrosSince2000(_),
+        )) => return None,
     };
     put(out, &micros.to_be_bytes())
 }

@@ -77,7 +77,10 @@ fn hash_value(hasher: &mut SeaHasher, value: Value<'_>) {
 
 fn hash_timestamp(hasher: &mut SeaHasher, at: Timestamp) {
     match at {
-        Timestamp::Millis(count) | Timestamp::Micros(count) | Timestamp::Nanos(count) => {
+        Timestamp::Millis(count)
+        | Timestamp::Micros(count)
+        | Timestamp::Nanos(count)
+        | Timestamp::MicrosSince2000(count) => {
             hash_number(hasher, count);
         }
         Timestamp::Infinity => hasher.write_u8(7),

@@ -11,6 +11,9 @@ const NANOS_PER_SECOND: i128 = 1_000_000_000;
 const SECONDS_PER_DAY: i128 = 86_400;
 const NANOS_PER_DAY: i128 = NANOS_PER_SECOND * SECONDS_PER_DAY;
 
+/// Microseconds from 1970-01-01 to 2000-01-01.
+const MICROS_TO_2000: i128 = 946_684_800_000_000;
+
 /// Largest year a literal may name, PostgreSQL's own bound.
 const YEAR_MAX: i64 = 294_276;
 
@@ -30,6 +33,9 @@ impl Moment {
             Timestamp::Millis(millis) => Self::At(i128::from(millis) * 1_000_000),
             Timestamp::Micros(micros) => Self::At(i128::from(micros) * 1_000),
             Timestamp::Nanos(nanos) => Self::At(nanos.into()),
+            Timestamp::MicrosSince2000(micros) => {
+                Self::At((i128::from(micros) + MICROS_TO_2000) * 1_000)
+            }
             Timestamp::Infinity => Self::Infinity,
             Timestamp::NegInfinity => Self::NegInfinity,
         }

@@ -56,9 +56,12 @@
 //! - A column under a name that no version of Debezium's PostgreSQL connector writes is
 //!   [`SemanticType::Unsupported`] with NULL cells unless it is declared, and the rest of the row is
 //!   decoded. Whoever writes such rows somewhere has to refuse these columns by their type.
-//! - A moment after 294247-01-10 04:00:54 has no count of microseconds since 1970. Up to PostgreSQL's
-//!   last day it is decoded where it is whole milliseconds, and refused otherwise. The greatest count is
-//!   an infinity since Debezium 3.7; before, the connector cut later moments to it, and it is refused.
+//! - A moment after 294247-01-10 04:00:54 has no count of microseconds since 1970, so that columns which
+//!   the connector counts in them hold what is left of it, and it is refused. As text, in parts or in
+//!   milliseconds every moment up to PostgreSQL's last one is exact
+//!   ([`Timestamp::MicrosSince2000`]). The greatest count is an infinity since Debezium 3.7; before,
+//!   the connector cut later moments to it. A flattened row or a key does not say which of both it
+//!   is, and is taken for the infinity.
 //! - A key with another value than the row after the change, in a column that both have, is
 //!   [`DecodeError::KeyMismatch`]. A connector that masks or transforms key columns in the value alone
 //!   is read by leaving the key out.

@@ -32,7 +32,7 @@ pub use semantic_type::{BytesText, IntervalForm, SemanticType, StructuredType, T
 pub use shape::{Column, RowShape};
 pub(crate) use span::ScratchFull;
 pub use spatial::{Geometry, NativeShape, Point};
-pub(crate) use temporal::write_time;
 pub use temporal::{Date, Interval, Time, Timestamp, ZonedTime};
+pub(crate) use temporal::{MICROS_TO_2000, write_time};
 pub use value::Value;
 pub use view::{Row, Slot};

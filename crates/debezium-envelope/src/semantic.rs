@@ -25,6 +25,7 @@ mod uuid;
 mod vector;
 mod zoned;
 
+pub(crate) use self::temporal::CUT_END;
 pub(crate) use self::text::PLACEHOLDER;
 pub(crate) use self::uuid::PLACEHOLDER_UUID;
 use crate::error::CellError;

@@ -67,6 +67,7 @@ pub(super) fn timestamp(timestamp: Timestamp, step: u32) -> Result<i64, ValueErr
             millis.and_then(|millis| millis.checked_mul(MILLI_MICROS))
         }
         Timestamp::Micros(micros) => micros.checked_sub(EPOCH_MICROS),
+        Timestamp::MicrosSince2000(micros) => Some(micros),
         Timestamp::Nanos(_) => {
             timestamp.micros().ok_or_else(|| rounded(step))?.checked_sub(EPOCH_MICROS)
         }

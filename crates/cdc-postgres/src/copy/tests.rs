@@ -335,11 +335,15 @@ fn timestamps_count_microseconds_from_2000_and_are_never_rounded() {
     assert_eq!(timestamp(Timestamp::Micros(min)), -211_813_488_000_000_000);
     // PostgreSQL's last years are beyond 64 bits of microseconds since 1970.
     assert_eq!(timestamp(Timestamp::Micros(i64::MAX)), i64::MAX - epoch);
+    let last = 9_223_371_331_199_999_999;
+    assert_eq!(timestamp(Timestamp::MicrosSince2000(last)), last);
 
     let refused = |value| refused(TIMESTAMP, Value::Timestamp(value));
     assert_eq!(refused(Timestamp::Micros(min - 1)), "out_of_range");
     assert_eq!(refused(Timestamp::Micros(i64::MIN)), "out_of_range");
     assert_eq!(refused(Timestamp::Millis(i64::MAX)), "out_of_range");
+    assert_eq!(refused(Timestamp::MicrosSince2000(last + 1)), "out_of_range");
+    assert_eq!(refused(Timestamp::MicrosSince2000(i64::MAX)), "out_of_range");
     assert_eq!(refused(Timestamp::Nanos(1)), "not_exact");
 }
 

@@ -5,6 +5,7 @@ use super::frame::{Frame, ImageState, OpField};
 use crate::error::DecodeError;
 use crate::message::{Envelope, Op, SchemaBlock};
 use crate::row::{Row, SemanticType, TimeUnit, Timestamp, Value};
+use crate::semantic::CUT_END;
 use crate::source::{RawSource, RawTransaction};
 
 /// Whether a slot holds a row of the present message.
@@ -86,11 +87,21 @@ fn version(text: &str) -> Option<(u32, u32)> {
     Some((numbers.next()?.parse().ok()?, numbers.next()?.parse().ok()?))
 }
 
-/// Refuses wrapped nanoseconds in a row of a source that is PostgreSQL as far as anyone knows.
+/// Refuses wrapped nanoseconds, and what microseconds became that were cut and then wrapped, in a row of a
+/// source that is PostgreSQL as far as anyone knows.
 pub(super) fn refuse_wrapped_in(row: Row<'_>) -> Result<(), DecodeError> {
-    let wrapped = |_: &SemanticType, at: Timestamp| at.is_wrapped();
-    match row.has_suspect().then(|| column_with(row, wrapped)).flatten() {
-        Some(column) => Err(DecodeError::WrappedTimestamp { column }),
+    if !row.has_suspect() {
+        return Ok(());
+    }
+    if let Some(column) = column_with(row, |_, at| at.is_wrapped()) {
+        return Err(DecodeError::WrappedTimestamp { column });
+    }
+    let cut = |semantic: &SemanticType, at: Timestamp| {
+        *semantic == SemanticType::Timestamp(TimeUnit::Micros)
+            && matches!(at, Timestamp::Micros(count) if count < CUT_END)
+    };
+    match column_with(row, cut) {
+        Some(column) => Err(DecodeError::OutOfRange { column, expected: CUT }),
         None => Ok(()),
     }
 }

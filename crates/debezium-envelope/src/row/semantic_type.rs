@@ -200,14 +200,15 @@ pub enum SemanticType {
     ///
     /// Proves a count of this unit since 1970-01-01 00:00:00 on the source's own clock, of 64 bits, or a
     /// number that stands for an infinity; counts that wrapped or were cut on the way are refused where
-    /// they can be seen. PostgreSQL's range is 4713 BC to 294276, of which nanoseconds reach 1677 to 2262
-    /// and microseconds 294247-01-10. Ordered by time, the infinities at the ends. Text: `1709251199999`;
+    /// they can be seen. PostgreSQL's range is 4713 BC to 294276, of which nanoseconds reach 1677 to 2262,
+    /// microseconds 294247-01-10, and milliseconds all. Ordered by time, the infinities at the ends. Text: `1709251199999`;
     /// PostgreSQL writes `2024-02-29 23:59:59.999`.
     Timestamp(TimeUnit),
     /// A date and time without a zone, as text.
     ///
-    /// Proves a day and a time that exist, in microseconds where they are exact, else in nanoseconds,
-    /// and beyond the reach of microseconds in milliseconds; order as [`Timestamp`](Self::Timestamp).
+    /// Proves a day and a time that exist, in microseconds where they are exact, else in nanoseconds.
+    /// Beyond the reach of microseconds from 1970 it is in milliseconds, else in microseconds [from
+    /// 2000](crate::Timestamp::MicrosSince2000). Order as [`Timestamp`](Self::Timestamp).
     /// Text: `2024-02-29T23:59:59.999Z`; the `Z` means nothing, and another offset is refused.
     IsoTimestamp,
     /// An instant, always kept in UTC.
@@ -260,7 +261,10 @@ pub enum SemanticType {
     /// A label out of a closed set.
     ///
     /// Proves no more than [`Text`](Self::Text): the set is what the schema said, may be older than the
-    /// value, and is not used to refuse one. Ordered as the source declares the labels. Text: the label.
+    /// value, and is not used to refuse one. A label with a comma stands there as two, because
+    /// PostgreSQL's connector joins the labels with commas and escapes nothing; no label at all stands
+    /// there as an empty one. `MySQL` connectors write a backslash before commas and backslashes since
+    /// 3.7, which is kept. Ordered as the source declares the labels. Text: the label.
     Enum {
         /// The labels, in the order in which the source declares them; empty when unknown.
         allowed: Vec<String>,

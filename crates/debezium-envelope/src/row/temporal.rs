@@ -96,7 +96,10 @@ fn write_fraction(f: &mut impl fmt::Write, mut fraction: u64, mut digits: usize)
     write!(f, ".{fraction:0digits$}")
 }
 
-/// A point in time in its wire unit, counted from 1970-01-01 00:00:00.
+/// Microseconds from 1970-01-01 to 2000-01-01.
+pub(crate) const MICROS_TO_2000: i64 = 946_684_800_000_000;
+
+/// A point in time in its wire unit, counted from 1970-01-01 00:00:00 but for one variant.
 ///
 /// In [`Value::Timestamp`](crate::Value::Timestamp) it is a wall-clock reading without a zone, in
 /// [`Value::Instant`](crate::Value::Instant) it is an instant in UTC.
@@ -108,6 +111,12 @@ pub enum Timestamp {
     Micros(i64),
     /// Nanoseconds.
     Nanos(i64),
+    /// Microseconds since 2000-01-01 00:00:00, as PostgreSQL itself counts them.
+    ///
+    /// PostgreSQL's last thirty years, from 294247-01-10 04:00:54.775808 on, have no count of
+    /// microseconds since 1970 in 64 bits. The decoder gives them in this form where they are not
+    /// whole milliseconds, and no earlier moment.
+    MicrosSince2000(i64),
     /// PostgreSQL's `infinity`.
     Infinity,
     /// PostgreSQL's `-infinity`.
@@ -115,7 +124,7 @@ pub enum Timestamp {
 }
 
 impl Timestamp {
-    /// Microseconds, or `None` for an infinity, on overflow, and when the conversion would round.
+    /// Microseconds since 1970, or `None` for an infinity, on overflow, and when the conversion would round.
     ///
     /// ```
     /// use debezium_envelope::Timestamp;
@@ -128,6 +137,7 @@ impl Timestamp {
             Self::Millis(millis) => millis.checked_mul(1_000),
             Self::Micros(micros) => Some(micros),
             Self::Nanos(nanos) => (nanos % 1_000 == 0).then_some(nanos / 1_000),
+            Self::MicrosSince2000(micros) => micros.checked_add(MICROS_TO_2000),
             Self::Infinity | Self::NegInfinity => None,
         }
     }
@@ -151,7 +161,11 @@ impl Timestamp {
         match self {
             Self::Nanos(-29_575_808_000 | 22_375_808_000) => true,
             Self::Nanos(nanos) => nanos % 1_000 != 0,
-            Self::Millis(_) | Self::Micros(_) | Self::Infinity | Self::NegInfinity => false,
+            Self::Millis(_)
+            | Self::Micros(_)
+            | Self::MicrosSince2000(_)
+            | Self::Infinity
+            | Self::NegInfinity => false,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! ISO-8601 fields, as all temporal types that travel as text are made of them.
 
 use crate::calendar::days_from_civil;
-use crate::row::Timestamp;
+use crate::row::{MICROS_TO_2000, Timestamp};
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 
@@ -113,8 +113,8 @@ const INFINITY: [i64; 2] = [106_751_991_166, 106_751_991_167];
 
 /// The point in time of a day, a time of that day and an offset in seconds: in microseconds when that
 /// is exact, else in nanoseconds. The last of PostgreSQL's years, whose microseconds no 64 bits count
-/// from 1970, are exact in milliseconds or not at all. Days that only an infinity can be are taken for
-/// it.
+/// from 1970, are given in milliseconds, else in microseconds from 2000. Days that only an infinity can
+/// be are taken for it.
 pub(super) fn timestamp(days: i64, nanos_of_day: i64, offset: i64) -> Option<Timestamp> {
     if NEG_INFINITY.contains(&days) {
         return Some(Timestamp::NegInfinity);
@@ -132,6 +132,10 @@ pub(super) fn timestamp(days: i64, nanos_of_day: i64, offset: i64) -> Option<Tim
         Some(Timestamp::Micros(micros))
     } else if micros.is_none() && nanos % 1_000_000 == 0 {
         Some(Timestamp::Millis(seconds.checked_mul(1_000)?.checked_add(nanos / 1_000_000)?))
+    } else if micros.is_none() && nanos % 1_000 == 0 {
+        let seconds = seconds.checked_sub(MICROS_TO_2000 / 1_000_000)?;
+        let micros = seconds.checked_mul(1_000_000)?.checked_add(nanos / 1_000)?;
+        Some(Timestamp::MicrosSince2000(micros))
     } else {
         Some(Timestamp::Nanos(seconds.checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)?))
     }

@@ -61,6 +61,10 @@ pub(super) fn micros(count: i64) -> Timestamp {
     }
 }
 
+/// Below it are no moments. Debezium cuts the seconds of a moment after 294247-01-10 04:00:54 to the
+/// greatest count of microseconds and adds the fraction, which wraps into the first counts of all.
+pub(crate) const CUT_END: i64 = i64::MIN + 1_000_000;
+
 pub(super) fn decode_time(unit: TimeUnit, cell: &mut CellInput<'_, '_>) -> Result<(), CellError> {
     const EXPECTED: &str = "a count of time units since midnight";
     let count = cell.integer(EXPECTED)?;
@@ -91,8 +95,8 @@ pub(super) fn decode_timestamp(
         (TimeUnit::Nanos, nanos) => Timestamp::Nanos(nanos),
     };
     // Microseconds end so for an infinity since Debezium 3.7; before, a later moment was cut to it.
-    if timestamp.is_wrapped() || (unit == TimeUnit::Micros && matches!(count, i64::MAX | i64::MIN))
-    {
+    let is_end = count == i64::MAX || count < CUT_END;
+    if timestamp.is_wrapped() || (unit == TimeUnit::Micros && is_end) {
         cell.buffer.note_suspect();
     }
     cell.set(Value::Timestamp(timestamp))?;

@@ -49,6 +49,19 @@ fn what_has_no_exact_form_is_refused_and_leaves_nothing_behind() {
         ("decimal(10,2)", Value::Unavailable),
         ("timestamp(millis)", Value::Timestamp(Timestamp::Micros(1))),
         ("timestamp(micros)", Value::Timestamp(Timestamp::Micros(9_223_372_036_825_200_000))),
+        (
+            "timestamp(micros)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        (
+            "timestamp(nanos)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        (
+            "timestamp(millis)",
+            Value::Timestamp(Timestamp::MicrosSince2000(9_223_371_331_199_999_999)),
+        ),
+        ("timestamp(micros)", Value::Timestamp(Timestamp::Micros(-9_223_372_036_853_775_810))),
         ("time(millis)", Value::Time(Time::from_nanos(1))),
         ("date", Value::Date(Date::Days(-2_147_472_692))),
         ("text", Value::Bytes(b"x")),
@@ -374,5 +387,38 @@ fn captured_columns_are_written_byte_for_byte() {
         let out = String::from_utf8(out).unwrap();
         assert!(out.contains(schema), "{semantic}: {out}");
         assert!(out.contains(&format!("\"after\":{{\"k\":1,\"v\":{json}}}")), "{semantic}: {out}");
+    }
+}
+
+/// The labels `a\`, `b\\c` and `d` as PostgreSQL's connector joins them in each release, which escapes
+/// nothing.
+#[test]
+fn labels_keep_their_backslashes_and_a_comma_stands_between_two() {
+    let allowed = r#""parameters":{"allowed":"a\\,b\\\\c,d"}"#;
+    let column = format!(
+        r#"{{"type":"string","optional":false,"name":"io.debezium.data.Enum","version":1,{allowed},"field":"v"}}"#
+    );
+    let key = format!(
+        r#"{{"schema":{{"type":"struct","fields":[{column}],"optional":false}},"payload":{{"v":"d"}}}}"#
+    );
+    let mut decoder = decoder();
+    let message = decoder.decode(Some(key.as_bytes()), None).unwrap();
+    let Message::Tombstone(tombstone) = message else { panic!("{message:?}") };
+    let shape = Arc::clone(tombstone.key.unwrap().shape());
+    let semantic = &shape.columns()[0].semantic;
+    let labels = |labels: &[&str]| SemanticType::Enum {
+        allowed: labels.iter().map(|label| (*label).to_owned()).collect(),
+    };
+    assert_eq!(*semantic, labels(&["a\\", "b\\\\c", "d"]));
+
+    // A label `a\,b\\c` cannot be told from the first two.
+    for written in [semantic.clone(), labels(&["a\\,b\\\\c", "d"])] {
+        let shape = Arc::new(RowShape::new(vec![Column::new("v", written)]));
+        let encoder = EnvelopeEncoder::new("t", &shape, &["v"], SchemaBlock::Present).unwrap();
+        let mut buffer = RowBuffer::new();
+        buffer.push(Value::Text("d"));
+        let mut out = Vec::new();
+        encoder.key(buffer.row(&shape, ""), &mut out).unwrap();
+        assert!(String::from_utf8(out).unwrap().contains(&column));
     }
 }

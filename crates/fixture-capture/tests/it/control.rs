@@ -155,7 +155,7 @@ fn assert_counts(
 }
 
 /// Whether the row holds what is refused: an inner array, which arrives as the name of a Java object,
-/// a moment that no 64 bits count from 1970, or nanoseconds that have wrapped.
+/// a moment that microseconds since 1970 cannot count, or nanoseconds that have wrapped.
 fn is_refused(capture: &Capture, record: &Captured, error: &DecodeError) -> bool {
     if error.code() == "timestamp_wrapped" {
         return capture.about.mode == "time-nanoseconds";

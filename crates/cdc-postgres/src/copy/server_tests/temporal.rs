@@ -133,6 +133,33 @@ fn milliseconds_reach_both_ends_of_the_range() {
     }
 }
 
+/// Behind the last count of microseconds since 1970 as well, where the decoder counts from 2000.
+#[test]
+fn microseconds_reach_the_last_one_of_the_range() {
+    let mut readings = Database::with("late", "CREATE TABLE t (i int, v timestamp)");
+    let mut instants = Database::with("late", "CREATE TABLE t (i int, v timestamptz)");
+    let last = 9_223_371_331_199_999_999_i64;
+    let micros = prop_oneof![3 => 9_222_425_352_054_775_808..=last, 1 => Just(last)];
+    property(8, &vec(micros, 100), |all| {
+        let counted = all.iter().copied().map(Timestamp::MicrosSince2000);
+        let text = |micros: &i64| {
+            let (day, era) = day_text(micros.div_euclid(86_400_000_000) + 10_957);
+            format!("{day} {}{era}", time_text(micros.rem_euclid(86_400_000_000)))
+        };
+        let values: Vec<_> = counted.clone().map(Value::Timestamp).collect();
+        let shown = readings.round_trip(CellEncoder::Timestamp { step: 1 }, &values).unwrap();
+        prop_assert_eq!(shown, all.iter().map(|it| Some(text(it))).collect::<Vec<_>>());
+
+        let values: Vec<_> = counted.map(Value::Instant).collect();
+        let shown = instants.round_trip(CellEncoder::Timestamptz { step: 1 }, &values).unwrap();
+        prop_assert_eq!(shown, all.iter().map(|it| Some(text(it) + "+00")).collect::<Vec<_>>());
+        Ok(())
+    });
+    let value = [Value::Timestamp(Timestamp::MicrosSince2000(last))];
+    let shown = readings.round_trip(CellEncoder::Timestamp { step: 1 }, &value).unwrap();
+    assert_eq!(shown, [Some("294276-12-31 23:59:59.999999".to_owned())]);
+}
+
 #[test]
 fn coarse_time_columns_keep_what_they_accept() {
     let mut database = Database::with(

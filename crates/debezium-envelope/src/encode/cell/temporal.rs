@@ -9,9 +9,10 @@ use crate::calendar::civil_from_days;
 use crate::encode::json::{put_integer, put_string};
 use crate::encode::options::{DIGITS_MAX, Release};
 use crate::row::{
-    Date, Interval, IntervalForm, SemanticType, Time, TimeUnit, Timestamp, Value, ZonedTime,
-    write_time,
+    Date, Interval, IntervalForm, MICROS_TO_2000, SemanticType, Time, TimeUnit, Timestamp, Value,
+    ZonedTime, write_time,
 };
+use crate::semantic::CUT_END;
 
 const NANOS_PER_SECOND: i64 = 1_000_000_000;
 const NANOS_PER_DAY: i64 = 86_400 * NANOS_PER_SECOND;
@@ -111,12 +112,19 @@ fn put_timestamp(
         (TimeUnit::Micros, Timestamp::Nanos(nanos)) => exact_quotient(nanos, 1_000)?,
         (TimeUnit::Nanos, Timestamp::Millis(millis)) => millis.checked_mul(1_000_000)?,
         (TimeUnit::Nanos, Timestamp::Micros(micros)) => micros.checked_mul(1_000)?,
+        (TimeUnit::Millis, Timestamp::MicrosSince2000(micros)) => {
+            exact_quotient(micros, 1_000)?.checked_add(MICROS_TO_2000 / 1_000)?
+        }
+        (TimeUnit::Micros, Timestamp::MicrosSince2000(_)) => timestamp.micros()?,
+        (TimeUnit::Nanos, Timestamp::MicrosSince2000(_)) => {
+            timestamp.micros()?.checked_mul(1_000)?
+        }
     };
     let is_infinity = |(own, infinity, neg_infinity): &(TimeUnit, i64, i64)| {
         *own == unit && (count == *infinity || count == *neg_infinity)
     };
-    let taken = INFINITIES.iter().any(is_infinity);
-    if taken {
+    let is_cut = unit == TimeUnit::Micros && count < CUT_END;
+    if is_cut || INFINITIES.iter().any(is_infinity) {
         return None;
     }
     put_integer(out, count);
@@ -134,7 +142,10 @@ fn put_zoned(out: &mut Vec<u8>, instant: Timestamp, form: Form) -> Option<()> {
             return write!(out, "\"+292269055-12-02T23:00:00{fraction}Z\"").ok();
         }
         Timestamp::NegInfinity => Some("-infinity"),
-        Timestamp::Millis(_) | Timestamp::Micros(_) | Timestamp::Nanos(_) => None,
+        Timestamp::Millis(_)
+        | Timestamp::Micros(_)
+        | Timestamp::Nanos(_)
+        | Timestamp::MicrosSince2000(_) => None,
     };
     if let Some(word) = word {
         put_string(out, word);
@@ -161,13 +172,14 @@ fn put_zoned(out: &mut Vec<u8>, instant: Timestamp, form: Form) -> Option<()> {
 
 /// Days since 1970 and nanoseconds of that day; `None` for an infinity.
 fn day_and_time(timestamp: Timestamp) -> Option<(i64, i64)> {
-    let (count, per_second) = match timestamp {
-        Timestamp::Millis(millis) => (millis, 1_000),
-        Timestamp::Micros(micros) => (micros, 1_000_000),
-        Timestamp::Nanos(nanos) => (nanos, NANOS_PER_SECOND),
+    let (count, per_second, begin) = match timestamp {
+        Timestamp::Millis(millis) => (millis, 1_000, 0),
+        Timestamp::Micros(micros) => (micros, 1_000_000, 0),
+        Timestamp::Nanos(nanos) => (nanos, NANOS_PER_SECOND, 0),
+        Timestamp::MicrosSince2000(micros) => (micros, 1_000_000, MICROS_TO_2000 / 1_000_000),
         Timestamp::Infinity | Timestamp::NegInfinity => return None,
     };
-    let seconds = count.div_euclid(per_second);
+    let seconds = count.div_euclid(per_second).checked_add(begin)?;
     let nanos =
         count.rem_euclid(per_second).checked_mul(NANOS_PER_SECOND.checked_div(per_second)?)?;
     let of_day = seconds.rem_euclid(86_400).checked_mul(NANOS_PER_SECOND)?.checked_add(nanos)?;
@@ -220,7 +232,10 @@ fn put_iso_timestamp(out: &mut Vec<u8>, timestamp: Timestamp, release: Release) 
         ) => {
             return None;
         }
-        Timestamp::Millis(_) | Timestamp::Micros(_) | Timestamp::Nanos(_) => "",
+        Timestamp::Millis(_)
+        | Timestamp::Micros(_)
+        | Timestamp::Nanos(_)
+        | Timestamp::MicrosSince2000(_) => "",
     };
     if !special.is_empty() {
         put_string(out, special);

@@ -91,7 +91,8 @@ fn numbers_are_exact_or_refused() {
 
 const MICROS: &str = "Timestamp(Micros(9223372036854775806))";
 
-/// The end of PostgreSQL's calendar: microseconds since 1970 do not reach it, milliseconds do.
+/// The end of PostgreSQL's calendar: microseconds since 1970 do not reach it, milliseconds and
+/// microseconds since 2000 do.
 #[test]
 fn the_last_day_of_the_calendar_is_exact_in_every_form() {
     for (case, text, millis) in [
@@ -127,9 +128,51 @@ fn the_last_day_of_the_calendar_is_exact_in_every_form() {
     }
     assert_eq!(cell("date", "106762939"), "Date(Days(106762939))", "B62");
     assert_eq!(cell("date(iso)", "\"+294276-12-31Z\""), "Date(Days(106762939))", "B62");
-    // Neither unit counts it, so it is refused and not rounded.
     let last = "\"+294276-12-31T23:59:59.999999Z\"";
-    assert_eq!(cell("timestamptz", last), "invalid_text", "B62 its last microsecond");
+    let micros = "MicrosSince2000(9223371331199999999)";
+    assert_eq!(cell("timestamptz", last), format!("Instant({micros})"), "B62 its last microsecond");
+    assert_eq!(cell("timestamp(iso)", last), format!("Timestamp({micros})"), "B62");
+    let members =
+        r#""year":294276,"month":12,"day":31,"hour":23,"minute":59,"second":59,"nanos":999999000"#;
+    let parts = format!("{{{members}}}");
+    assert_eq!(cell("timestamp(structured)", &parts), format!("Timestamp({micros})"), "B62");
+    // An hour ahead of UTC it is an hour earlier.
+    let ahead = format!("{{{members},\"offsetSeconds\":3600}}");
+    let earlier = "Instant(MicrosSince2000(9223371327599999999))";
+    assert_eq!(cell("timestamptz(structured)", &ahead), earlier, "B62");
+    // A digit more has no unit that counts it so far away, so it is refused and not rounded.
+    let finer = "\"+294276-12-31T23:59:59.9999999Z\"";
+    assert_eq!(cell("timestamptz", finer), "invalid_text", "B62 its last nanoseconds");
+}
+
+/// Where microseconds since 1970 end, one form follows the other without a gap.
+#[test]
+fn moments_around_the_last_count_of_microseconds_are_exact() {
+    for (text, expected) in [
+        ("54.775806", "Micros(9223372036854775806)"),
+        ("54.775807", "Micros(9223372036854775807)"),
+        ("54.775808", "MicrosSince2000(9222425352054775808)"),
+        ("54.776", "Millis(9223372036854776)"),
+        ("54.776001", "MicrosSince2000(9222425352054776001)"),
+    ] {
+        let text = format!("\"+294247-01-10T04:00:{text}Z\"");
+        assert_eq!(cell("timestamptz", &text), format!("Instant({expected})"), "{text}");
+    }
+}
+
+/// What is left of `294276-12-31 23:59:59.999999` where the connector counts it in microseconds: the
+/// greatest count, and the fraction on top of it, which wraps.
+#[test]
+fn a_moment_that_was_cut_to_the_greatest_count_is_refused_with_its_fraction_too() {
+    for (count, expected) in [
+        ("-9223372036853775810", "out_of_range"),
+        ("-9223372036854775807", "out_of_range"),
+        ("-9223372036853775808", "Timestamp(Micros(-9223372036853775808))"),
+    ] {
+        assert_eq!(cell("timestamp(micros)", count), expected, "B64 {count}");
+        let array = cell("array(timestamp(micros))", &format!("[{count}]"));
+        assert_eq!(array == "out_of_range", expected == "out_of_range", "B64 [{count}]");
+    }
 }
 
 /// Debezium cut later moments to the greatest count before it gave this number to the infinities.
