@@ -6,7 +6,7 @@ use std::time::Instant;
 use cdc_core::{ByteBudget, Classify as _};
 use cdc_debezium::DebeziumDecoder;
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
-use cdc_kafka::{KafkaSettings, KafkaSource};
+use cdc_kafka::KafkaSource;
 use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
 use serde_json::json;
 

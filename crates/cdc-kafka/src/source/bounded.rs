@@ -3,13 +3,15 @@
 //! One partition is read after the other. A replay is limited by what writes it, and with a single
 //! partition assigned there is no doubt which one an end of a log is about.
 
+use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use cdc_core::{
     Assignment, ByteBudget, NextOffset, Partition, Receipt, ResumePoint, Revocation, Source,
-    SourceEvent,
+    SourceEvent, TopicName,
 };
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
@@ -21,6 +23,7 @@ use super::intake::{Intake, Reach};
 use super::logging::Occasionally;
 use super::outbox::{Event, Outbox, Room};
 use super::position::{end_position, start_position};
+use super::replaced::{DEBUG, Replaced};
 use super::{EVENTS_MAX, ends};
 use crate::preflight::is_refusal;
 use crate::range::KafkaSpan;
@@ -57,11 +60,13 @@ impl KafkaRange {
         spans: Vec<KafkaSpan>,
         budget: ByteBudget,
     ) -> Result<Self, KafkaError> {
+        let replaced = Arc::<Replaced>::default();
         let consumer: BaseConsumer<Context> = settings
             .reader_config()
+            .set("debug", DEBUG)
             // Required to assign partitions by hand; nothing ever joins or commits under it.
             .set("group.id", settings.group())
-            .create_with_context(Context::new())
+            .create_with_context(Context::watching(Arc::clone(&replaced)))
             .map_err(KafkaError::client("create a consumer"))?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);
         let (commands, receiver) = std::sync::mpsc::channel();
@@ -70,7 +75,9 @@ impl KafkaRange {
             consumer,
             commands: receiver,
             outbox: Outbox::new(sender),
-            intake: Intake::new(budget),
+            intake: Intake::new(budget, Arc::clone(&replaced)),
+            replaced,
+            told: BTreeSet::new(),
             warnings: Occasionally::every(Duration::from_secs(10)),
             parts,
             current: None,
@@ -154,6 +161,9 @@ struct Reader {
     commands: Receiver<Command>,
     outbox: Outbox,
     intake: Intake,
+    replaced: Arc<Replaced>,
+    /// Replaced topics that have been reported.
+    told: BTreeSet<String>,
     warnings: Occasionally,
     parts: Vec<Part>,
     /// The part that is being read.
@@ -172,6 +182,7 @@ impl Reader {
 
     /// One look at everything; whether there is another.
     fn turn(&mut self) -> bool {
+        self.report_replaced();
         let room = self.outbox.flush();
         if room == Room::Gone {
             return false;
@@ -190,6 +201,16 @@ impl Reader {
             Err(false) => {}
         }
         true
+    }
+
+    /// Ends at a topic that was created again: what it holds now is not what was asked for.
+    fn report_replaced(&mut self) {
+        for topic in self.replaced.take_news(&self.told) {
+            if let Ok(topic) = TopicName::parse(&topic) {
+                self.outbox.push(Err(KafkaError::Recreated { topic }));
+            }
+            self.told.insert(topic);
+        }
     }
 
     /// Reads these partitions from here on.
@@ -233,7 +254,11 @@ impl Reader {
             self.give_up(index);
             return false;
         }
-        self.intake.start(partition, part.number, Reach { from, goal: part.span.until });
+        self.intake.start(
+            partition,
+            part.number,
+            Reach { low: part.span.from, from, goal: part.span.until },
+        );
         self.current = Some(index);
         true
     }

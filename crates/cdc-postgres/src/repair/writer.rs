@@ -16,7 +16,7 @@ use crate::error::{PostgresError, from_driver};
 use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
-use crate::{catalog, dead_letter, fencing, ledger, source_marks, sql, table_event};
+use crate::{catalog, continuity, dead_letter, fencing, ledger, source_marks, sql, table_event};
 
 /// Applies batches of a repair. A lane has one: a second one would wait for the lock that the first holds.
 #[derive(Debug)]
@@ -111,7 +111,13 @@ impl RepairWriter {
         // A place that has its dead letter, or its event, keeps it.
         dead_letter::insert(session, &shared.pipeline, &shared.tables, batch).await?;
         table_event::insert(session, &shared.pipeline, &shared.tables, batch).await?;
-        let step = Step { delta: batch.delta(), tallies: batch.tallies(), marks: batch.marks() };
+        let witnesses = continuity::of(batch);
+        let step = Step {
+            delta: batch.delta(),
+            tallies: batch.tallies(),
+            marks: batch.marks(),
+            witnesses: &witnesses,
+        };
         let last = checkpoint::advance_and_commit(&shared.settings.pipeline, step, epochs)?;
         let last = [body.guards(), vec![&last]].concat().join("; ");
         let committing = format!("committing the step {}", batch.delta());

@@ -198,7 +198,7 @@ impl RetryWriter {
         for table in tables {
             let settings = self.settings_of(table)?;
             let partition = letters.partition;
-            history::lock(session, settings, partition).await?;
+            history::lock(session, &settings.target.to_string(), partition).await?;
             let present = history::present(session, settings, partition, &letters.offsets).await?;
             let is_present = |at: RecordRef| {
                 batch.record(at).is_some_and(|record| present.contains(&record.offset.get()))
