@@ -64,8 +64,7 @@ impl Messages {
 /// A pipeline whose target takes no order without a status yet.
 fn strict(name: &str, mode: Mode, topic: &Topic) -> Deployment<'static> {
     let mut deployment = Deployment::new(name, mode, topic, Warehouse::shared(name));
-    // The messages all stand at the place of one in the source.
-    deployment.pipeline = "sent_again = \"apply\"\n".to_owned();
+    deployment.pipeline = LETTERS.to_owned();
     let deployment = deployment.initialised();
     let table = &deployment.target;
     deployment.warehouse.ask(&format!("alter table {table} alter status set not null"));
@@ -75,10 +74,13 @@ fn strict(name: &str, mode: Mode, topic: &Topic) -> Deployment<'static> {
 /// A pipeline with a rule that takes no order without a status; [`unruled`] takes it away.
 fn ruled(name: &str, mode: Mode, topic: &Topic) -> Deployment<'static> {
     let mut deployment = Deployment::new(name, mode, topic, Warehouse::shared(name));
-    deployment.pipeline = "sent_again = \"apply\"\n".to_owned();
+    deployment.pipeline = LETTERS.to_owned();
     deployment.table.push_str(RULE);
     deployment.without_truncates().initialised()
 }
+
+/// All messages stand at the place of one in the source, and as many as a test wants are refused.
+const LETTERS: &str = "sent_again = \"apply\"\nrejected_percent_max = 100\n";
 
 const RULE: &str = "\n[[table.rule]]\nkind = \"required\"\ncolumns = [\"status\"]\n";
 
