@@ -20,7 +20,7 @@ pub(crate) async fn apply(session: &mut Session, rows: &HistoryRows) -> Result<(
 }
 
 /// Writes the rows whose records are not left out; the caller owns the transaction and holds the
-/// [lock](lock) of the place.
+/// [`lock`] of the place.
 pub(crate) async fn apply_without(
     session: &mut Session,
     rows: &HistoryRows,
