@@ -13,8 +13,6 @@ const STATEMENT_ROWS: usize = 1_000;
 /// Raw bytes of one statement; a single record may pass it.
 const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
 
-/// A record that is read again, because its pipeline started over, may be refused again: then it is as
-/// open as it was at first. What somebody put aside stays aside.
 const INSERT: &str = r#"
 INSERT INTO cdc.dead_letter AS held
        (pipeline, topic, generation, partition, "offset", source_table, target_table, stage, reason,
@@ -30,13 +28,34 @@ SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", l
        AS letter (topic, generation, partition, "offset", source_table, target_table, stage, reason,
                   message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers,
                   timestamp_ms)
-    ON CONFLICT (pipeline, topic, generation, partition, "offset") DO UPDATE
+    ON CONFLICT (pipeline, topic, generation, partition, "offset") "#;
+
+/// What becomes of the letter that a place has already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Earlier {
+    /// A record that is read again, because its pipeline started over, may be refused again: then it is
+    /// as open as it was at first. What somebody put aside stays aside.
+    Opens,
+    /// Whoever reads beside the pipeline changes nothing of what is known of a letter.
+    Stays,
+}
+
+impl Earlier {
+    fn sql(self) -> &'static str {
+        match self {
+            Self::Opens => REOPEN,
+            Self::Stays => "DO NOTHING",
+        }
+    }
+}
+
+const REOPEN: &str = "DO UPDATE
    SET state = 'open', stage = excluded.stage, reason = excluded.reason,
        message = excluded.message, column_name = excluded.column_name,
        sqlstate = excluded.sqlstate, hint = excluded.hint, source_table = excluded.source_table,
        target_table = excluded.target_table, deleted_in = excluded.deleted_in,
        resolution = NULL, resolved_by = NULL, resolved_at = NULL
- WHERE held.state <> 'discarded'"#;
+ WHERE held.state <> 'discarded'";
 
 /// The parameters of one statement, column by column.
 #[derive(Debug, Default)]
@@ -66,15 +85,16 @@ pub(crate) async fn insert(
     pipeline: &PipelineName,
     tables: &Tables,
     batch: &WriteBatch<PostgresBody>,
+    earlier: Earlier,
 ) -> Result<(), PostgresError> {
     let mut letters = Letters::default();
     for letter in batch.dead_letters() {
         letters.push(tables, batch, letter);
         if letters.topic.len() >= STATEMENT_ROWS || letters.bytes >= STATEMENT_BYTES {
-            std::mem::take(&mut letters).store(session, pipeline).await?;
+            std::mem::take(&mut letters).store(session, pipeline, earlier).await?;
         }
     }
-    if letters.topic.is_empty() { Ok(()) } else { letters.store(session, pipeline).await }
+    if letters.topic.is_empty() { Ok(()) } else { letters.store(session, pipeline, earlier).await }
 }
 
 impl<'b> Letters<'b> {
@@ -114,8 +134,10 @@ impl<'b> Letters<'b> {
         self,
         session: &mut Session,
         pipeline: &PipelineName,
+        earlier: Earlier,
     ) -> Result<(), PostgresError> {
-        sqlx::query(INSERT)
+        let statement = [INSERT, earlier.sql()].concat();
+        sqlx::query(&statement)
             .bind(pipeline.as_str())
             .bind(self.topic)
             .bind(self.generation)

@@ -9,6 +9,9 @@
 //! A change that leaves unchanged values out, as the source does with large ones, is noted as well: the row
 //! is newer than the letter then, and may lack what only the letter has.
 //!
+//! A key has its letters in one partition, until a topic is followed in a new generation: letters of
+//! earlier ones are older, wherever they stand.
+//!
 //! Letters are the exception, so the keys that have some are kept in memory, as hashes: a batch that
 //! deletes none of them costs nothing.
 
@@ -34,9 +37,12 @@ const DOING: &str = "noting later changes in dead letters";
 const LOAD: &str = "
 SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
   FROM cdc.dead_letter AS letter
-  JOIN unnest($2::text[], $3::int4[], $4::int4[]) AS w (topic, generation, partition)
-    ON (letter.topic, letter.generation, letter.partition) = (w.topic, w.generation, w.partition)
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key IS NOT NULL
+   AND EXISTS (SELECT FROM unnest($2::text[], $3::int4[], $4::int4[])
+                        AS w (topic, generation, partition)
+                WHERE letter.topic = w.topic
+                  AND (letter.generation < w.generation
+                       OR (letter.generation, letter.partition) = (w.generation, w.partition)))
  LIMIT $5";
 
 const NOTE_DELETES: &str = r#"
@@ -45,9 +51,10 @@ UPDATE cdc.dead_letter AS letter
   FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
        AS deleted (topic, generation, partition, "offset", raw_key)
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = deleted.raw_key
-   AND (letter.topic, letter.generation, letter.partition)
-     = (deleted.topic, deleted.generation, deleted.partition)
-   AND letter."offset" < deleted."offset"
+   AND letter.topic = deleted.topic
+   AND (letter.generation < deleted.generation
+        OR (letter.generation, letter.partition) = (deleted.generation, deleted.partition)
+           AND letter."offset" < deleted."offset")
    AND NOT ($2 = ANY (letter.deleted_in))"#;
 
 const NOTE_PARTIALS: &str = r#"
@@ -56,9 +63,10 @@ UPDATE cdc.dead_letter AS letter
   FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
        AS changed (topic, generation, partition, "offset", raw_key)
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = changed.raw_key
-   AND (letter.topic, letter.generation, letter.partition)
-     = (changed.topic, changed.generation, changed.partition)
-   AND letter."offset" < changed."offset"
+   AND letter.topic = changed.topic
+   AND (letter.generation < changed.generation
+        OR (letter.generation, letter.partition) = (changed.generation, changed.partition)
+           AND letter."offset" < changed."offset")
    AND NOT ($2 = ANY (letter.overlaid_in))"#;
 
 /// A truncate is followed by mirrors from topics of one partition only.
@@ -90,12 +98,12 @@ impl ParkedKeys {
             self.hashes.clear();
         }
         if !self.all {
-            self.hashes.insert(self.hasher.hash_one((partition, key)));
+            self.hashes.insert(self.hasher.hash_one((partition.topic(), key)));
         }
     }
 
     fn may_hold(&self, partition: &Partition, key: &[u8]) -> bool {
-        self.all || self.hashes.contains(&self.hasher.hash_one((partition, key)))
+        self.all || self.hashes.contains(&self.hasher.hash_one((partition.topic(), key)))
     }
 
     fn is_empty(&self) -> bool {

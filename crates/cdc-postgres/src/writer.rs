@@ -19,6 +19,7 @@ use tokio::time::timeout;
 
 use crate::body::PostgresBody;
 use crate::checkpoint::{self, Epochs, Step};
+use crate::dead_letter::Earlier;
 use crate::error::{PostgresError, from_driver};
 use crate::mirror::{Merging, StagedRows};
 use crate::owner::OwnerName;
@@ -224,7 +225,7 @@ impl PostgresWriter {
         };
         let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
         let last = [body.guards(), vec![&last]].concat().join("; ");
-        dead_letter::insert(session, &settings.pipeline, tables, batch).await?;
+        dead_letter::insert(session, &settings.pipeline, tables, batch, Earlier::Opens).await?;
         let affected = {
             let mut parked = shared.parked();
             parked.extend(batch);

@@ -1,6 +1,6 @@
 //! What a lane owns, how far it has got, and whom it tells.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, mpsc};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -22,8 +22,8 @@ pub(crate) struct Standing<B, P> {
     pub(crate) meter: Arc<Meter>,
     assigned: Assigned,
     breaker: Breaker,
-    /// Whether everything was planned again since the last batch that is durable.
-    planned_again: bool,
+    /// Partitions for which everything was planned again, and nothing has been durable since.
+    planned_again: BTreeSet<Partition>,
     /// Acquired partitions, and where each must stand in the sink as far as this lane knows.
     pub(crate) owned: BTreeMap<Partition, ResumePoint>,
 }
@@ -44,7 +44,7 @@ impl<B: Body, P> Standing<B, P> {
             meter,
             assigned,
             breaker,
-            planned_again: false,
+            planned_again: BTreeSet::new(),
             owned: BTreeMap::new(),
         }
     }
@@ -72,9 +72,13 @@ impl<B: Body, P> Standing<B, P> {
         self.owned.retain(|partition, _| self.assigned.contains(partition));
     }
 
-    /// Whether planning again may help: it is tried once, until a batch is durable again.
-    pub(crate) fn may_plan_again(&mut self) -> bool {
-        !std::mem::replace(&mut self.planned_again, true)
+    /// Whether planning again may help a batch: it is tried once, until something of its partitions is
+    /// durable again.
+    pub(crate) fn may_plan_again(&mut self, staged: &Staged<B>) -> bool {
+        let delta = staged.batch.delta();
+        let is_first = delta.ranges().all(|(partition, _)| !self.planned_again.contains(partition));
+        self.planned_again.extend(delta.ranges().map(|(partition, _)| partition.clone()));
+        is_first
     }
 
     pub(crate) fn partitions(&self) -> Vec<Partition> {
@@ -96,8 +100,8 @@ impl<B: Body, P> Standing<B, P> {
         self.count_latency(&staged);
         self.warn_of_dead_letters(&staged);
         self.breaker.applied(counts(&staged));
-        self.planned_again = false;
         for (partition, range) in staged.batch.delta().ranges() {
+            self.planned_again.remove(partition);
             self.owned.insert(partition.clone(), ResumePoint::At(range.until()));
         }
         let (receipt, body) = staged.batch.finish();

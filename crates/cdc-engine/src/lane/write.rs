@@ -318,7 +318,7 @@ impl<W: Writer> WriteTask<W> {
                         }
                     }
                 }
-                ErrorClass::Outdated if self.standing.may_plan_again() => {
+                ErrorClass::Outdated if self.standing.may_plan_again(&staged) => {
                     tracing::warn!(lane, error = %with_causes(&error), "a target has changed: planning it again");
                     self.standing.tell(ToStager::ForgetPlans)?;
                     let points = self.standing.owned.clone().into_iter().collect();

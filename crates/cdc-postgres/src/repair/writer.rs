@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use super::{RepairMode, Shared, present};
 use crate::body::PostgresBody;
 use crate::checkpoint::{self, Epochs, Step};
+use crate::dead_letter::Earlier;
 use crate::error::{PostgresError, from_driver};
 use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
@@ -109,7 +110,8 @@ impl RepairWriter {
             return Ok(found);
         }
         // A place that has its dead letter, or its event, keeps it.
-        dead_letter::insert(session, &shared.pipeline, &shared.tables, batch).await?;
+        dead_letter::insert(session, &shared.pipeline, &shared.tables, batch, Earlier::Stays)
+            .await?;
         table_event::insert(session, &shared.pipeline, &shared.tables, batch).await?;
         let witnesses = continuity::of(batch);
         let step = Step {

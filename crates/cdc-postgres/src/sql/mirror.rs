@@ -247,7 +247,7 @@ fn missing(names: &MirrorNames<'_>, staging: &str) -> String {
 fn newer(names: &MirrorNames<'_>, staging: &str) -> String {
     format!(
         "SELECT s.{OFFSET} FROM {staging} AS s JOIN {} AS t ON {} WHERE (t.{GENERATION}, t.{OFFSET}) > \
-         (s.{GENERATION}, s.{OFFSET}) AND NOT t.{OFFSET} = ANY ($1)",
+         (s.{GENERATION}, s.{OFFSET}) AND NOT (t.{GENERATION} = s.{GENERATION} AND t.{OFFSET} = ANY ($1))",
         names.target,
         names.same_key()
     )
