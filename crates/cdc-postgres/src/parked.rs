@@ -247,11 +247,13 @@ mod tests {
     #[test]
     fn too_many_keys_to_keep_are_all_looked_up() {
         let partition = Partition::new("t", 0, 0).unwrap();
-        let other = Partition::new("t", 0, 1).unwrap();
+        let later = Partition::new("t", 1, 3).unwrap();
+        let other = Partition::new("u", 0, 0).unwrap();
         let mut parked = ParkedKeys::default();
         assert!(parked.is_empty());
         parked.insert(&partition, b"1");
         assert!(parked.may_hold(&partition, b"1"));
+        assert!(parked.may_hold(&later, b"1"), "a later generation has other partitions");
         assert!(!parked.may_hold(&partition, b"2") && !parked.may_hold(&other, b"1"));
         for key in 0..=KEYS_MAX {
             parked.insert(&partition, &key.to_be_bytes());
