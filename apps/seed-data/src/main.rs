@@ -8,7 +8,6 @@ use clap::Parser;
 
 mod arguments;
 mod failure;
-mod pace;
 mod progress;
 mod run;
 mod stop;

@@ -5,12 +5,11 @@ use std::io::{self, Write as _};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cdc_kafka::TopicName;
-use cdc_workload::{EnvelopeOptions, Tally, Workload, WorkloadOptions};
+use cdc_workload::{EnvelopeOptions, Pace, Tally, Workload, WorkloadOptions};
 use serde_json::json;
 
 use crate::arguments::{Arguments, Messages, Target as Chosen, Traffic};
 use crate::failure::Failure;
-use crate::pace::Pace;
 use crate::progress::{Progress, per_second};
 use crate::stop::Stop;
 use crate::target::Target;

@@ -78,6 +78,7 @@ mod fold;
 mod history;
 mod ident;
 mod init;
+mod last_message;
 mod ledger;
 mod letters;
 mod mirror;

@@ -45,29 +45,37 @@ SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
                        OR (letter.generation, letter.partition) = (w.generation, w.partition)))
  LIMIT $5";
 
-const NOTE_DELETES: &str = r#"
-UPDATE cdc.dead_letter AS letter
-   SET deleted_in = letter.deleted_in || $2
-  FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
-       AS deleted (topic, generation, partition, "offset", raw_key)
- WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = deleted.raw_key
-   AND letter.topic = deleted.topic
-   AND (letter.generation < deleted.generation
-        OR (letter.generation, letter.partition) = (deleted.generation, deleted.partition)
-           AND letter."offset" < deleted."offset")
-   AND NOT ($2 = ANY (letter.deleted_in))"#;
+/// What a letter has to know of a later change of its key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Later {
+    /// Its row was deleted.
+    Deleted,
+    /// Its row was changed without some values.
+    Overlaid,
+}
 
-const NOTE_PARTIALS: &str = r#"
+impl Later {
+    /// Notes the target in the open letters of keys, those of earlier generations included.
+    fn statement(self) -> String {
+        let column = match self {
+            Self::Deleted => "deleted_in",
+            Self::Overlaid => "overlaid_in",
+        };
+        format!(
+            r#"
 UPDATE cdc.dead_letter AS letter
-   SET overlaid_in = letter.overlaid_in || $2
+   SET {column} = letter.{column} || $2
   FROM unnest($3::text[], $4::int4[], $5::int4[], $6::int8[], $7::bytea[])
-       AS changed (topic, generation, partition, "offset", raw_key)
- WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = changed.raw_key
-   AND letter.topic = changed.topic
-   AND (letter.generation < changed.generation
-        OR (letter.generation, letter.partition) = (changed.generation, changed.partition)
-           AND letter."offset" < changed."offset")
-   AND NOT ($2 = ANY (letter.overlaid_in))"#;
+       AS later (topic, generation, partition, "offset", raw_key)
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key = later.raw_key
+   AND letter.topic = later.topic
+   AND (letter.generation < later.generation
+        OR (letter.generation, letter.partition) = (later.generation, later.partition)
+           AND letter."offset" < later."offset")
+   AND NOT ($2 = ANY (letter.{column}))"#
+        )
+    }
+}
 
 /// A truncate is followed by mirrors from topics of one partition only.
 const NOTE_TRUNCATE: &str = r#"
@@ -140,11 +148,11 @@ impl ParkedKeys {
             let Some(settings) = tables.get(table) else { continue };
             let deletes = step.fold.deletes().map(|(at, _)| at).filter(may_hold).collect();
             let partials = step.fold.partials().map(|(at, _, _)| at).filter(may_hold).collect();
-            for (statement, records) in [(NOTE_DELETES, deletes), (NOTE_PARTIALS, partials)] {
+            for (later, records) in [(Later::Deleted, deletes), (Later::Overlaid, partials)] {
                 let records: Vec<RecordRef> = records;
                 if !records.is_empty() {
                     let target = settings.target.to_string();
-                    found.push(Affected { target, statement, records });
+                    found.push(Affected { target, later, records });
                 }
             }
         }
@@ -156,7 +164,7 @@ impl ParkedKeys {
 #[derive(Debug)]
 pub(crate) struct Affected {
     target: String,
-    statement: &'static str,
+    later: Later,
     records: Vec<RecordRef>,
 }
 
@@ -190,12 +198,12 @@ pub(crate) async fn note(
     batch: &WriteBatch<PostgresBody>,
     affected: Vec<Affected>,
 ) -> Result<(), PostgresError> {
-    for Affected { target, statement, records } in affected {
+    for Affected { target, later, records } in affected {
         let records: Vec<_> = records.iter().filter_map(|at| batch.record(*at)).collect();
         let parameters = Parameters::of(records.iter().map(|record| record.partition));
         let offsets: Vec<i64> = records.iter().map(|record| record.offset.get()).collect();
         let keys: Vec<Option<&[u8]>> = records.iter().map(|record| record.key).collect();
-        sqlx::query(statement)
+        sqlx::query(&later.statement())
             .bind(pipeline.as_str())
             .bind(target)
             .bind(parameters.topics)

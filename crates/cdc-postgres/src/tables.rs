@@ -2,6 +2,7 @@
 
 use cdc_core::TableId;
 
+use crate::error::PostgresError;
 use crate::settings::TableSettings;
 
 /// The configured tables. Usually numbered by their place; any numbers work.
@@ -20,5 +21,14 @@ impl Tables {
     pub(crate) fn get(&self, id: TableId) -> Option<&TableSettings> {
         let placed = self.0.get(id.index()).filter(|table| table.id == id);
         placed.or_else(|| self.0.iter().find(|table| table.id == id))
+    }
+
+    /// A table that has to be there.
+    ///
+    /// # Errors
+    ///
+    /// [`PostgresError::UnknownTable`].
+    pub(crate) fn require(&self, id: TableId) -> Result<&TableSettings, PostgresError> {
+        self.get(id).ok_or(PostgresError::UnknownTable { index: id.index() })
     }
 }

@@ -18,9 +18,10 @@ use cdc_core::{
 use tokio::time::timeout;
 
 use crate::body::PostgresBody;
-use crate::checkpoint::{self, Epochs, Step};
+use crate::checkpoint::{self, Epochs};
 use crate::dead_letter::Earlier;
 use crate::error::{PostgresError, from_driver};
+use crate::last_message::LastMessage;
 use crate::mirror::{Merging, StagedRows};
 use crate::owner::OwnerName;
 use crate::parked::{self, ParkedKeys};
@@ -216,15 +217,7 @@ impl PostgresWriter {
         let no_session = || PostgresError::NoSession { doing: "applying a batch".to_owned() };
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
-        let witnesses = continuity::of(batch);
-        let step = Step {
-            delta: batch.delta(),
-            tallies: batch.tallies(),
-            marks: batch.marks(),
-            witnesses: &witnesses,
-        };
-        let last = checkpoint::advance_and_commit(&settings.pipeline, step, &shared.epochs())?;
-        let last = [body.guards(), vec![&last]].concat().join("; ");
+        let last = LastMessage::of(batch, &settings.pipeline, &shared.epochs())?;
         dead_letter::insert(session, &settings.pipeline, tables, batch, Earlier::Opens).await?;
         let affected = {
             let mut parked = shared.parked();
@@ -234,22 +227,14 @@ impl PostgresWriter {
         parked::note(session, &settings.pipeline, batch, affected).await?;
         parked::note_truncates(session, (&settings.pipeline, tables), batch).await?;
         for (table, step) in body.mirror_steps() {
-            let unknown = || PostgresError::UnknownTable { index: table.index() };
-            let settings = tables.get(table).ok_or_else(unknown)?;
+            let settings = tables.require(table)?;
             match prepared.mirrors.remove(&table) {
                 Some(staged) => mirror::merge(session, step, staged).await?,
                 None => mirror::apply(session, settings, step, merging).await?,
             }
         }
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
-        let committing = format!("committing the step {}", batch.delta());
-        session.run(&last).await.map_err(|error| {
-            let error = from_driver(committing, error);
-            if let PostgresError::Fenced { source, .. } = error {
-                return PostgresError::Fenced { step: batch.delta().to_string(), source };
-            }
-            error
-        })
+        last.send(session).await
     }
 
     /// Rolls an open transaction back, or gives the session up.
@@ -270,7 +255,7 @@ impl PostgresWriter {
 }
 
 /// Whether there is nothing to tell the server.
-fn is_nothing(batch: &WriteBatch<PostgresBody>) -> bool {
+pub(crate) fn is_nothing(batch: &WriteBatch<PostgresBody>) -> bool {
     batch.delta().is_empty() && batch.body().bytes() == 0 && batch.dead_letters().is_empty()
 }
 
@@ -337,8 +322,7 @@ impl Writer for PostgresWriter {
         from: SourcePosition,
     ) -> Result<Option<Found>, PostgresError> {
         let tables = Arc::clone(&self.tables);
-        let unknown = PostgresError::UnknownTable { index: table.index() };
-        let settings = tables.get(table).ok_or(unknown)?;
+        let settings = tables.require(table)?;
         self.bounded("looking for a transaction of the source", async |writer: &mut Self| {
             let session = writer.session().await?;
             source_marks::find(session, settings, partition, (from, None)).await
@@ -352,8 +336,7 @@ impl Writer for PostgresWriter {
         shape: &Arc<RowShape>,
     ) -> Result<PostgresPlan, PostgresError> {
         let tables = Arc::clone(&self.tables);
-        let unknown = PostgresError::UnknownTable { index: table.index() };
-        let settings = tables.get(table).ok_or(unknown)?;
+        let settings = tables.require(table)?;
         let target = self
             .bounded("reading the catalog", async |writer: &mut Self| {
                 let session = writer.session().await?;

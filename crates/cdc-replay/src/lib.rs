@@ -8,8 +8,9 @@
 mod only_tables;
 mod paced;
 
+pub use cdc_workload::Pace;
 pub use only_tables::OnlyTables;
-pub use paced::{Pace, Paced};
+pub use paced::Paced;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -1,42 +1,11 @@
 //! A replay that reads as fast as it can takes the warehouse from the pipeline beside it.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use cdc_core::{
     Assignment, Partition, Receipt, RecordBatch, ResumePoint, Revocation, Source, SourceEvent,
 };
-
-/// What may be caught up on at once after a pause.
-const BURST: Duration = Duration::from_millis(50);
-
-/// Keeps to a rate: a token bucket with one number, the time at which the next record is due.
-#[derive(Debug)]
-pub struct Pace {
-    rate: u32,
-    due: Option<Instant>,
-}
-
-impl Pace {
-    /// A pace of that many records a second; 0 is no limit.
-    pub fn new(rate: u32) -> Self {
-        Self { rate, due: None }
-    }
-
-    /// How long to wait at `now` before that many records, which are taken with the answer.
-    pub fn take(&mut self, records: usize, now: Instant) -> Duration {
-        if self.rate == 0 {
-            return Duration::ZERO;
-        }
-        let earliest = now.checked_sub(BURST).unwrap_or(now);
-        let due = self.due.unwrap_or(now).max(earliest);
-        let nanos = u128::try_from(records).unwrap_or(u128::MAX).saturating_mul(1_000_000_000)
-            / u128::from(self.rate);
-        let cost = Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX));
-        // Beyond the clock's range there is no next time: stay where we are.
-        self.due = Some(due.checked_add(cost).unwrap_or(due));
-        due.saturating_duration_since(now)
-    }
-}
+use cdc_workload::Pace;
 
 /// A source that delivers at most so many records a second, in whole batches.
 #[derive(Debug)]
@@ -106,20 +75,5 @@ impl<S: Source> Source for Paced<S> {
 
     async fn close(self) {
         self.inner.close().await;
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_first_record_is_due_at_once_and_others_follow_at_the_rate() {
-        let mut pace = Pace::new(4);
-        let start = Instant::now();
-        assert_eq!(pace.take(1, start), Duration::ZERO);
-        assert_eq!(pace.take(2, start), Duration::from_millis(250));
-        assert_eq!(pace.take(1, start), Duration::from_millis(750));
-        assert_eq!(Pace::new(0).take(usize::MAX, start), Duration::ZERO);
     }
 }

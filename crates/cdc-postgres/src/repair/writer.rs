@@ -4,20 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cdc_core::{
-    Body as _, Found, NextOffset, Partition, ResumePoint, RowShape, SourceMarks, SourcePosition,
-    TableId, WriteBatch, Writer,
+    Found, NextOffset, Partition, ResumePoint, RowShape, SourceMarks, SourcePosition, TableId,
+    WriteBatch, Writer,
 };
 use tokio::time::timeout;
 
 use super::{RepairMode, Shared, present};
 use crate::body::PostgresBody;
-use crate::checkpoint::{self, Epochs, Step};
+use crate::checkpoint::{self, Epochs};
 use crate::dead_letter::Earlier;
 use crate::error::{PostgresError, from_driver};
+use crate::last_message::LastMessage;
 use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
 use crate::session::Session;
-use crate::{catalog, continuity, dead_letter, fencing, ledger, source_marks, sql, table_event};
+use crate::writer::is_nothing;
+use crate::{catalog, dead_letter, fencing, ledger, source_marks, sql, table_event};
 
 /// Applies batches of a repair. A lane has one: a second one would wait for the lock that the first holds.
 #[derive(Debug)]
@@ -113,23 +115,8 @@ impl RepairWriter {
         dead_letter::insert(session, &shared.pipeline, &shared.tables, batch, Earlier::Stays)
             .await?;
         table_event::insert(session, &shared.pipeline, &shared.tables, batch).await?;
-        let witnesses = continuity::of(batch);
-        let step = Step {
-            delta: batch.delta(),
-            tallies: batch.tallies(),
-            marks: batch.marks(),
-            witnesses: &witnesses,
-        };
-        let last = checkpoint::advance_and_commit(&shared.settings.pipeline, step, epochs)?;
-        let last = [body.guards(), vec![&last]].concat().join("; ");
-        let committing = format!("committing the step {}", batch.delta());
-        session.run(&last).await.map_err(|error| {
-            let error = from_driver(committing, error);
-            if let PostgresError::Fenced { source, .. } = error {
-                return PostgresError::Fenced { step: batch.delta().to_string(), source };
-            }
-            error
-        })?;
+        let last = LastMessage::of(batch, &shared.settings.pipeline, epochs)?;
+        last.send(session).await?;
         Ok(found)
     }
 }
@@ -192,8 +179,7 @@ impl Writer for RepairWriter {
         from: SourcePosition,
     ) -> Result<Option<Found>, PostgresError> {
         let shared = Arc::clone(&self.shared);
-        let unknown = PostgresError::UnknownTable { index: table.index() };
-        let settings = shared.tables.get(table).ok_or(unknown)?;
+        let settings = shared.tables.require(table)?;
         // The change itself and what follows it are there already: only what comes before counts.
         let before = self.applied.get(partition).copied().unwrap_or(NextOffset::ZERO);
         self.bounded("looking for a transaction of the source", async |writer: &mut Self| {
@@ -209,8 +195,7 @@ impl Writer for RepairWriter {
         shape: &Arc<RowShape>,
     ) -> Result<PostgresPlan, PostgresError> {
         let shared = Arc::clone(&self.shared);
-        let unknown = PostgresError::UnknownTable { index: table.index() };
-        let settings = shared.tables.get(table).ok_or(unknown)?;
+        let settings = shared.tables.require(table)?;
         let target = self
             .bounded("reading the catalog", async |writer: &mut Self| {
                 let session = writer.session().await?;
@@ -234,10 +219,7 @@ impl Writer for RepairWriter {
     async fn abandon(&mut self) {}
 
     async fn apply(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {
-        let is_nothing = batch.delta().is_empty()
-            && batch.body().bytes() == 0
-            && batch.dead_letters().is_empty();
-        if is_nothing {
+        if is_nothing(batch) {
             return Ok(());
         }
         let written = self

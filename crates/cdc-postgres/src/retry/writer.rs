@@ -71,7 +71,7 @@ impl RetryWriter {
     }
 
     fn settings_of(&self, table: TableId) -> Result<&TableSettings, PostgresError> {
-        self.tables.get(table).ok_or(PostgresError::UnknownTable { index: table.index() })
+        self.tables.require(table)
     }
 
     /// Applies a batch up to its last statement.
@@ -98,8 +98,7 @@ impl RetryWriter {
         let affected = ParkedKeys::unknown().affected(batch, &tables);
         parked::note(session, &settings.pipeline, batch, affected).await?;
         for (table, step) in batch.body().mirror_steps() {
-            let unknown = PostgresError::UnknownTable { index: table.index() };
-            let settings = tables.get(table).ok_or(unknown)?;
+            let settings = tables.require(table)?;
             mirror::apply(session, settings, step, &mut self.merging).await?;
             let newer = mirror::newer(session, step, &letters.offsets).await?;
             self.require_whole(batch, settings, (&newer, &held))?;
@@ -382,8 +381,7 @@ impl Writer for RetryWriter {
         shape: &Arc<RowShape>,
     ) -> Result<PostgresPlan, PostgresError> {
         let tables = Arc::clone(&self.tables);
-        let unknown = PostgresError::UnknownTable { index: table.index() };
-        let settings = tables.get(table).ok_or(unknown)?;
+        let settings = tables.require(table)?;
         let no_session = || PostgresError::NoSession { doing: "planning".to_owned() };
         let session = self.session.as_mut().ok_or_else(no_session)?;
         let target = catalog::load(session.driver(), &settings.target.0).await;

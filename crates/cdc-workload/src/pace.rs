@@ -1,25 +1,34 @@
-//! Keeps to a rate: a token bucket with one number, the time at which the next change is due.
+//! Keeps to a rate: a token bucket with one number, the time at which the next one is due.
 
 use std::time::{Duration, Instant};
 
 /// What may be caught up on at once after a pause.
 const BURST: Duration = Duration::from_millis(50);
 
-/// Changes at a steady rate, in bursts of at most 50 ms worth.
+/// Changes, or records, at a steady rate, in bursts of at most 50 ms worth.
+///
+/// ```
+/// use std::time::{Duration, Instant};
+///
+/// let mut pace = cdc_workload::Pace::new(4);
+/// let now = Instant::now();
+/// assert_eq!(pace.take(1, now), Duration::ZERO);
+/// assert_eq!(pace.take(1, now), Duration::from_millis(250));
+/// ```
 #[derive(Debug)]
-pub(crate) struct Pace {
+pub struct Pace {
     rate: u32,
     due: Option<Instant>,
 }
 
 impl Pace {
     /// A pace of that many changes a second; 0 is no limit.
-    pub(crate) fn new(rate: u32) -> Self {
+    pub fn new(rate: u32) -> Self {
         Self { rate, due: None }
     }
 
     /// How long to wait at `now` before that many changes, which are taken with the answer.
-    pub(crate) fn take(&mut self, changes: usize, now: Instant) -> Duration {
+    pub fn take(&mut self, changes: usize, now: Instant) -> Duration {
         if self.rate == 0 {
             return Duration::ZERO;
         }
