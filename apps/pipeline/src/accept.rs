@@ -28,9 +28,7 @@ pub(crate) async fn source(settings: &Settings, reason: &str) -> Result<Exit, Fa
 
 /// Passes over what the topic lost before it was read.
 pub(crate) async fn gap(settings: Settings, arguments: AcceptTopicArgs) -> Result<Exit, Failure> {
-    let topic = topic(&settings, &arguments.topic)?;
-    let partitions = look(&settings, &topic).await?;
-    let generation = followed(&settings, &topic).await?;
+    let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     let begins = partitions.into_iter().map(|info| {
         let partition = Partition::from_parts(topic.clone(), generation, info.number);
         (partition, info.first)
@@ -56,9 +54,7 @@ pub(crate) async fn incarnation(
     settings: Settings,
     arguments: AcceptTopicArgs,
 ) -> Result<Exit, Failure> {
-    let topic = topic(&settings, &arguments.topic)?;
-    let partitions = look(&settings, &topic).await?;
-    let generation = followed(&settings, &topic).await?;
+    let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     if !may_be_another(&settings, &topic, &partitions).await? {
         let message = format!("{topic} still holds what was applied of it: it is no other topic");
         let hint = "start `cdc-pipeline run`; nothing has to be decided".to_owned();
@@ -88,9 +84,7 @@ pub(crate) async fn partitions(
     settings: Settings,
     arguments: AcceptTopicArgs,
 ) -> Result<Exit, Failure> {
-    let topic = topic(&settings, &arguments.topic)?;
-    let partitions = look(&settings, &topic).await?;
-    let generation = followed(&settings, &topic).await?;
+    let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     let ends: Vec<_> = partitions.iter().map(|info| (info.number, info.end)).collect();
     let (postgres, reason) = (&settings.postgres, &arguments.reason);
     let accepted = cdc_postgres::accept_partitions(postgres, &topic, generation, &ends, reason)
@@ -115,6 +109,20 @@ pub(crate) async fn partitions(
         generation.get()
     ));
     Ok(Exit::Done)
+}
+
+/// A topic as it is now, and as it was followed so far.
+struct Seen {
+    topic: TopicName,
+    partitions: Vec<PartitionInfo>,
+    generation: Generation,
+}
+
+async fn see(settings: &Settings, name: &str) -> Result<Seen, Failure> {
+    let topic = topic(settings, name)?;
+    let partitions = look(settings, &topic).await?;
+    let generation = followed(settings, &topic).await?;
+    Ok(Seen { topic, partitions, generation })
 }
 
 /// The named topic, which must be configured: the others are none of this pipeline's.

@@ -9,9 +9,9 @@ use sqlx::postgres::PgRow;
 use crate::decision::{self, Decision};
 use crate::error::{PostgresError, from_driver};
 use crate::ledger;
-use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
+use crate::state;
 
 mod watch;
 
@@ -140,8 +140,7 @@ pub struct Mismatch {
 ///
 /// When the warehouse cannot be reached or has no such books.
 pub async fn read_ledger(settings: &PostgresSettings) -> Result<Books, PostgresError> {
-    let mut session = reach(settings).await?;
-    crate::state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let begin = "BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY";
     session.execute(DOING, begin).await?;
     let pipeline = &settings.pipeline;

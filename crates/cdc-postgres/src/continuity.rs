@@ -11,7 +11,6 @@ use cdc_core::{
 use crate::body::PostgresBody;
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::{sql, state};
@@ -109,8 +108,7 @@ pub async fn applied_logs(
     settings: &PostgresSettings,
     topic: &TopicName,
 ) -> Result<Vec<KnownLog>, PostgresError> {
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let rows: Vec<(i32, i32, i64)> = sqlx::query_as(APPLIED)
         .bind(settings.pipeline.as_str())
         .bind(topic.as_str())

@@ -6,7 +6,6 @@ use sqlx::Row as _;
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::state;
@@ -185,8 +184,7 @@ pub async fn accept_gap(
     reason: &str,
 ) -> Result<Vec<(Partition, OffsetRange)>, PostgresError> {
     let doing = "accepting what logs have lost";
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let parameters = Parameters::of(begins.iter().map(|(partition, _)| partition));
     let firsts: Vec<i64> = begins.iter().map(|(_, first)| first.get()).collect();
     let rows: Vec<(String, i32, i32, i64, i64)> = sqlx::query_as(ACCEPT_GAP)
@@ -226,8 +224,7 @@ pub async fn accept_incarnation(
     reason: &str,
 ) -> Result<Option<Generation>, PostgresError> {
     let (name, partitions) = topic;
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let accepted: Option<i32> = sqlx::query_scalar(ACCEPT_INCARNATION)
         .bind(settings.pipeline.as_str())
         .bind(reason)
@@ -237,7 +234,12 @@ pub async fn accept_incarnation(
         .fetch_optional(session.driver())
         .await
         .map_err(|error| from_driver("accepting a topic that was created again", error))?;
-    Ok(accepted.and_then(|raw| u32::try_from(raw).ok()).map(Generation::new))
+    Ok(accepted.and_then(generation_of))
+}
+
+/// A generation as the warehouse keeps it; nothing negative is one.
+fn generation_of(raw: i32) -> Option<Generation> {
+    u32::try_from(raw).ok().map(Generation::new)
 }
 
 /// Follows a topic that was given more partitions, in a new generation, and records why. `ends` says
@@ -255,8 +257,7 @@ pub async fn accept_partitions(
     ends: &[(PartitionNumber, NextOffset)],
     reason: &str,
 ) -> Result<Option<Generation>, PostgresError> {
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let numbers: Vec<i32> = ends.iter().map(|(number, _)| number.get()).collect();
     let positions: Vec<i64> = ends.iter().map(|(_, end)| end.get()).collect();
     let accepted: Option<i32> = sqlx::query_scalar(ACCEPT_PARTITIONS)
@@ -270,5 +271,5 @@ pub async fn accept_partitions(
         .fetch_optional(session.driver())
         .await
         .map_err(|error| from_driver("accepting partitions that were added", error))?;
-    Ok(accepted.and_then(|raw| u32::try_from(raw).ok()).map(Generation::new))
+    Ok(accepted.and_then(generation_of))
 }

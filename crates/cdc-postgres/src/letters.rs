@@ -10,8 +10,6 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
-use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::state;
 pub use discard::discard_letters;
@@ -175,13 +173,6 @@ SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.timestamp_ms, l.s
    AND (l.id = $2 OR (l.topic, l.generation, l.partition, l."offset") = ($3, $4, $5, $6))"#
 );
 
-/// Opens a session for a command about dead letters.
-pub(crate) async fn open(settings: &PostgresSettings) -> Result<Session, PostgresError> {
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
-    Ok(session)
-}
-
 /// The letters of a pipeline by cause, those with most letters first.
 ///
 /// # Errors
@@ -191,7 +182,7 @@ pub async fn list_letters(
     settings: &PostgresSettings,
     filter: &LetterFilter,
 ) -> Result<Vec<LetterGroup>, PostgresError> {
-    let mut session = open(settings).await?;
+    let mut session = state::open(settings).await?;
     let statement = [GROUPS, MATCHES, BY_CAUSE].concat();
     let query = bound(sqlx::query(&statement), &settings.pipeline, filter);
     let rows = query.fetch_all(session.driver()).await.map_err(failed)?;
@@ -207,7 +198,7 @@ pub async fn show_letter(
     settings: &PostgresSettings,
     which: &WhichLetter,
 ) -> Result<Option<Letter>, PostgresError> {
-    let mut session = open(settings).await?;
+    let mut session = state::open(settings).await?;
     let query = sqlx::query(SHOW).bind(settings.pipeline.as_str());
     let query = match which {
         WhichLetter::Id(id) => query
@@ -238,7 +229,7 @@ pub async fn export_letters<E: From<PostgresError>>(
     filter: &LetterFilter,
     mut take: impl FnMut(&RawLetter) -> Result<(), E>,
 ) -> Result<u64, E> {
-    let mut session = open(settings).await?;
+    let mut session = state::open(settings).await?;
     let mut pages = Page::new(filter.clone());
     let mut letters = 0_u64;
     loop {

@@ -24,7 +24,6 @@ use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
-use crate::reach::reach;
 use crate::settings::{PipelineName, PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
 use crate::state;
@@ -113,8 +112,7 @@ impl Sink for RepairSink {
 
     async fn open_lane(&self) -> Result<(PostgresStager, RepairWriter), PostgresError> {
         let shared = Arc::clone(&self.shared);
-        let mut session = reach(&shared.settings).await?;
-        state::require(&mut session).await?;
+        let session = state::open(&shared.settings).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = OwnerName::new(&shared.settings.pipeline, shared.token, lane);
         let stager = PostgresStager::new(Arc::clone(&shared.tables));

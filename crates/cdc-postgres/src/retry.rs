@@ -30,10 +30,11 @@ use cdc_core::{ByteBudget, Offset, Partition, Rejection, Sink};
 
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
-use crate::letters::{LetterFilter, LetterState, open};
+use crate::letters::{LetterFilter, LetterState};
 use crate::plan::PostgresPlan;
 use crate::registry;
 use crate::settings::{PostgresSettings, TableSettings};
+use crate::state;
 use crate::tables::Tables;
 pub use source::RetrySource;
 pub use stager::RetryStager;
@@ -169,7 +170,7 @@ impl Retry {
         mode: RetryMode,
         budget: ByteBudget,
     ) -> Result<Self, PostgresError> {
-        let mut session = open(&settings).await?;
+        let mut session = state::open(&settings).await?;
         let (pipeline, retried) = (&settings.pipeline, Retried::default());
         if let Some(refusal) =
             registry::newcomers(&mut session, pipeline, &tables).await?.into_iter().next()
@@ -205,7 +206,7 @@ impl Sink for RetrySink {
     type Writer = RetryWriter;
 
     async fn open_lane(&self) -> Result<(RetryStager, RetryWriter), PostgresError> {
-        let session = open(&self.settings).await?;
+        let session = state::open(&self.settings).await?;
         let moot = Moot::default();
         let stager = RetryStager::new(Arc::clone(&self.tables), moot.clone());
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));

@@ -9,7 +9,6 @@ use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
-use crate::reach::reach;
 use crate::registry;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
@@ -58,8 +57,7 @@ impl Sink for PostgresSink {
     type Writer = PostgresWriter;
 
     async fn open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
-        let mut session = reach(&self.settings).await?;
-        state::require(&mut session).await?;
+        let mut session = state::open(&self.settings).await?;
         let pipeline = &self.settings.pipeline;
         registry::admit(&mut session, pipeline, self.tables.all()).await?;
         registry::forget_others(&mut session, pipeline, self.tables.all()).await?;

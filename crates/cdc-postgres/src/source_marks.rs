@@ -10,7 +10,6 @@ use sqlx::Row as _;
 
 use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{Mode, PipelineName, PostgresSettings, TableSettings};
 use crate::{sql, state};
@@ -152,8 +151,7 @@ pub async fn accept_source(
     settings: &PostgresSettings,
     reason: &str,
 ) -> Result<usize, PostgresError> {
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let forgotten: Option<i32> = sqlx::query_scalar(ACCEPT)
         .bind(settings.pipeline.as_str())
         .bind(reason)

@@ -4,7 +4,9 @@
 //! be run again; the version says which have been.
 
 use crate::error::{PostgresError, from_driver};
+use crate::reach::reach;
 use crate::session::Session;
+use crate::settings::PostgresSettings;
 
 /// The version that this program reads and writes.
 pub(crate) const VERSION: i32 = 3;
@@ -47,6 +49,13 @@ pub(crate) async fn version(session: &mut Session) -> Result<i32, PostgresError>
         .fetch_one(session.driver())
         .await
         .map_err(|error| from_driver(doing, error))
+}
+
+/// Opens the first session of a command, on a warehouse that has our state tables.
+pub(crate) async fn open(settings: &PostgresSettings) -> Result<Session, PostgresError> {
+    let mut session = reach(settings).await?;
+    require(&mut session).await?;
+    Ok(session)
 }
 
 /// Refuses any version but ours.

@@ -11,7 +11,6 @@ use cdc_core::{Generation, Partition, TopicName};
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
 use crate::registry::forget_progress;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
@@ -81,8 +80,7 @@ SELECT wanted.topic, wanted.partition + 1, held.partitions
 pub async fn generations(
     settings: &PostgresSettings,
 ) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
-    let mut session = reach(settings).await?;
-    state::require(&mut session).await?;
+    let mut session = state::open(settings).await?;
     let rows: Vec<(String, i32)> = sqlx::query_as(GENERATIONS)
         .bind(settings.pipeline.as_str())
         .fetch_all(session.driver())

@@ -1,8 +1,9 @@
 //! Putting letters aside: a decision of a person, with its reason. Their bytes stay.
 
-use super::{LetterFilter, LetterState, MATCHES, bound, failed, open};
+use super::{LetterFilter, LetterState, MATCHES, bound, failed};
 use crate::error::{PostgresError, from_driver};
 use crate::settings::PostgresSettings;
+use crate::state;
 
 const DISCARD: &str = "
 UPDATE cdc.dead_letter AS l
@@ -26,7 +27,7 @@ pub async fn discard_letters(
     reason: Option<&str>,
 ) -> Result<u64, PostgresError> {
     let filter = LetterFilter { state: Some(LetterState::Open), ..filter.clone() };
-    let mut session = open(settings).await?;
+    let mut session = state::open(settings).await?;
     let Some(reason) = reason else {
         let statement = [COUNT, MATCHES].concat();
         let query = bound(sqlx::query(&statement), &settings.pipeline, &filter);

@@ -4,7 +4,6 @@ use cdc_core::{NextOffset, Partition};
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
-use crate::reach::reach;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::state;
@@ -52,8 +51,7 @@ impl RepairRun {
     ///
     /// When the warehouse cannot be reached or lacks the state tables, or has too many such runs.
     pub async fn open(settings: PostgresSettings, part: &str) -> Result<Self, PostgresError> {
-        let mut session = reach(&settings).await?;
-        state::require(&mut session).await?;
+        let mut session = state::open(&settings).await?;
         for number in 1..=RUNS_MAX {
             let name = name(&settings.pipeline, part, number);
             let taken: bool = sqlx::query_scalar(TAKE)
