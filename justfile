@@ -95,9 +95,14 @@ bench-e2e *ARGS:
     cargo build --release --package pipeline --package benches
     target/release/bench-e2e "$@"
 
-# Capture Debezium's messages anew as fixtures, e.g. `just capture-fixtures 2.4.2`
+# Capture Debezium's messages anew as fixtures, e.g. `just capture-fixtures 2.4.2`; with `--extensions`
+# those with types of PostGIS and pgvector, which the server has to have then
 capture-fixtures *RELEASES:
     cargo run --package fixture-capture --bin capture-fixtures -- "$@"
+
+# Hold captured values of PostGIS and pgvector against columns of their own types; needs both extensions
+extension-types:
+    cargo test --package fixture-capture --test it extension -- --ignored --nocapture
 
 # Write the table of types in the docs of debezium-envelope as the captures show them
 type-report:

@@ -17,8 +17,11 @@ pub const MESSAGES: &str = "messages.jsonl";
 pub const SCHEMAS: &str = "schemas.jsonl";
 /// About a folder: versions, options, counts.
 pub const ABOUT: &str = "mode.json";
-/// The source's account of its row events, one a line; one file for all modes of a release.
+/// The source's account of its row events, one a line; one file for all modes that follow one history.
 pub const EXPECTED: &str = "expected.jsonl";
+/// The columns of the source's tables as its catalog has them, one a line, beside the account: where a
+/// test's own server lacks the extensions that bring their types.
+pub const CATALOG: &str = "catalog.jsonl";
 
 /// Where a capture comes from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +30,10 @@ pub struct About {
     pub release: String,
     /// The mode, the rest of the folder's name: "decimal-string".
     pub mode: String,
+    /// The folder with the source's account, where it is not the release's: of a history with types of
+    /// extensions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
     /// Debezium's full version: "2.4.2.Final".
     pub debezium: String,
     /// The version of the Connect worker.
@@ -101,7 +108,7 @@ pub struct Capture {
     pub schemas: Vec<String>,
     /// The messages, by topic and offset.
     pub messages: Vec<Message>,
-    /// All row events of the release, those of tables that this mode leaves out too.
+    /// All row events of the history, those of tables that this mode leaves out too.
     pub events: Vec<RowEvent>,
 }
 
@@ -113,11 +120,13 @@ impl Capture {
     /// When a file is missing or cannot be read as what it is.
     pub fn open(release: &str, mode: &str) -> Self {
         let folder = folder().join(format!("{release}-{mode}"));
+        let about: About = parse(&folder.join(ABOUT), &text(&folder.join(ABOUT)));
+        let account = self::folder().join(about.account.as_deref().unwrap_or(release));
         Self {
-            about: parse(&folder.join(ABOUT), &text(&folder.join(ABOUT))),
             schemas: text(&folder.join(SCHEMAS)).lines().map(str::to_owned).collect(),
             messages: lines(&folder.join(MESSAGES)),
-            events: lines(&self::folder().join(release).join(EXPECTED)),
+            events: lines(&account.join(EXPECTED)),
+            about,
         }
     }
 
@@ -129,6 +138,12 @@ impl Capture {
     /// The value as it lies in the log.
     pub fn value(&self, message: &Message) -> Option<String> {
         self.whole(message.value_schema, message.value.as_deref())
+    }
+
+    /// The lines of the source's catalog, if it was kept beside the account.
+    pub fn catalog(&self) -> Option<String> {
+        let account = self.about.account.as_deref()?;
+        Some(text(&folder().join(account).join(CATALOG)))
     }
 
     /// What the source says about the change that a message tells of.

@@ -49,13 +49,15 @@
 //!   length and leading zeros of a `bit varying`, months and days in `interval.handling.mode=numeric`,
 //!   NaN in `decimal.handling.mode=precise` (it arrives as NULL), digits in the mode `double` and in
 //!   `time.precision.mode=connect`, `24:00:00` in the mode `isostring`, the infinities and far years
-//!   in the mode `nanoseconds` before 3.6 ([`DecodeError::WrappedTimestamp`]). Exact are the modes
+//!   in the mode `nanoseconds` before 3.6 ([`DecodeError::WrappedTimestamp`]), a `sparsevec` of more than
+//!   32,767 dimensions and before 3.7 one without elements (both arrive as NULL). Exact are the modes
 //!   `string` for decimals and intervals and `adaptive` or `microseconds` for times.
 //! - Bytes in the modes `hex` and `base64-url-safe` and decimals in the mode `string` are mere strings
 //!   in a schema block; [`Declarations`] refine them.
 //! - A column under a name that no version of Debezium's PostgreSQL connector writes is
 //!   [`SemanticType::Unsupported`] with NULL cells unless it is declared, and the rest of the row is
-//!   decoded. Whoever writes such rows somewhere has to refuse these columns by their type.
+//!   decoded. Whoever writes such rows somewhere has to refuse these columns by their type. So are arrays
+//!   of `pgvector`'s `vector` and `halfvec`, whose elements are arrays themselves.
 //! - A moment after 294247-01-10 04:00:54 has no count of microseconds since 1970, so that columns which
 //!   the connector counts in them hold what is left of it, and it is refused. As text, in parts or in
 //!   milliseconds every moment up to PostgreSQL's last one is exact

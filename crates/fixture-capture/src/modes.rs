@@ -15,6 +15,15 @@ pub struct Release {
     pub modes: &'static [&'static str],
 }
 
+/// What the source goes through while connectors follow it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum History {
+    /// Tables of types that come with PostgreSQL.
+    Core,
+    /// Tables of types of `PostGIS` and `pgvector`, for which the server needs both.
+    Extensions,
+}
+
 /// A connector's options beyond the defaults.
 #[derive(Debug, Clone, Copy)]
 pub struct Mode {
@@ -22,6 +31,8 @@ pub struct Mode {
     pub name: &'static str,
     /// Whether messages carry their schema.
     pub schemas: SchemaBlock,
+    /// What it follows.
+    pub history: History,
     /// The tables that are captured.
     pub tables: &'static [&'static str],
     /// Debezium's options.
@@ -67,6 +78,9 @@ pub const RELEASES: [Release; 3] = [
             "unknown-types",
             "flattened",
             "transactions",
+            "extensions-schema",
+            "extensions",
+            "extensions-unknown-types",
         ],
     },
     Release {
@@ -89,6 +103,9 @@ pub const RELEASES: [Release; 3] = [
             "unknown-types",
             "flattened-rewrite",
             "transactions",
+            "extensions-schema",
+            "extensions",
+            "extensions-unknown-types",
         ],
     },
     Release {
@@ -97,7 +114,14 @@ pub const RELEASES: [Release; 3] = [
         kafka: "4.1.1",
         // What this release encodes in another way. In the modes of the others it stops: on the table
         // that is altered, and on required times in nanoseconds, which it has no stand-in for.
-        modes: &["time-isostring", "time-structured", "unknown-types"],
+        modes: &[
+            "time-isostring",
+            "time-structured",
+            "unknown-types",
+            "extensions-schema",
+            "extensions",
+            "extensions-unknown-types",
+        ],
     },
 ];
 
@@ -119,6 +143,13 @@ const ALL: &[&str] = &[
     "public.evolving",
     "public.keyless",
     "public.Odd Name",
+    "public.fence",
+];
+
+const EXTENSIONS: &[&str] = &[
+    "public.extension_types",
+    "public.extension_vector_arrays",
+    "public.extension_big_values",
     "public.fence",
 ];
 
@@ -145,9 +176,9 @@ const UNWRAP_FIELDS: (&str, &str) =
 const UNWRAP_HEADERS: (&str, &str) = ("transforms.unwrap.add.headers", "op");
 
 /// All modes of all releases.
-pub const MODES: [Mode; 19] = [
+pub const MODES: [Mode; 22] = [
     schema("default-schema", ALL, &[]),
-    Mode { name: "default", schemas: SchemaBlock::Off, tables: ALL, options: &[] },
+    Mode { schemas: SchemaBlock::Off, ..schema("default", ALL, &[]) },
     schema("decimal-string", VALUES, &[("decimal.handling.mode", "string"), NUMBERS]),
     schema("decimal-double", VALUES, &[("decimal.handling.mode", "double"), NUMBERS]),
     schema(
@@ -194,6 +225,9 @@ pub const MODES: [Mode; 19] = [
         &SHAPES,
         &[("provide.transaction.metadata", "true"), ("heartbeat.interval.ms", "1000")],
     ),
+    extensions("extensions-schema", &[]),
+    Mode { schemas: SchemaBlock::Off, ..extensions("extensions", &[]) },
+    extensions("extensions-unknown-types", &[("include.unknown.datatypes", "true")]),
 ];
 
 const fn schema(
@@ -201,7 +235,20 @@ const fn schema(
     tables: &'static [&'static str],
     options: &'static [(&'static str, &'static str)],
 ) -> Mode {
-    Mode { name, schemas: SchemaBlock::On, tables, options }
+    Mode { name, schemas: SchemaBlock::On, history: History::Core, tables, options }
+}
+
+const fn extensions(name: &'static str, options: &'static [(&'static str, &'static str)]) -> Mode {
+    Mode { history: History::Extensions, ..schema(name, EXTENSIONS, options) }
+}
+
+/// The folder of the source's account of a history.
+pub fn account_of(release: &Release, history: History) -> String {
+    match history {
+        History::Core => release.name.to_owned(),
+        // Without a hyphen, which would make it the folder of a mode.
+        History::Extensions => format!("{}+extensions", release.name),
+    }
 }
 
 /// The modes of a release.

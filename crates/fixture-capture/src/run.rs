@@ -11,7 +11,7 @@ use cdc_stack::connector::ConnectorConfig;
 use cdc_stack::kafka::{Broker, BrokerOptions};
 use cdc_testkit::captures::{About, RowEvent};
 
-use crate::modes::{Mode, Release, modes_of, topic_of};
+use crate::modes::{History, Mode, Release, account_of, modes_of, topic_of};
 use crate::pairing::{due, pair};
 use crate::read::{Record, Records, read};
 use crate::source::{DATABASE, Source};
@@ -26,15 +26,16 @@ const HEARTBEATS_MAX: usize = 2;
 /// How many messages the changes contain that are about no row.
 const MESSAGES: usize = 3;
 
-/// Captures a release and writes its folders below `root`.
+/// Captures the modes of a release that follow one history, and writes their folders below `root`.
 ///
 /// # Errors
 ///
-/// When a component does not start, a connector fails, or the records are not those that the
-/// source's account lets expect.
-pub async fn release(release: &Release, root: &Path) -> Result<()> {
-    let modes = modes_of(release);
-    let source = Source::start()?;
+/// When a component does not start or lacks something, a connector fails, or the records are not those
+/// that the source's account lets expect.
+pub async fn release(release: &Release, history: History, root: &Path) -> Result<()> {
+    let mut modes = modes_of(release);
+    modes.retain(|mode| mode.history == history);
+    let source = Source::start(history)?;
     let broker = Broker::start(&BrokerOptions::default())?;
     let options = ConnectOptions {
         heap_mib: 2048,
@@ -68,7 +69,12 @@ pub async fn release(release: &Release, root: &Path) -> Result<()> {
         connect.wait_running(&config.name, START_LIMIT)?;
     }
     let postgres = source.version()?;
-    write::account(root, release.name, &events)?;
+    // A test's own server can have the tables of the other history.
+    let catalog = match history {
+        History::Core => None,
+        History::Extensions => Some(source.catalog()?),
+    };
+    write::account(root, &account_of(release, history), &events, catalog.as_deref())?;
     for ((mode, config), records) in modes.iter().zip(&configs).zip(captured) {
         let kept = keep(mode, records, &events)
             .with_context(|| format!("the messages of mode {} are not as expected", mode.name))?;
@@ -177,6 +183,10 @@ fn about(
     About {
         release: release.name.to_owned(),
         mode: mode.name.to_owned(),
+        account: match mode.history {
+            History::Core => None,
+            History::Extensions => Some(account_of(release, mode.history)),
+        },
         debezium: release.debezium.to_owned(),
         kafka: release.kafka.to_owned(),
         postgres: postgres.to_owned(),

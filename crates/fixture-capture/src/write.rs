@@ -5,7 +5,9 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
-use cdc_testkit::captures::{ABOUT, About, EXPECTED, MESSAGES, Message, RowEvent, SCHEMAS};
+use cdc_testkit::captures::{
+    ABOUT, About, CATALOG, EXPECTED, MESSAGES, Message, RowEvent, SCHEMAS,
+};
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -75,14 +77,17 @@ pub fn capture(root: &Path, about: &About, records: Vec<Record>) -> Result<()> {
     write(&folder.join(ABOUT), &(serde_json::to_string_pretty(about)? + "\n"))
 }
 
-/// Writes the source's account, in place of what was there.
+/// Writes the source's account and what it says of its columns, in place of what was there.
 ///
 /// # Errors
 ///
-/// When the file cannot be written.
-pub fn account(root: &Path, release: &str, events: &[RowEvent]) -> Result<()> {
-    let folder = root.join(release);
+/// When a file cannot be written.
+pub fn account(root: &Path, name: &str, events: &[RowEvent], catalog: Option<&str>) -> Result<()> {
+    let folder = root.join(name);
     fresh(&folder)?;
+    if let Some(catalog) = catalog {
+        write(&folder.join(CATALOG), catalog)?;
+    }
     write(&folder.join(EXPECTED), &json_lines(events)?)
 }
 

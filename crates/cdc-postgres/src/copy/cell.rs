@@ -122,7 +122,7 @@ fn put_rare(out: &mut Vec<u8>, encoder: CellEncoder, value: Value<'_>) -> Result
         CellEncoder::Narrowed => vector::put_narrowed(out, value),
         CellEncoder::Circle => geometric::put_circle(out, value),
         CellEncoder::Line => geometric::put_line(out, value),
-        CellEncoder::Wkb => wkb::put(out, value),
+        CellEncoder::Wkb | CellEncoder::WkbBytes => wkb::put(out, value),
         CellEncoder::Hstore => hstore::put(out, value),
         CellEncoder::Vector => vector::put(out, value),
         CellEncoder::HalfVector => vector::put_half(out, value),
@@ -250,12 +250,16 @@ fn put_bounded_text(
     chars_max: Option<u32>,
 ) -> Result<(), ValueError> {
     let mut scratch = [0_u8; 36];
+    let sparse;
     let text = if let Value::Text(text) = value {
         text
     } else if let Value::Uuid(uuid) = value {
         uuid_text(uuid, &mut scratch)
     } else if let Value::Map(map) = value {
         return put_text(out, &hstore::json(map)?);
+    } else if let Value::SparseVector(_) = value {
+        sparse = vector::sparse_text(value)?;
+        &sparse
     } else {
         return Err(wrong_type("text", value));
     };

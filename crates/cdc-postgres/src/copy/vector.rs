@@ -3,6 +3,8 @@
 //! Elements are narrower in the database than on the way: the producer reads the shortest decimal text
 //! of a 32-bit float as a 64-bit one. Going back is exact when the narrow float has that very text.
 
+use std::fmt::Write as _;
+
 use cdc_core::Value;
 
 use super::cell;
@@ -74,6 +76,53 @@ fn put_dense(
 /// Appends a `sparsevec`: dimensions, how many elements, a word that is zero, then all indices from 0
 /// on and in order, then all elements. Elements that are zero are not written.
 pub(super) fn put_sparse(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), ValueError> {
+    let (dimensions, elements) = sparse(value)?;
+    let count = u32::try_from(elements.len()).unwrap_or(u32::MAX);
+    cell::put_length(out, elements.len().saturating_mul(8).saturating_add(12))?;
+    for word in [dimensions, count, 0] {
+        out.extend_from_slice(&word.to_be_bytes());
+    }
+    for (index, _) in &elements {
+        out.extend_from_slice(&index.to_be_bytes());
+    }
+    for (_, element) in &elements {
+        out.extend_from_slice(&element.to_be_bytes());
+    }
+    Ok(())
+}
+
+/// A sparse vector in the text form of its type, such as `{1:1.5,3:-2}/5`.
+pub(super) fn sparse_text(value: Value<'_>) -> Result<String, ValueError> {
+    let (dimensions, elements) = sparse(value)?;
+    let mut text = String::from("{");
+    for (index, element) in elements {
+        if text.len() > 1 {
+            text.push(',');
+        }
+        write!(text, "{}:", index.saturating_add(1)).expect("writing to a String cannot fail");
+        push_float(element, &mut text);
+    }
+    write!(text, "}}/{dimensions}").expect("writing to a String cannot fail");
+    Ok(text)
+}
+
+/// The shortest digits of a float in PostgreSQL's way to write them: with an exponent of two digits for
+/// the very small and for what has more than six digits before the point.
+fn push_float(number: f32, text: &mut String) {
+    let shortest = format!("{number:e}");
+    let (digits, exponent) = shortest.split_once('e').unwrap_or((&shortest, "0"));
+    match exponent.parse::<i32>() {
+        Ok(exponent) if !(-4..6).contains(&exponent) => {
+            let sign = if exponent < 0 { '-' } else { '+' };
+            write!(text, "{digits}e{sign}{:02}", exponent.unsigned_abs())
+        }
+        Ok(_) | Err(_) => write!(text, "{number}"),
+    }
+    .expect("writing to a String cannot fail");
+}
+
+/// The dimensions of a sparse vector and its elements that are not zero, by their index from 0 on.
+fn sparse(value: Value<'_>) -> Result<(u32, Vec<(u32, f32)>), ValueError> {
     let Value::SparseVector(vector) = value else {
         return Err(wrong_type("a sparse vector", value));
     };
@@ -91,18 +140,7 @@ pub(super) fn put_sparse(out: &mut Vec<u8>, value: Value<'_>) -> Result<(), Valu
     if elements.len() > SPARSE_MAX || elements.windows(2).any(is_twice) {
         return Err(out_of_range(format!("expected at most {SPARSE_MAX} different indices")));
     }
-    let count = u32::try_from(elements.len()).unwrap_or(u32::MAX);
-    cell::put_length(out, elements.len().saturating_mul(8).saturating_add(12))?;
-    for word in [vector.dimensions(), count, 0] {
-        out.extend_from_slice(&word.to_be_bytes());
-    }
-    for (index, _) in &elements {
-        out.extend_from_slice(&index.to_be_bytes());
-    }
-    for (_, element) in &elements {
-        out.extend_from_slice(&element.to_be_bytes());
-    }
-    Ok(())
+    Ok((vector.dimensions(), elements))
 }
 
 /// The 32-bit float that a 64-bit one was before its text was read.

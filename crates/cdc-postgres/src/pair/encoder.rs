@@ -166,6 +166,8 @@ pub(crate) enum CellEncoder {
     Line,
     /// `geometry` and `geography` of `PostGIS`.
     Wkb,
+    /// `bytea`, from a shape: the bytes that `PostGIS` would get.
+    WkbBytes,
     /// `hstore`.
     Hstore,
     /// `vector` of `pgvector`.

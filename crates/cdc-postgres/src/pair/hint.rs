@@ -58,10 +58,23 @@ fn hint(semantic: &SemanticType, target: &TargetColumn, kind: Option<TargetType>
             .to_owned();
     };
     let mut hint = format!("change the target column's type to {fitting}");
+    if let Some(otherwise) = without_extension(source) {
+        write!(hint, ", or to {otherwise}").expect("writing to a String cannot fail");
+    }
     if let Some(reason) = reason(source, kind) {
         write!(hint, ", since {reason}").expect("writing to a String cannot fail");
     }
     hint
+}
+
+/// What takes the values of a type that an extension brings, on a server that has no such extension.
+fn without_extension(source: Source) -> Option<&'static str> {
+    match (source,) {
+        (Source::Geometry | Source::Geography,) => Some("bytea where the server has no PostGIS"),
+        (Source::Vector | Source::HalfVector,) => Some("real[] where the server has no pgvector"),
+        (Source::SparseVector,) => Some("text where the server has no pgvector"),
+        (_,) => None,
+    }
 }
 
 /// A declaration to paste into the table's configuration.

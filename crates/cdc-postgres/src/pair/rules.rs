@@ -206,12 +206,18 @@ impl Condition {
 }
 
 impl TargetType {
-    /// How values of this source are written: what comes as the bytes of a text form, as text.
+    /// How values of this source are written: what comes as the bytes of a text form, as text, and a
+    /// shape without a type for shapes as its bytes.
     pub(super) fn encoder_for(self, semantic: &SemanticType) -> CellEncoder {
-        if is_text_form(Source::of(semantic), self.kind) {
-            return CellEncoder::TextForm;
+        let source = Source::of(semantic);
+        let is_shape = matches!(source, Source::Geometry | Source::Geography);
+        if is_text_form(source, self.kind) {
+            CellEncoder::TextForm
+        } else if is_shape && self.kind == TargetKind::Bytea {
+            CellEncoder::WkbBytes
+        } else {
+            self.encoder
         }
-        self.encoder
     }
 }
 

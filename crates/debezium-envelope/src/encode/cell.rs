@@ -230,7 +230,7 @@ fn put_variable(out: &mut Vec<u8>, decimal: Decimal<'_>) -> Option<()> {
 
 fn put_float32(out: &mut Vec<u8>, value: f32) {
     if value.is_finite() {
-        let shortest = format!("{value:e}");
+        let shortest = nearest_even(value, format!("{value:e}"));
         let reads_back = |text: &str| text.parse() == Ok(value);
         put_java_float(out, &java_digits(shortest, || format!("{value:.1e}"), reads_back));
     } else {
@@ -246,6 +246,15 @@ fn put_float64(out: &mut Vec<u8>, value: f64) {
     } else {
         put_special_float(out, value);
     }
+}
+
+/// Of two shortest texts that are equally near, Java takes the one that ends in an even digit. They occur
+/// among numbers of few bits, such as the elements of a `halfvec`: 3.3164062 for 3.31640625.
+fn nearest_even(value: f32, shortest: String) -> String {
+    let mantissa = shortest.split('e').next().unwrap_or_default();
+    let places = mantissa.split_once('.').map_or(0, |(_, fraction)| fraction.len());
+    let even = format!("{value:.places$e}");
+    if even.parse() == Ok(value) { even } else { shortest }
 }
 
 /// Java writes at least two digits, and of those that read back the nearest: 4.9E-324 where 5E-324
@@ -297,6 +306,10 @@ mod tests {
         assert_eq!(text(&|out| put_float64(out, f64::from_bits(1))), "4.9E-324");
         assert_eq!(text(&|out| put_float32(out, f32::from_bits(1))), "1.4E-45");
         assert_eq!(text(&|out| put_float64(out, 1e23)), "1.0E23");
+        // Halfway between two texts of as many digits.
+        assert_eq!(text(&|out| put_float32(out, 3.0 + 81.0 / 256.0)), "3.3164062");
+        assert_eq!(text(&|out| put_float32(out, 4.0 + 121.0 / 256.0)), "4.4726562");
+        assert_eq!(text(&|out| put_float32(out, 8.375)), "8.375");
         assert_eq!(text(&|out| put_float64(out, 0.001)), "0.001");
         assert_eq!(text(&|out| put_float64(out, 200_000.0)), "200000.0");
     }

@@ -304,7 +304,8 @@ impl CatalogType<'_> {
 
 impl SemanticType {
     /// The type of a PostgreSQL column as a connector with these options sends it; `None` when the
-    /// connector leaves such a column out of its messages.
+    /// connector leaves such a column out of its messages, and for arrays of `vector` and `halfvec`, which
+    /// this crate does not decode.
     pub fn of_catalog(column: &CatalogType<'_>, modes: &ConnectorModes) -> Option<Self> {
         match column.kind {
             CatalogKind::Enum => Some(Self::Enum { allowed: Vec::new() }),
@@ -333,10 +334,12 @@ fn array(element: &CatalogType<'_>, typmod: i32, modes: &ConnectorModes) -> Opti
         CatalogKind::Named if element.name == "time" && modes.version <= (3, 0) => {
             of(SemanticType::Time(TimeUnit::Micros))
         }
-        CatalogKind::Named => {
-            let element = known(&element, modes).filter(SemanticType::can_be_element);
-            of(element.or_else(|| unknown(modes))?)
-        }
+        CatalogKind::Named => match known(&element, modes) {
+            Some(element) if element.can_be_element() => of(element),
+            // It is sent, but arrays inside an array are taken for its dimensions.
+            Some(_) => None,
+            None => of(unknown(modes)?),
+        },
     }
 }
 

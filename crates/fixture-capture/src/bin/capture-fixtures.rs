@@ -1,4 +1,5 @@
-//! `capture-fixtures [RELEASE…]`: captures these releases of Debezium, by default all of them.
+//! `capture-fixtures [--extensions] [RELEASE…]`: captures these releases of Debezium, by default all of
+//! them. With `--extensions` it captures the types of `PostGIS` and `pgvector`, and nothing else.
 #![expect(clippy::print_stderr, reason = "a program speaks to its user")]
 
 use std::env;
@@ -7,8 +8,11 @@ use std::time::Instant;
 
 use anyhow::{Context as _, Result, bail};
 use cdc_testkit::captures::folder;
-use fixture_capture::modes::RELEASES;
+use fixture_capture::modes::{History, RELEASES};
 use fixture_capture::run;
+
+/// Asks for the types of extensions.
+const EXTENSIONS: &str = "--extensions";
 
 fn main() -> ExitCode {
     match capture() {
@@ -21,10 +25,17 @@ fn main() -> ExitCode {
 }
 
 fn capture() -> Result<()> {
-    let asked: Vec<String> = env::args().skip(1).collect();
+    let mut asked: Vec<String> = env::args().skip(1).collect();
+    let history = match asked.iter().position(|argument| argument == EXTENSIONS) {
+        Some(at) => {
+            asked.remove(at);
+            History::Extensions
+        }
+        None => History::Core,
+    };
     let known = RELEASES.map(|release| release.name);
     if let Some(unknown) = asked.iter().find(|name| !known.contains(&name.as_str())) {
-        bail!("`{unknown}` is not a release; there are {}", known.join(", "));
+        bail!("`{unknown}` is not a release; there are {}, and {EXTENSIONS}", known.join(", "));
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     for release in &RELEASES {
@@ -33,9 +44,9 @@ fn capture() -> Result<()> {
         }
         let begin = Instant::now();
         runtime
-            .block_on(run::release(release, &folder()))
+            .block_on(run::release(release, history, &folder()))
             .with_context(|| format!("cannot capture Debezium {}", release.name))?;
-        eprintln!("{}: {} modes, {:.0?}", release.name, release.modes.len(), begin.elapsed());
+        eprintln!("{}: {:.0?}", release.name, begin.elapsed());
     }
     Ok(())
 }

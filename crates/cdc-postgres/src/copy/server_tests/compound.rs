@@ -220,7 +220,7 @@ fn maps_and_their_json_form_become_an_hstore() {
 fn maps_and_vectors_go_into_json_and_arrays_where_their_extension_is_absent() {
     let mut database = Database::with(
         "plain",
-        "CREATE TABLE t (i int, a json, b jsonb, c text, d real[], e real[])",
+        "CREATE TABLE t (i int, a json, b jsonb, c text, d real[], e real[], f text, g varchar(14))",
     );
     let mut buffer = RowBuffer::new();
     let list = buffer.open_list();
@@ -234,6 +234,11 @@ fn maps_and_vectors_go_into_json_and_arrays_where_their_extension_is_absent() {
     push_array(&mut buffer, &[0.5, -65504.0, 5.960_464_5e-8].map(Value::Float32));
     push_array(&mut buffer, &[Value::Float64(0.100_000_001)]);
     push_array(&mut buffer, &[Value::Float64(1e39)]);
+    let list = buffer.open_list();
+    for item in [Value::Int32(3), Value::Float64(-2.0), Value::Int32(1), Value::Float64(1.5)] {
+        buffer.push(item);
+    }
+    buffer.close_sparse_vector(list, 5);
     cells(&buffer, |row| {
         let object = r#"{"k \"\\\n": "ü", "n": null}"#;
         // The server orders the keys of a jsonb by their length.
@@ -245,6 +250,8 @@ fn maps_and_vectors_go_into_json_and_arrays_where_their_extension_is_absent() {
             ("c", "map", &pairs),
             ("d", "vector", &[(row.get(2), "{0.1,-1e-40,3.4e+38}")]),
             ("e", "halfvec", &[(row.get(3), "{0.5,-65504,5.9604645e-08}")]),
+            ("f", "sparsevec", &[(row.get(6), "{1:1.5,3:-2}/5")]),
+            ("g", "sparsevec", &[(row.get(6), "{1:1.5,3:-2}/5")]),
         ]);
         database.refuses(&[
             ("d", "vector", row.get(4), "not_exact"),

@@ -52,7 +52,14 @@ fn parts(digits: usize, scales: std::ops::Range<i32>) -> impl Strategy<Value = P
 #[test]
 fn numerics_of_any_size_keep_every_digit() {
     let mut database = Database::with("numeric", "CREATE TABLE t (i int, v numeric)");
-    let strategy = vec(prop_oneof![3 => parts(20, 0..10), 1 => parts(90, -45..90)], 250);
+    let strategy = vec(
+        prop_oneof![
+            60 => parts(20, 0..10),
+            20 => parts(90, -45..90),
+            1 => parts(2_000, -100_000..16_384),
+        ],
+        250,
+    );
     property(12, &strategy, |numbers| {
         let bytes: Vec<Vec<u8>> = numbers.iter().map(Parts::unscaled).collect();
         let texts: Vec<String> = numbers.iter().map(Parts::plain).collect();

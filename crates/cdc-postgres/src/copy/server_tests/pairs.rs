@@ -53,6 +53,11 @@ fn bits(bytes: &'static [u8], length: Option<u32>) -> Value<'static> {
     Value::Bits(Bits::new(bytes, length).unwrap())
 }
 
+/// A shape of `PostGIS`, with a reference system beside it.
+fn spatial(wkb: &'static [u8], srid: Option<i32>) -> Value<'static> {
+    Value::Geometry(Geometry::new(wkb, srid))
+}
+
 /// A shape of PostgreSQL's own; `head` is all before the coordinates in well-known binary.
 fn shape(kind: NativeShape, head: &[u32], numbers: &[f64]) -> Value<'static> {
     let mut wkb = vec![1];
@@ -246,6 +251,8 @@ fn shapes() -> Vec<Case> {
         ("geometry", "path", shape(N::ClosedPath, &[2, 3], &path), "((0,0),(0,1),(0.1,2))"),
         ("geometry", "polygon", shape(N::Polygon, &[3, 1, 4], &ring), "((0,0),(0,1),(0.1,2))"),
         ("geometry", "polygon", shape(N::Polygon, &[3, 1, 1], &ring[..2]), "((0,0))"),
+        ("geometry", "bytea", spatial(&[1, 1, 0, 0, 0, 92], None), "\\x01010000005c"),
+        ("geography", "bytea", spatial(&[1, 1, 0, 0, 0], Some(4_326)), "\\x0101000020e6100000"),
         ("circle", "circle", text("<(10,4.5),1e2>"), "<(10,4.5),100>"),
         ("circle", "text", text("<(10,4.5),1e2>"), "<(10,4.5),1e2>"),
         ("circle", "varchar(9)", text("<(1,2),3>"), "<(1,2),3>"),
@@ -427,6 +434,7 @@ fn the_cases_cover_the_table_of_pairs() {
     // Maps and vectors cannot be built here; they have tests of their own.
     covered.extend(["hstore", "json", "jsonb", "text"].map(|target| ("map", target)));
     covered.extend(["vector", "halfvec"].map(|source| (source, "real[]")));
+    covered.extend(["text", "varchar"].map(|target| ("sparsevec", target)));
     let pairs: BTreeSet<_> = type_pairs()
         .filter(|pair| !NOT_INSTALLED.contains(&pair.target))
         .map(|pair| (pair.source, pair.target))

@@ -68,6 +68,37 @@ fn a_sparse_vector_has_its_indices_in_order_and_counts_them_from_zero() {
     });
 }
 
+/// As PostgreSQL shows a `real`, so that a text of a server with the extension is the same.
+#[test]
+fn a_sparse_vector_has_the_text_of_its_type() {
+    let mut buffer = RowBuffer::new();
+    for (elements, dimensions) in [
+        (&[(3, -2.0), (1, 1.5), (2, 0.0)][..], 5),
+        (&[], 1),
+        (
+            &[(1, 0.1), (2, 0.0001), (3, 0.000_012), (4, 123_456.0), (5, 1e6), (6, 3.402_823_5e38)],
+            6,
+        ),
+        (&[(1, 1e-45), (1_000_000_000, 16_777_216.0)], 1_000_000_000),
+    ] {
+        let list = buffer.open_list();
+        for (index, element) in elements {
+            buffer.push(Value::Int32(*index));
+            buffer.push(Value::Float64(*element));
+        }
+        buffer.close_sparse_vector(list, dimensions);
+    }
+    cells(&buffer, |row| {
+        let text = |at| field(CellEncoder::Text { chars_max: None }, row.get(at));
+        assert_eq!(text(0), b"{1:1.5,3:-2}/5");
+        assert_eq!(text(1), b"{}/1");
+        assert_eq!(text(2), b"{1:0.1,2:0.0001,3:1.2e-05,4:123456,5:1e+06,6:3.4028235e+38}/6");
+        assert_eq!(text(3), b"{1:1e-45,1000000000:1.6777216e+07}/1000000000");
+        let narrow = CellEncoder::Text { chars_max: Some(13) };
+        assert_eq!(refused(narrow, row.get(0)), "too_long");
+    });
+}
+
 #[test]
 fn well_known_binary_gets_the_reference_system_that_stands_beside_it() {
     let little = [1, 1, 0, 0, 0, 9, 9];
@@ -84,5 +115,8 @@ fn well_known_binary_gets_the_reference_system_that_stands_beside_it() {
     assert_eq!(refused(CellEncoder::Wkb, shape(&with_4326, Some(3857))), "invalid_form");
     assert_eq!(refused(CellEncoder::Wkb, shape(&little[..4], None)), "invalid_form");
     let native = Geometry::new(&little, None).with_native(Some(NativeShape::Box));
-    assert_eq!(refused(CellEncoder::Wkb, Value::Geometry(native)), "invalid_form");
+    for encoder in [CellEncoder::Wkb, CellEncoder::WkbBytes] {
+        assert_eq!(refused(encoder, Value::Geometry(native)), "invalid_form");
+        assert_eq!(field(encoder, shape(&little, Some(4326))), with_4326);
+    }
 }

@@ -105,7 +105,7 @@ fn one(encoder: CellEncoder, field: &[u8], words: &mut Words<'_>, out: &mut Stri
         E::Float8 => float64(words.f64()?, out),
         E::Numeric(_) | E::FiniteNumeric => numeric(words, out)?,
         E::PgLsn => display(format_args!("{:X}/{:X}", words.u32()?, words.u32()?), out),
-        E::Bytea => {
+        E::Bytea | E::WkbBytes => {
             out.push_str("\\x");
             hexadecimal(field, out);
         }

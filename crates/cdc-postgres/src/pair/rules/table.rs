@@ -36,6 +36,12 @@ const OBJECT: &str = "an object of the same keys and values in JSON";
 
 const COUNTED: &str = "length is counted";
 
+/// Where a warehouse has no `PostGIS`.
+const EWKB: &str = "extended well-known binary, in which a reference system is kept";
+
+/// Where a warehouse has no `pgvector`.
+const SPARSE: &str = "the text form, which pgvector reads back exactly";
+
 pub(super) const TABLE: &[Rule] = &[
     rule(S::Boolean, T::Bool, Always, "the same type"),
     rule(S::Boolean, T::Bit, OneBit, "a single bit travels as a boolean"),
@@ -124,6 +130,9 @@ pub(super) const TABLE: &[Rule] = &[
     rule(S::Bytes, T::Polygon, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Circle, EachValue, TEXT_FORM),
     rule(S::Bytes, T::Line, EachValue, TEXT_FORM),
+    rule(S::Bytes, T::Vector, EachValue, TEXT_FORM),
+    rule(S::Bytes, T::HalfVector, EachValue, TEXT_FORM),
+    rule(S::Bytes, T::SparseVector, EachValue, TEXT_FORM),
     rule(S::Bits, T::Bit, SameBits, "the same bits"),
     rule(S::Bits, T::Varbit, EnoughBits, "the same bits, with the declared length"),
     rule(S::VarBits, T::Varbit, EnoughBits, "leading zeros are lost before the message is written"),
@@ -159,11 +168,13 @@ pub(super) const TABLE: &[Rule] = &[
     rule(S::Map, T::Text, TextMap, OBJECT),
     rule(S::Point, T::Point, EachValue, "the same coordinates, if no reference system is named"),
     rule(S::Geometry, T::Geometry, EachValue, "the same well-known binary"),
+    rule(S::Geometry, T::Bytea, EachValue, EWKB),
     rule(S::Geometry, T::Box, EachValue, NATIVE),
     rule(S::Geometry, T::Segment, EachValue, NATIVE),
     rule(S::Geometry, T::Path, EachValue, NATIVE),
     rule(S::Geometry, T::Polygon, EachValue, RING),
     rule(S::Geography, T::Geography, EachValue, "the same well-known binary"),
+    rule(S::Geography, T::Bytea, EachValue, EWKB),
     rule(S::Circle, T::Circle, EachValue, "the same numbers"),
     rule(S::Circle, T::Text, Always, "the text form"),
     rule(S::Circle, T::Varchar, EachValue, COUNTED),
@@ -185,6 +196,8 @@ pub(super) const TABLE: &[Rule] = &[
         EachValue,
         "32-bit floats that travel as decimal text of 64-bit ones",
     ),
+    rule(S::SparseVector, T::Text, EachValue, SPARSE),
+    rule(S::SparseVector, T::Varchar, EachValue, SPARSE),
     rule(S::SelfEvident, T::Bool, EachValue, TOKEN),
     rule(S::SelfEvident, T::Int2, EachValue, TOKEN),
     rule(S::SelfEvident, T::Int4, EachValue, TOKEN),

@@ -145,6 +145,14 @@ fn arrays_take_their_modifier_to_the_element() {
         (named("xml", -1), -1, default, "absent"),
         (named("pg_lsn", -1), -1, default, "absent"),
         (named("pg_lsn", -1), -1, unknown, "array(bytes)"),
+        (named("vector", -1), 3, unknown, "array(bytes)"),
+        (named("vector", -1), 3, ConnectorModes { version: (3, 0), ..unknown }, "absent"),
+        (
+            named("sparsevec", -1),
+            3,
+            ConnectorModes { version: (3, 0), ..default },
+            "array(sparsevec)",
+        ),
     ] {
         let kind = CatalogKind::Array(&element);
         let column = CatalogType { name: "_element", typmod, kind };

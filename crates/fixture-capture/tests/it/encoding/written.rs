@@ -24,8 +24,10 @@ const DIGITS: [(&str, u8); 8] = [
     ("added", 3),
 ];
 
-/// An array of a type that the connector does not know.
-const UNKNOWN_ARRAY: &str = "c_domain_array";
+/// Arrays whose elements are required by the schema: of types that the connector does not know, and of
+/// sparse vectors.
+const REQUIRED_ELEMENTS: [&str; 4] =
+    ["c_domain_array", "c_vector_array", "c_halfvec_array", "c_sparsevec_array"];
 
 /// A column whose values are sent as JSON text, which other columns are too.
 const HSTORE: &str = "c_hstore";
@@ -224,8 +226,10 @@ impl Rewriting<'_> {
         if shape.index_of(HSTORE).is_some() {
             options = options.hstore(HSTORE);
         }
-        if shape.index_of(UNKNOWN_ARRAY).is_some() {
-            options = options.required_elements(UNKNOWN_ARRAY);
+        for column in REQUIRED_ELEMENTS {
+            if shape.index_of(column).is_some() {
+                options = options.required_elements(column);
+            }
         }
         options
     }

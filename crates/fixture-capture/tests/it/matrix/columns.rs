@@ -1,5 +1,5 @@
-//! The columns of the captured tables as a server's catalog has them: their names for the report, and
-//! the types that they declare.
+//! The columns of the captured tables as a server's catalog has them: their names for the report, the
+//! types that they declare, and those that they are written to.
 
 use std::collections::BTreeMap;
 
@@ -10,23 +10,7 @@ use debezium_envelope::{
 };
 use serde::Deserialize;
 
-/// One line for each column of each captured table.
-pub(super) const CATALOG: &str = "
-    select json_build_object(
-        'table', n.nspname || '.' || c.relname, 'column', a.attname, 'typmod', a.atttypmod,
-        'sql', format_type(a.atttypid, a.atttypmod), 'name', t.typname, 'kind', t.typtype,
-        'element', e.typname, 'element_kind', e.typtype, 'base', b.typname, 'base_kind', b.typtype,
-        'base_typmod', t.typtypmod, 'base_sql', format_type(t.typbasetype, t.typtypmod),
-        'element_base_sql', format_type(nullif(e.typbasetype, 0), e.typtypmod)
-    )
-    from pg_attribute a
-    join pg_class c on c.oid = attrelid
-    join pg_namespace n on n.oid = relnamespace
-    join pg_type t on t.oid = atttypid
-    left join pg_type e on e.oid = t.typelem and t.typcategory = 'A'
-    left join pg_type b on b.oid = t.typbasetype
-    where nspname = 'public' and relkind = 'r' and attnum > 0 and not attisdropped
-    order by relname, attnum";
+use super::Server;
 
 /// A column of a captured table.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,7 +31,33 @@ pub(super) struct SourceColumn {
     element_base_sql: Option<String>,
 }
 
+/// Types of extensions, and a type in the place of each that every server has.
+const STAND_INS: [(&str, &str); 8] = [
+    ("geometry", "bytea"),
+    ("geography", "bytea"),
+    ("vector", "real[]"),
+    ("halfvec", "real[]"),
+    ("sparsevec", "text"),
+    // Of these only the text form is sent, as bytes.
+    ("box2d", "bytea"),
+    ("box3d", "bytea"),
+    ("isbn", "text"),
+];
+
 impl SourceColumn {
+    /// The type of the column that it is written to.
+    pub(super) fn written_as(&self, server: Server) -> String {
+        let name = self.element.as_ref().unwrap_or(&self.name);
+        let stand_in = STAND_INS.iter().find(|(own, _)| own == name);
+        match (server, stand_in) {
+            (Server::Plain, Some((_, plain))) if self.element.is_some() => {
+                format!("{}[]", plain.trim_end_matches("[]"))
+            }
+            (Server::Plain, Some((_, plain))) => (*plain).to_owned(),
+            (Server::Plain, None) | (Server::Extended, _) => self.sql.clone(),
+        }
+    }
+
     /// What the report calls its type.
     pub(super) fn label(&self) -> String {
         match (self.kind.as_str(), self.element_kind.as_deref()) {
@@ -124,13 +134,9 @@ fn short(sql: &str) -> String {
 pub(super) type Columns = BTreeMap<(String, String), SourceColumn>;
 
 pub(super) fn parse(lines: &str) -> Columns {
-    lines
-        .lines()
-        .map(|line| {
-            let column: SourceColumn = serde_json::from_str(line).unwrap();
-            ((column.table.clone(), column.column.clone()), column)
-        })
-        .collect()
+    let column = |line| -> SourceColumn { serde_json::from_str(line).unwrap() };
+    let columns = lines.lines().map(column);
+    columns.map(|column| ((column.table.clone(), column.column.clone()), column)).collect()
 }
 
 /// The options of a capture's connector.

@@ -90,6 +90,15 @@ impl Difference {
 /// Those in which decimals are numbers of a fixed or of their own scale.
 const PRECISE: &[&str] = &["default", "default-schema", "transactions", "unknown-types"];
 
+/// Of shapes on a server without `PostGIS`.
+const EWKB: &str = "extended well-known binary in a `bytea` column";
+
+/// Of what the connector does not know, on a server without its type.
+const AS_BYTES: &str = "the bytes of the text form, in a `bytea` column";
+const TEXT: &str = "t = convert_from(g::bytea, 'UTF8')";
+
+const VECTORS: &str = "arrays of vectors are not decoded, because vectors are arrays themselves";
+
 /// All of them.
 pub(super) const DIFFERENCES: &[Difference] = &[
     // Decimals.
@@ -279,7 +288,7 @@ pub(super) const DIFFERENCES: &[Difference] = &[
     any(
         &["numeric", "numeric(200,50)", "bit varying(400)", "hstore", "smallint[]", "double precision[]",
           "boolean[]", "date[]", "char(4)[]", "numeric[]", "numeric(10,2)[]", "timestamp[]", "timestamptz[]", "inet[]", "enum[]",
-          "hstore[]", "bytea", "bytea[]", "polygon"],
+          "hstore[]", "bytea", "bytea[]", "polygon", "geometry", "geography", "vector", "halfvec", "sparsevec"],
         Null,
         "a value out of line that an update leaves alone arrives as NULL",
     ),
@@ -340,6 +349,73 @@ pub(super) const DIFFERENCES: &[Difference] = &[
         "the bytes of the elements' text form",
     )
     .modes(&["unknown-types"]),
+    // Types of extensions, in columns that every server has.
+    any(
+        &["geometry", "geometry(Point,4326)", "geometry(LineStringZM,3857)", "geography", "geography(PointZ,4326)"],
+        Equal("g = '\\x' || lower(t)"),
+        EWKB,
+    ),
+    any(
+        &["geometry[]", "geography[]"],
+        Equal("g = array(select ('\\x' || e)::bytea from unnest(string_to_array(trim(t, '{}'), ':', 'NULL')) e)::text"),
+        EWKB,
+    ),
+    any(
+        &["vector", "vector(3)", "halfvec", "halfvec(3)"],
+        Equal("g = translate(t, '[]', '{}')"),
+        "the elements in a `real[]` column",
+    ),
+    any(&["box2d", "box3d"], Equal(TEXT), AS_BYTES).modes(&["extensions-unknown-types"]),
+    any(
+        &["vector", "vector(3)", "halfvec", "halfvec(3)", "sparsevec", "sparsevec(5)"],
+        Equal(TEXT),
+        AS_BYTES,
+    )
+    .modes(&["extensions-unknown-types"])
+    .releases(&["2.4.2"]),
+    any(&["box2d", "box3d"], Absent, "the connector leaves the type out"),
+    any(
+        &["vector", "vector(3)", "halfvec", "halfvec(3)", "sparsevec", "sparsevec(5)", "vector[]", "halfvec[]", "sparsevec[]"],
+        Absent,
+        "the connector leaves the type out",
+    )
+    .releases(&["2.4.2"]),
+    any(
+        &["vector[]", "halfvec[]", "sparsevec[]"],
+        Holds("t ~ 'NULL' and g is null"),
+        "an array with NULL arrives as NULL",
+    )
+    .releases(&["2.4.2"]),
+    any(
+        &["vector[]", "halfvec[]", "sparsevec[]"],
+        Equal("t::text[] = array(select convert_from(e, 'UTF8') from unnest(g::bytea[]) e)"),
+        AS_BYTES,
+    )
+    .releases(&["2.4.2"]),
+    any(
+        &["sparsevec[]"],
+        Holds("t <> '{}' and g is null"),
+        "an array of sparse vectors arrives as NULL",
+    )
+    .releases(&["3.4.0", "3.7.0"]),
+    any(
+        &["sparsevec", "sparsevec(5)"],
+        Holds("t ~ '^\\{\\}/' and g is null"),
+        "a sparse vector without elements arrives as NULL",
+    )
+    .releases(&["3.4.0"]),
+    any(
+        &["sparsevec"],
+        Holds("t ~ '/100000$' and g is null"),
+        "a sparse vector of more than 32,767 dimensions arrives as NULL",
+    )
+    .releases(&["3.4.0", "3.7.0"]),
+    any(&["vector[]", "halfvec[]"], Refused("unsupported type array("), VECTORS)
+        .modes(&["extensions-schema", "extensions-unknown-types"])
+        .releases(&["3.4.0", "3.7.0"]),
+    any(&["vector[]", "halfvec[]"], Refused("undeclared values"), VECTORS)
+        .modes(&["extensions"])
+        .releases(&["3.4.0", "3.7.0"]),
     // Moments that a count of microseconds since 1970 cannot hold.
     any(
         &["timestamp", "timestamp[]"],

@@ -11,6 +11,7 @@ use cdc_testkit::captures::Texts;
 use debezium_envelope::{RowBuffer, RowShape};
 use serde::Deserialize;
 
+use super::Server;
 use super::columns::Columns;
 use super::images::Image;
 use super::lane::Lane;
@@ -83,13 +84,13 @@ impl Group {
         }
     }
 
-    /// Creates the table with the types of the source's columns.
-    pub(super) fn creation(&self, columns: &Columns) -> String {
+    /// Creates the table with the types of the source's columns, as far as the server has them.
+    pub(super) fn creation(&self, columns: &Columns, server: Server) -> String {
         let mut parts = Vec::new();
         for column in self.shape.columns() {
             let own = columns.get(&(self.table.clone(), column.name.as_ref().to_owned()));
             if let Some(own) = own {
-                parts.push(format!("{} {}", quoted(&column.name), own.sql));
+                parts.push(format!("{} {}", quoted(&column.name), own.written_as(server)));
             }
         }
         parts.push(LINEAGE.to_owned());
