@@ -5,6 +5,7 @@ use std::error::Error;
 use cdc_core::{Classify, Halt, with_causes};
 use cdc_engine::PipelineError;
 use cdc_kafka::BoundError;
+use cdc_replay::CaptureFileError;
 use cdc_setup::SettingsError;
 
 /// The exit code of a run that was stopped before its end.
@@ -27,6 +28,10 @@ pub(crate) enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    #[error(transparent)]
+    Capture(#[from] CaptureFileError),
+    #[error("{shadow} and {live} differ in {rows} rows")]
+    Differs { shadow: String, live: String, rows: u64 },
     #[error("the replay stopped")]
     Pipeline(#[source] Box<PipelineError>),
     #[error("stopped before the end")]
@@ -44,6 +49,14 @@ impl Failure {
     pub(crate) fn end<E: Classify>(attempt: &'static str, error: E) -> Self {
         let halt = error.class().halt();
         Self::End { attempt, halt, hint: error.hint(), source: Box::new(error) }
+    }
+
+    /// The same with another hint.
+    pub(crate) fn with_hint(mut self, other: String) -> Self {
+        if let Self::End { hint, .. } = &mut self {
+            *hint = Some(other);
+        }
+        self
     }
 
     pub(crate) fn system(attempt: &'static str) -> impl FnOnce(std::io::Error) -> Self {
@@ -65,15 +78,20 @@ impl Failure {
                 if in_time { of(error.halt()) } else { 5 }
             }
             Self::Stopped { .. } => INTERRUPTED,
-            Self::System { .. } => 4,
+            Self::Differs { .. } => 3,
+            Self::Capture(CaptureFileError::Exists { .. }) => 2,
+            Self::Capture(_) | Self::System { .. } => 4,
         }
     }
 
     fn hint(&self) -> Option<&str> {
         match self {
-            Self::Settings(_) | Self::Bound { .. } | Self::System { .. } => None,
+            Self::Settings(_) | Self::Bound { .. } | Self::Differs { .. } | Self::System { .. } => {
+                None
+            }
             Self::Tables { hint, .. } => Some(hint),
             Self::End { hint, .. } => hint.as_deref(),
+            Self::Capture(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::Stopped { again } => Some(again),
         }

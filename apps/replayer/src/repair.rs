@@ -5,14 +5,15 @@ use std::time::Instant;
 
 use cdc_core::{ByteBudget, NextOffset, Partition};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
-use cdc_kafka::{Bound, KafkaRange, KafkaSettings, KafkaSpan, locate};
+use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Mode, RepairMode, RepairRun, RepairSink};
 use cdc_replay::{OnlyTables, Pace, Paced};
 use cdc_setup::{Settings, Table, decoder};
 
-use crate::cli::RepairArgs;
+use crate::cli::{RangeArgs, RepairArgs};
 use crate::failure::Failure;
-use crate::progress;
+use crate::progress::{self, Shown};
+use crate::range::{WhatIsLeft, spans};
 use crate::report::Report;
 use crate::signals;
 
@@ -21,7 +22,7 @@ const AGAIN: &str = "start it again with the same range and tables, and it goes 
 
 /// Restores what histories lack.
 pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result<(), Failure> {
-    let bounds = arguments.bounds()?;
+    let bounds = arguments.range.bounds()?;
     let tables = chosen(&settings.tables, &arguments.tables)?;
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
@@ -29,7 +30,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         .in_their_generations()
         .await
         .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
-    let spans = spans(&settings.kafka, bounds).await?;
+    let spans = spans(&settings.kafka, bounds, WhatIsLeft::Serves).await?;
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await
         .map_err(|error| Failure::end("begin a repair", error))?;
@@ -40,7 +41,12 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     let counts = sink.counts();
     let meter = Meter::shared();
     let started = Instant::now();
-    let shown = tokio::spawn(progress::show(Arc::clone(&meter), Arc::clone(&counts), range.left));
+    let (records, rows) = (Arc::clone(&meter), Arc::clone(&counts));
+    let shown = tokio::spawn(progress::show(Shown {
+        done: move || records.read().records,
+        note: move || format!("{} rows restored", rows.restored()),
+        total: range.left,
+    }));
     let running = Running { sink, spans: range.spans, rate: arguments.rate };
     let ended = running.run(settings, &tables, (Arc::clone(&meter), shutdown)).await;
     shown.abort();
@@ -85,8 +91,8 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
     if chosen.is_empty() {
         return Err(Failure::Tables {
             message: "no table of this pipeline is kept as a history".to_owned(),
-            hint: "let a mirror start over instead, as \"Starting over\" in the README says: an older \
-                   record must never go into a live mirror"
+            hint: "rebuild a mirror beside the live one with `cdc-replayer rebuild`: an older record must \
+                   never go into a live one"
                 .to_owned(),
         });
     }
@@ -97,19 +103,8 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
 fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|table| table.settings.target.to_string()).collect();
-    let RepairArgs { from, to, dry_run, .. } = arguments;
+    let RepairArgs { range: RangeArgs { from, to }, dry_run, .. } = arguments;
     format!("{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
-}
-
-async fn spans(
-    settings: &KafkaSettings,
-    (from, to): (Bound, Bound),
-) -> Result<Vec<KafkaSpan>, Failure> {
-    let settings = settings.clone();
-    let located = tokio::task::spawn_blocking(move || locate(&settings, &from, &to)).await;
-    let located = located.map_err(std::io::Error::other);
-    let located = located.map_err(Failure::system("look for the range in Kafka"))?;
-    located.map_err(|error| Failure::end("read this range", error))
 }
 
 /// What is read.

@@ -212,6 +212,7 @@ impl Shadow {
         self.require_beginning(starts)?;
         self.require_all_partitions(starts).await?;
         let table = self.require_table(&self.live.target.clone()).await?;
+        self.require_key(&table)?;
         let create = self.create(&table, from, starts).await?;
         let doing = format!("creating {}", self.name);
         self.session.execute(&doing, &create).await

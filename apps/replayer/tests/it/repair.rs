@@ -1,8 +1,6 @@
 //! A repair gives a history exactly what it lacks.
 
-use std::fs;
-
-use crate::rig::{Rig, broker, letters};
+use crate::rig::{Rig, letters};
 
 const NOT_JSON: &[u8] = b"not a message";
 
@@ -115,16 +113,7 @@ async fn what_the_pipeline_has_not_applied_is_left_to_it() {
 async fn a_range_of_which_a_part_is_gone_is_refused_with_both_offsets() {
     let rig = written("gone", 1, 500).await;
     let before = rig.digests();
-    let file = rig.path().join("delete.json");
-    let what = format!(
-        r#"{{"partitions":[{{"topic":"{}","partition":0,"offset":100}}],"version":1}}"#,
-        rig.topic
-    );
-    fs::write(&file, what).unwrap();
-    let bootstrap = broker().bootstrap();
-    let arguments =
-        ["--bootstrap-server", &bootstrap, "--offset-json-file", file.to_str().unwrap()];
-    broker().tool("org.apache.kafka.tools.DeleteRecordsCommand", &arguments).unwrap();
+    rig.delete_records_before(100);
 
     let (code, text) = rig.repair(&["--from", "40"]).failure();
     assert_eq!(code, 3, "{text}");

@@ -44,6 +44,17 @@ impl Shadow {
         }
     }
 
+    /// Refuses a mirror of which no row could be found again.
+    pub(super) fn require_key(&self, table: &TargetTable) -> Result<(), PostgresError> {
+        match self.live.mode {
+            Mode::Mirror { .. } if table.primary_key.is_empty() => Err(PostgresError::Occupied {
+                message: format!("the mirror {} has no primary key", self.live.target),
+                fix: "run `cdc-pipeline check`: it says which one it needs".to_owned(),
+            }),
+            Mode::Mirror { .. } | Mode::History => Ok(()),
+        }
+    }
+
     /// Refuses positions that leave out what the pipeline has applied.
     pub(super) async fn require_all_partitions(
         &mut self,
