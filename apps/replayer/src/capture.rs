@@ -51,22 +51,22 @@ pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Resu
     read?;
     let records = file.records();
     let bytes = file.finish()?;
-    report.print(Some(Written { records, bytes, elapsed: started.elapsed() }));
+    report.print(Some(&Written { records, bytes, elapsed: started.elapsed() }));
     Ok(())
 }
 
 /// The topics that are read, of those in the configuration file.
 fn chosen(topics: &[TopicName], arguments: &CaptureArgs) -> Result<Vec<TopicName>, Failure> {
-    let CaptureArgs { tables, topics: named, .. } = arguments;
+    let CaptureArgs { tables, topics: wanted, .. } = arguments;
     let is_named = |topic: &TopicName| {
         let is_of = |table: &String| topic.as_str().ends_with(&format!(".{table}"));
-        named.iter().any(|name| name == topic.as_str()) || tables.iter().any(is_of)
+        wanted.iter().any(|name| name == topic.as_str()) || tables.iter().any(is_of)
     };
-    if tables.is_empty() && named.is_empty() {
+    if tables.is_empty() && wanted.is_empty() {
         return Ok(topics.to_vec());
     }
     let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-    for name in named {
+    for name in wanted {
         if !names.contains(&&**name) {
             return Err(Failure::Tables {
                 message: format!("{name} is no topic of this pipeline"),
@@ -138,7 +138,7 @@ impl Report<'_> {
         self.spans.iter().map(KafkaSpan::offsets).sum()
     }
 
-    fn print(&self, written: Option<Written>) {
+    fn print(&self, written: Option<&Written>) {
         if self.arguments.json {
             output::line(self.json(written));
         } else {
@@ -146,7 +146,7 @@ impl Report<'_> {
         }
     }
 
-    fn json(&self, written: Option<Written>) -> serde_json::Value {
+    fn json(&self, written: Option<&Written>) -> serde_json::Value {
         let ranges = self.spans.iter().map(|span| {
             json!({
                 "topic": span.partition.topic().as_str(),
@@ -172,19 +172,20 @@ impl Report<'_> {
         report
     }
 
-    fn text(&self, written: Option<Written>) -> String {
+    fn text(&self, written: Option<&Written>) -> String {
         let file = self.arguments.output.display();
         let mut text = match written {
             Some(Written { records, bytes, elapsed }) => format!(
                 "done: {records} records, {bytes} bytes in {file}, in {:.1} s ({} records/s)",
                 elapsed.as_secs_f64(),
-                per_second(records, elapsed),
+                per_second(*records, *elapsed),
             ),
             None => format!("{} offsets would go into {file}; nothing was written", self.offsets()),
         };
-        for span in &self.spans {
-            text.push_str(&format!("\n  {}: from {} to {}", span.partition, span.from, span.until));
-        }
+        let spans = self.spans.iter();
+        let lines =
+            spans.map(|it| format!("\n  {}: from {} to {}", it.partition, it.from, it.until));
+        text.extend(lines);
         text
     }
 }

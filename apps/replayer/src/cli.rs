@@ -94,6 +94,10 @@ place already.
 Examples:
   cdc-replayer repair --from 2026-01-31T08:00:00Z --to 2026-01-31T09:00:00Z --dry-run
   cdc-replayer repair --table public.orders --rate 20000
+  cdc-replayer repair --from-file january.jsonl
+
+A capture has to be of the topics that the pipeline follows: records of it are compared with
+those that are remembered of each topic, and one that is another is refused.
 
 Begin at the beginning where you can: a connector that crashed sent its last changes again,
 and a range that begins in the middle of them is compared with what the history has from
@@ -108,6 +112,10 @@ pub(crate) struct RepairArgs {
     pub(crate) config: PathBuf,
     #[command(flatten)]
     pub(crate) range: RangeArgs,
+    /// Read this capture instead of the topics: what Kafka has lost may still be in it. All of it is the
+    /// range.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["from", "to"])]
+    pub(crate) from_file: Option<PathBuf>,
     /// Only this source table, as the file names it; may be given several times. Without it all that
     /// are kept as a history.
     #[arg(long = "table", value_name = "SCHEMA.TABLE")]

@@ -30,6 +30,8 @@ pub(crate) enum Failure {
     },
     #[error(transparent)]
     Capture(#[from] CaptureFileError),
+    #[error("{message}")]
+    OtherLog { message: String, hint: &'static str },
     #[error("{shadow} and {live} differ in {rows} rows")]
     Differs { shadow: String, live: String, rows: u64 },
     #[error("the replay stopped")]
@@ -71,15 +73,17 @@ impl Failure {
             Halt::Environment => 4,
         };
         match self {
-            Self::Settings(_) | Self::Bound { .. } | Self::Tables { .. } => 2,
+            Self::Settings(_)
+            | Self::Bound { .. }
+            | Self::Tables { .. }
+            | Self::Capture(CaptureFileError::Exists { .. }) => 2,
             Self::End { halt, .. } => of(*halt),
             Self::Pipeline(error) => {
                 let in_time = !matches!(**error, PipelineError::DrainLimit { .. });
                 if in_time { of(error.halt()) } else { 5 }
             }
             Self::Stopped { .. } => INTERRUPTED,
-            Self::Differs { .. } => 3,
-            Self::Capture(CaptureFileError::Exists { .. }) => 2,
+            Self::Differs { .. } | Self::OtherLog { .. } => 3,
             Self::Capture(_) | Self::System { .. } => 4,
         }
     }
@@ -90,6 +94,7 @@ impl Failure {
                 None
             }
             Self::Tables { hint, .. } => Some(hint),
+            Self::OtherLog { hint, .. } => Some(hint),
             Self::End { hint, .. } => hint.as_deref(),
             Self::Capture(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),

@@ -2,6 +2,7 @@
 #![expect(clippy::print_stderr, reason = "a program speaks to its user")]
 
 mod capture;
+mod captured;
 mod cli;
 mod failure;
 mod output;

@@ -14,7 +14,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::progress::per_second;
 use crate::range::{WhatIsLeft, spans};
-use crate::shadow::{Run, chosen};
+use crate::shadow::{Run, between, chosen};
 
 /// What a stopped run says.
 const AGAIN: &str = "start it again with the same --from, and it goes on where it stood";
@@ -56,7 +56,7 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
         let span = located.iter().find(|span| span.partition == reach.partition);
         span.map_or(reach.applied, |span| reach.applied.min(span.until))
     };
-    let read = run.read(&shadow, &table, (&reach, &until)).await;
+    let read = run.read(&shadow, &table, between(&reach, until)).await;
     let behind = match &read {
         Ok(_) => {
             shadow.analyze().await.map_err(|error| Failure::end("look at the shadow", error))?;

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cdc_core::{ByteBudget, NextOffset, Partition};
+use cdc_core::{ByteBudget, NextOffset, Partition, Source};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Mode, RepairMode, RepairRun, RepairSink};
 use cdc_replay::{OnlyTables, Pace, Paced};
 use cdc_setup::{Settings, Table, decoder};
 
+use crate::captured::{captured, source_of};
 use crate::cli::{RangeArgs, RepairArgs};
 use crate::failure::Failure;
 use crate::progress::{self, Shown};
@@ -30,7 +31,10 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         .in_their_generations()
         .await
         .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
-    let spans = spans(&settings.kafka, bounds, WhatIsLeft::Serves).await?;
+    let spans = match &arguments.from_file {
+        Some(path) => captured(path, &settings).await?,
+        None => spans(&settings.kafka, bounds, WhatIsLeft::Serves).await?,
+    };
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await
         .map_err(|error| Failure::end("begin a repair", error))?;
@@ -47,8 +51,18 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         note: move || format!("{} rows restored", rows.restored()),
         total: range.left,
     }));
-    let running = Running { sink, spans: range.spans, rate: arguments.rate };
-    let ended = running.run(settings, &tables, (Arc::clone(&meter), shutdown)).await;
+    let running = Running { sink, rate: arguments.rate, meter: Arc::clone(&meter), shutdown };
+    let budget = ByteBudget::new(settings.memory);
+    let ended = match &arguments.from_file {
+        Some(path) => {
+            let source = source_of(path, range.spans, budget.clone());
+            running.run(source, settings, &tables, budget).await
+        }
+        None => match KafkaRange::start(&settings.kafka, range.spans, budget.clone()) {
+            Ok(source) => running.run(source, settings, &tables, budget).await,
+            Err(error) => Err(Failure::end("start reading from Kafka", error)),
+        },
+    };
     shown.abort();
     let outcome = match &ended {
         Ok(Outcome::Ended | Outcome::CaughtUp) => "done",
@@ -103,8 +117,10 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
 fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|table| table.settings.target.to_string()).collect();
-    let RepairArgs { range: RangeArgs { from, to }, dry_run, .. } = arguments;
-    format!("{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
+    let RepairArgs { range: RangeArgs { from, to }, from_file, dry_run, .. } = arguments;
+    // As it was before there were files, so that a run which was killed is found again.
+    let file = from_file.as_ref().map_or_else(String::new, |file| format!("{}\n", file.display()));
+    format!("{file}{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
 }
 
 /// What is read.
@@ -148,21 +164,20 @@ impl Range {
 
 struct Running {
     sink: RepairSink,
-    spans: Vec<KafkaSpan>,
     rate: u32,
+    meter: Arc<Meter>,
+    shutdown: Shutdown,
 }
 
 impl Running {
     async fn run(
         self,
+        source: impl Source,
         settings: Settings,
         tables: &[Table],
-        (meter, shutdown): (Arc<Meter>, Shutdown),
+        budget: ByteBudget,
     ) -> Result<Outcome, Failure> {
-        let budget = ByteBudget::new(settings.memory);
         let engine = EngineSettings { stop_when: StopWhen::Asked, ..settings.engine };
-        let source = KafkaRange::start(&settings.kafka, self.spans, budget.clone())
-            .map_err(|error| Failure::end("start reading from Kafka", error))?;
         let decoder =
             decoder(&settings.tables).map_err(|error| Failure::end("read the tables", error))?;
         let decoder = OnlyTables::new(decoder, tables.iter().map(|table| table.settings.id));
@@ -172,7 +187,7 @@ impl Running {
             sink: self.sink,
             rules: settings.tables.iter().map(|table| table.rules.clone()).collect(),
         };
-        let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
-        Ok(pipeline.run(shutdown).await?)
+        let pipeline = Pipeline::open(engine, ends, budget, self.meter).await?;
+        Ok(pipeline.run(self.shutdown).await?)
     }
 }

@@ -31,8 +31,8 @@ const AGAIN: &str = "start it again: the shadow stays, and nothing else was chan
 
 /// The table that is meant.
 pub(crate) fn chosen(tables: &[Table], named: Option<&str>) -> Result<Table, Failure> {
-    let names: Vec<String> = tables.iter().map(|table| table.settings.source.to_string()).collect();
-    let hint = || format!("name one of these with --table: {}", names.join(", "));
+    let known: Vec<String> = tables.iter().map(|table| table.settings.source.to_string()).collect();
+    let hint = || format!("name one of these with --table: {}", known.join(", "));
     let found = match (named, tables) {
         (None, [only]) => Some(only),
         (None, _) => {
@@ -79,20 +79,13 @@ impl Run {
         Ok(Self { settings, rate, shutdown })
     }
 
-    /// Reads what lies between the shadow and a position of each partition.
+    /// Reads into the shadow.
     pub(crate) async fn read(
         &self,
         shadow: &Shadow,
         table: &Table,
-        (reach, until): (&[Reach], &(dyn Fn(&Reach) -> NextOffset + Sync)),
+        spans: Vec<KafkaSpan>,
     ) -> Result<(Outcome, Reading), Failure> {
-        let spans = reach.iter().map(|reach| KafkaSpan {
-            partition: reach.partition.clone(),
-            first: reach.reached,
-            from: reach.reached,
-            until: until(reach).max(reach.reached),
-        });
-        let spans: Vec<KafkaSpan> = spans.filter(|span| span.offsets() > 0).collect();
         if spans.is_empty() {
             return Ok((Outcome::Ended, Reading::default()));
         }
@@ -141,7 +134,7 @@ impl Run {
         table: &Table,
         reach: &[Reach],
     ) -> Result<(), Failure> {
-        match self.read(shadow, table, (reach, &|reach| reach.applied)).await?.0 {
+        match self.read(shadow, table, between(reach, |reach| reach.applied)).await?.0 {
             Outcome::Stopped => Err(Failure::Stopped { again: AGAIN }),
             Outcome::Ended | Outcome::CaughtUp => Ok(()),
         }
@@ -171,6 +164,17 @@ impl Run {
         self.catch_up(shadow, table, &reach).await?;
         Ok((halted, since))
     }
+}
+
+/// What lies between a shadow and a position of each partition.
+pub(crate) fn between(reach: &[Reach], until: impl Fn(&Reach) -> NextOffset) -> Vec<KafkaSpan> {
+    let spans = reach.iter().map(|reach| KafkaSpan {
+        partition: reach.partition.clone(),
+        first: reach.reached,
+        from: reach.reached,
+        until: until(reach).max(reach.reached),
+    });
+    spans.filter(|span| span.offsets() > 0).collect()
 }
 
 /// The shadow of the table that is meant, and what reads into it.

@@ -358,13 +358,16 @@ fn forget(run: &PipelineName) -> String {
     FORGET.map(|statement| format!("{statement}{}", literal(run.as_str()))).join("; ")
 }
 
+/// Topic, generation, partition, and how far the run and the pipeline are.
+type ReachRow = (String, i32, i32, Option<i64>, Option<i64>);
+
 /// How far a run and its pipeline are.
 async fn reach(
     session: &mut Session,
     run: &PipelineName,
     pipeline: &PipelineName,
 ) -> Result<Vec<Reach>, PostgresError> {
-    let rows: Vec<(String, i32, i32, Option<i64>, Option<i64>)> = sqlx::query_as(REACHED)
+    let rows: Vec<ReachRow> = sqlx::query_as(REACHED)
         .bind(run.as_str())
         .bind(pipeline.as_str())
         .fetch_all(session.driver())
@@ -373,7 +376,7 @@ async fn reach(
     let position = |raw: Option<i64>| {
         raw.and_then(|raw| NextOffset::try_new(raw).ok()).unwrap_or(NextOffset::ZERO)
     };
-    let reach = |(topic, generation, number, reached, applied): &(String, i32, i32, _, _)| {
+    let reach = |(topic, generation, number, reached, applied): &ReachRow| {
         let partition = Partition::new(topic, u32::try_from(*generation).ok()?, *number).ok()?;
         Some(Reach { partition, reached: position(*reached), applied: position(*applied) })
     };

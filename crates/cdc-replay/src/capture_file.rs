@@ -181,7 +181,9 @@ fn copy_headers(from: Headers<'_>, to: &mut Vec<CaptureHeader>) {
 mod tests {
     use std::fs;
 
-    use cdc_core::{ByteBudget, NextOffset, Offset, Partition, RecordBatchBuilder, RecordParts};
+    use cdc_core::{
+        ByteBudget, NextOffset, Offset, Partition, RecordBatchBuilder, RecordParts, RecordValue,
+    };
     use cdc_workload::capture::CaptureReader;
 
     use super::*;
@@ -220,7 +222,7 @@ mod tests {
             let time = record.timestamp_ms.unwrap_or(-1);
             assert_eq!(place, ("t", 2, record.offset.get(), time));
             assert_eq!(found.key, record.key);
-            assert_eq!(found.value.map(<[u8]>::to_vec), record.value.map(|value| value.to_vec()));
+            assert_eq!(found.value.map(<[u8]>::to_vec), record.value.map(RecordValue::to_vec));
             let headers = found.headers.iter().map(|(name, value)| (&**name, value.as_deref()));
             assert!(headers.eq(record.headers));
         }

@@ -24,6 +24,7 @@ Examples:
 
 /// What a capture is about.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub(crate) struct CaptureArgs {
     /// The pipeline's configuration file.
     #[arg(long, value_name = "FILE", default_value = "pipeline.toml")]

@@ -1,5 +1,6 @@
 //! The rows of a shadow in the place of those that differ from them, in one transaction.
 
+use super::halted::in_time;
 use super::{Halted, forget};
 use crate::error::{PostgresError, from_driver};
 
@@ -146,6 +147,7 @@ impl Halted {
 
     async fn run(&mut self, doing: &str, statement: &str) -> Result<u64, PostgresError> {
         let done = sqlx::query(statement).persistent(false).execute(self.session.driver()).await;
-        done.map(|done| done.rows_affected()).map_err(|error| from_driver(doing, error))
+        let failed = |error| in_time(from_driver(doing, error), &self.live);
+        done.map(|done| done.rows_affected()).map_err(failed)
     }
 }

@@ -151,18 +151,15 @@ impl Halted {
 }
 
 /// Says what to do about a lock that was not granted in time.
-fn in_time(error: PostgresError, live: &TableSettings) -> PostgresError {
-    match error {
-        PostgresError::Server { doing, sqlstate, reason, class, source, .. }
-            if sqlstate == LOCK_TIMEOUT =>
-        {
-            let hint = format!(
-                "try again when nobody holds {} for long, or raise `lock_timeout` in [sink.postgres]; \
-                 pg_locks shows who does. Nothing was changed",
-                live.target
-            );
-            PostgresError::Server { doing, sqlstate, reason, class, source, hint: Some(hint) }
-        }
-        other => other,
+pub(super) fn in_time(mut error: PostgresError, live: &TableSettings) -> PostgresError {
+    if let PostgresError::Server { sqlstate, hint, .. } = &mut error
+        && sqlstate == LOCK_TIMEOUT
+    {
+        *hint = Some(format!(
+            "try again when nobody holds {} for long, or raise `lock_timeout` in [sink.postgres]; \
+             pg_locks shows who does. Nothing was changed",
+            live.target
+        ));
     }
+    error
 }

@@ -37,7 +37,7 @@ pub(super) fn create(
     mode: Mode,
     server_filled: &[String],
 ) -> Vec<String> {
-    let like = format!(
+    let copy = format!(
         "CREATE TABLE {shadow} (LIKE {} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED \
          INCLUDING STORAGE)",
         live.name
@@ -46,7 +46,7 @@ pub(super) fn create(
         Mode::Mirror { .. } => live.primary_key.iter().any(|key| key == column),
         Mode::History => PLACE.contains(&column),
     };
-    let mut statements = vec![like];
+    let mut statements = vec![copy];
     for column in server_filled {
         let quoted = Name::new(column).quoted;
         let alter = format!("ALTER TABLE {shadow} ALTER COLUMN {quoted} DROP");
