@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use cdc_core::{ByteBudget, ResumePoint, Source, SourceEvent, TopicName};
+use cdc_core::{ByteBudget, TopicName};
 use cdc_engine::Shutdown;
 use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_replay::{CaptureFile, Pace, Paced};
@@ -15,7 +15,8 @@ use crate::cli::CaptureArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Shown, per_second};
-use crate::range::{WhatIsLeft, spans};
+use crate::range::{Reader, WhatIsLeft};
+use crate::reading::read_all;
 use crate::signals;
 
 /// What a stopped capture says.
@@ -25,11 +26,12 @@ const AGAIN: &str = "start it again: no file was left, and it begins at the begi
 pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Result<(), Failure> {
     let bounds = arguments.range.bounds()?;
     let topics = chosen(settings.kafka.topics(), arguments)?;
-    let kafka = settings.kafka.with_topics(topics);
+    let kafka = settings.kafka.clone().with_topics(topics);
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
     let mut file = CaptureFile::create(&arguments.output)?;
-    let spans = spans(&kafka, bounds, WhatIsLeft::Serves).await?;
+    let reader = Reader { settings: &settings, kafka: &kafka, shutdown: shutdown.clone() };
+    let spans = reader.spans(bounds, WhatIsLeft::Serves).await?;
     let report = Report { spans: spans.clone(), arguments };
     if arguments.dry_run {
         report.print(None);
@@ -46,7 +48,12 @@ pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Resu
     let source = KafkaRange::start(&kafka, spans, ByteBudget::new(settings.memory))
         .map_err(|error| Failure::end("start reading from Kafka", error))?;
     let source = Paced::new(source, Pace::new(arguments.rate));
-    let read = read(source, &mut file, &done, shutdown).await;
+    let read = read_all(source, shutdown, AGAIN, |batch| {
+        file.add(&batch)?;
+        done.store(file.records(), Ordering::Relaxed);
+        Ok(())
+    });
+    let read = read.await;
     shown.abort();
     read?;
     let records = file.records();
@@ -83,40 +90,6 @@ fn chosen(topics: &[TopicName], arguments: &CaptureArgs) -> Result<Vec<TopicName
         }
     }
     Ok(topics.iter().filter(|topic| is_named(topic)).cloned().collect())
-}
-
-/// Reads to the end of the source.
-async fn read(
-    mut source: Paced<KafkaRange>,
-    file: &mut CaptureFile,
-    done: &AtomicU64,
-    mut shutdown: Shutdown,
-) -> Result<(), Failure> {
-    let failed = |error| Failure::end("read this range", error);
-    loop {
-        let event = tokio::select! {
-            () = shutdown.asked() => return Err(Failure::Stopped { again: AGAIN }),
-            event = source.poll() => event.map_err(failed)?,
-        };
-        match event {
-            SourceEvent::Assigned(assignment) => {
-                let partitions = assignment.partitions().iter().cloned();
-                let points = partitions.map(|it| (it, ResumePoint::Beginning)).collect();
-                source.resume(assignment, points).await.map_err(failed)?;
-            }
-            SourceEvent::Records(batch) => {
-                file.add(&batch)?;
-                done.store(file.records(), Ordering::Relaxed);
-            }
-            SourceEvent::Revoked(revocation) => {
-                source.relinquish(revocation).await.map_err(failed)?;
-            }
-            SourceEvent::CaughtUp(_) | SourceEvent::LogEnd(..) => {}
-            SourceEvent::End => break,
-        }
-    }
-    source.close().await;
-    Ok(())
 }
 
 /// What was written.

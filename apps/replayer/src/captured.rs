@@ -33,13 +33,14 @@ pub(crate) async fn captured(path: &Path, settings: &Settings) -> Result<Vec<Kaf
     });
     let parts = parts.map_err(|error| Failure::end("read the capture", error))?;
     if let Some((partition, offset)) = other {
-        return Err(Failure::OtherLog {
+        return Err(Failure::Data {
             message: format!(
                 "{} is of another log: at {offset} of {partition} it has another record than the one that \
                  the pipeline has applied",
                 path.display()
             ),
-            hint: "choose a capture of the topic as it is, or was before retention cut it",
+            hint: "choose a capture of the topic as it is, or was before retention cut it"
+                .to_owned(),
         });
     }
     let topics = settings.kafka.topics();

@@ -5,8 +5,9 @@ mod shadow;
 
 use std::path::{Path, PathBuf};
 
-use cdc_kafka::Bound;
 use clap::{Args, Parser, Subcommand};
+
+use crate::range::Place;
 
 pub(crate) use self::capture::CaptureArgs;
 pub(crate) use self::shadow::{DiffArgs, DiscardArgs, RebuildArgs, SwapArgs, TableArgs};
@@ -141,6 +142,9 @@ pub(crate) struct RangeArgs {
     ///   1200                  this offset in every partition
     ///   0:1200,3:900          an offset for each partition; the others are left out
     ///   2026-01-31T08:00:00Z  the first record from this time on, by the log's time
+    ///   lsn:16/B374D848       the first change at this position of the source's log or behind it;
+    ///                         as an end, behind the last change before it. The topics are read to
+    ///                         find it
     #[arg(long, value_name = "WHERE", default_value = "beginning", verbatim_doc_comment)]
     pub(crate) from: String,
     /// Where the range ends, in the same words; the record there is not part of it.
@@ -150,13 +154,25 @@ pub(crate) struct RangeArgs {
 
 impl RangeArgs {
     /// The two bounds.
-    pub(crate) fn bounds(&self) -> Result<(Bound, Bound), crate::Failure> {
+    pub(crate) fn bounds(&self) -> Result<(Place, Place), crate::Failure> {
         Ok((bound("--from", &self.from)?, bound("--to", &self.to)?))
     }
 }
 
-fn bound(option: &'static str, text: &str) -> Result<Bound, crate::Failure> {
-    text.parse().map_err(|error| crate::Failure::Bound { option, error })
+fn bound(option: &'static str, text: &str) -> Result<Place, crate::Failure> {
+    if let Some(position) = text.strip_prefix("lsn:") {
+        let position = lsn(position).ok_or(crate::Failure::Lsn { option })?;
+        return Ok(Place::Source(position));
+    }
+    text.parse().map(Place::Log).map_err(|error| crate::Failure::Bound { option, error })
+}
+
+/// A position as PostgreSQL writes it.
+fn lsn(text: &str) -> Option<u64> {
+    let (high, low) = text.split_once('/')?;
+    let digits = |part: &str| part.chars().all(|c| c.is_ascii_hexdigit());
+    let half = |part: &str| u32::from_str_radix(part, 16).ok().filter(|_| digits(part));
+    Some(u64::from(half(high)?) << 32 | u64::from(half(low)?))
 }
 
 #[cfg(test)]
@@ -164,6 +180,15 @@ mod tests {
     use clap::CommandFactory;
 
     use super::*;
+
+    #[test]
+    fn a_position_is_what_postgresql_writes() {
+        assert_eq!(lsn("16/B374D848"), Some(0x16_b374_d848));
+        assert_eq!(lsn("0/0"), Some(0));
+        for wrong in ["", "16", "/1", "1/", "1/100000000", "+1/2", "1/2/3", "g/1"] {
+            assert_eq!(lsn(wrong), None, "{wrong}");
+        }
+    }
 
     #[test]
     fn the_definition_of_the_command_line_holds_together() {

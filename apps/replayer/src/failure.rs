@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Settings(#[from] SettingsError),
     #[error("cannot use {option}: {error}")]
     Bound { option: &'static str, error: BoundError },
+    #[error("cannot use {option}: expected a position such as lsn:16/B374D848")]
+    Lsn { option: &'static str },
     #[error("{message}")]
     Tables { message: String, hint: String },
     #[error("cannot {attempt}")]
@@ -31,7 +33,7 @@ pub(crate) enum Failure {
     #[error(transparent)]
     Capture(#[from] CaptureFileError),
     #[error("{message}")]
-    OtherLog { message: String, hint: &'static str },
+    Data { message: String, hint: String },
     #[error("{shadow} and {live} differ in {rows} rows")]
     Differs { shadow: String, live: String, rows: u64 },
     #[error("the replay stopped")]
@@ -75,6 +77,7 @@ impl Failure {
         match self {
             Self::Settings(_)
             | Self::Bound { .. }
+            | Self::Lsn { .. }
             | Self::Tables { .. }
             | Self::Capture(CaptureFileError::Exists { .. }) => 2,
             Self::End { halt, .. } => of(*halt),
@@ -83,18 +86,19 @@ impl Failure {
                 if in_time { of(error.halt()) } else { 5 }
             }
             Self::Stopped { .. } => INTERRUPTED,
-            Self::Differs { .. } | Self::OtherLog { .. } => 3,
+            Self::Differs { .. } | Self::Data { .. } => 3,
             Self::Capture(_) | Self::System { .. } => 4,
         }
     }
 
     fn hint(&self) -> Option<&str> {
         match self {
-            Self::Settings(_) | Self::Bound { .. } | Self::Differs { .. } | Self::System { .. } => {
-                None
-            }
-            Self::Tables { hint, .. } => Some(hint),
-            Self::OtherLog { hint, .. } => Some(hint),
+            Self::Settings(_)
+            | Self::Bound { .. }
+            | Self::Lsn { .. }
+            | Self::Differs { .. }
+            | Self::System { .. } => None,
+            Self::Tables { hint, .. } | Self::Data { hint, .. } => Some(hint),
             Self::End { hint, .. } => hint.as_deref(),
             Self::Capture(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),

@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod progress;
 mod range;
+mod reading;
 mod rebuild;
 mod repair;
 mod report;

@@ -13,7 +13,7 @@ use crate::cli::RebuildArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::per_second;
-use crate::range::{WhatIsLeft, spans};
+use crate::range::{Place, WhatIsLeft};
 use crate::shadow::{Run, between, chosen};
 
 /// What a stopped run says.
@@ -31,14 +31,14 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     let resumed = resumed.map_err(|error| Failure::end("go on with a rebuild", error))?;
     let from = if resumed {
         // What a run has read is not looked for any more.
-        Bound::Beginning
-    } else if from == Bound::Beginning {
+        Place::Log(Bound::Beginning)
+    } else if from == Place::Log(Bound::Beginning) {
         // What is gone of a topic is gone, wherever its log begins now.
-        Bound::At(NextOffset::ZERO)
+        Place::Log(Bound::At(NextOffset::ZERO))
     } else {
         from
     };
-    let located = spans(&run.settings.kafka, (from, to), WhatIsLeft::IsNotEnough).await?;
+    let located = run.reader().spans((from, to), WhatIsLeft::IsNotEnough).await?;
     if arguments.dry_run {
         let report = DryRun { table: &table, shadow: &shadow, resumed, spans: &located };
         report.print(arguments);

@@ -14,7 +14,7 @@ use crate::captured::{captured, source_of};
 use crate::cli::{RangeArgs, RepairArgs};
 use crate::failure::Failure;
 use crate::progress::{self, Shown};
-use crate::range::{WhatIsLeft, spans};
+use crate::range::{Reader, WhatIsLeft};
 use crate::report::Report;
 use crate::signals;
 
@@ -31,9 +31,12 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         .in_their_generations()
         .await
         .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
-    let spans = match &arguments.from_file {
-        Some(path) => captured(path, &settings).await?,
-        None => spans(&settings.kafka, bounds, WhatIsLeft::Serves).await?,
+    let spans = if let Some(path) = &arguments.from_file {
+        captured(path, &settings).await?
+    } else {
+        let kafka = &settings.kafka;
+        let reader = Reader { settings: &settings, kafka, shutdown: shutdown.clone() };
+        reader.spans(bounds, WhatIsLeft::Serves).await?
     };
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await

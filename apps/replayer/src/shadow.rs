@@ -16,6 +16,7 @@ use crate::cli::{DiffArgs, DiscardArgs, SwapArgs, TableArgs};
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Shown};
+use crate::range::Reader;
 use crate::signals;
 
 /// Writers are halted when a shadow is no more than so many offsets behind: they are read in well under
@@ -77,6 +78,12 @@ impl Run {
             recognition.map_err(failed)?;
         }
         Ok(Self { settings, rate, shutdown })
+    }
+
+    /// What finds ranges.
+    pub(crate) fn reader(&self) -> Reader<'_> {
+        let Self { settings, shutdown, .. } = self;
+        Reader { settings, kafka: &settings.kafka, shutdown: shutdown.clone() }
     }
 
     /// Reads into the shadow.

@@ -125,3 +125,43 @@ async fn what_is_gone_or_unknown_is_refused_by_name_and_leaves_no_file() {
     }
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_range_between_positions_of_the_source_holds_every_change_between_them() {
+    let rig = Rig::new("captured-lsn", 2).await;
+    rig.publish(&letters(1_000));
+    rig.run_pipeline().await;
+    let position = |place: u32| {
+        rig.ask(&format!(
+            "select source_lsn from orders_fact order by source_lsn offset {place} limit 1"
+        ))
+    };
+    let (from, to) = (position(300), position(700));
+    let file = rig.path().join("range.jsonl");
+    let (from_option, to_option) = (format!("lsn:{from}"), format!("lsn:{to}"));
+    let range = ["--from", &from_option, "--to", &to_option, "--output", file.to_str().unwrap()];
+    let report = rig.command("capture", &range).report();
+    for partition in [0, 1] {
+        let expected = rig.ask(&format!(
+            "select min(cdc_offset) filter (where source_lsn >= '{from}') || ' '
+                 || max(cdc_offset) filter (where source_lsn < '{to}') + 1
+             from orders_fact where cdc_partition = {partition}"
+        ));
+        let found = &report["ranges"][partition];
+        assert_eq!(found["partition"], partition, "{report}");
+        assert_eq!(format!("{} {}", found["from"], found["until"]), expected, "{report}");
+    }
+    assert_eq!(report["records"], report["offsets"], "{report}");
+    assert!(report["records"].as_u64().unwrap() > 300, "{report}");
+
+    let (code, text) =
+        rig.command("capture", &["--from", "lsn:5", "--output", "nothing"]).failure();
+    assert_eq!(code, 2, "{text}");
+    assert!(text.contains("--from") && text.contains("lsn:16/B374D848"), "{text}");
+    rig.delete_records_before(100);
+    let other = rig.path().join("other.jsonl");
+    let gone = ["--from", "lsn:0/1", "--output", other.to_str().unwrap()];
+    let (code, text) = rig.command("capture", &gone).failure();
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("begins at 100") && !other.exists(), "{text}");
+}

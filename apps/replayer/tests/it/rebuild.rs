@@ -183,12 +183,16 @@ fn traffic(rig: &Arc<Rig>, letters: &[Letter]) -> (Arc<AtomicBool>, JoinHandle<(
     let swapped = Arc::<AtomicBool>::default();
     let (rig, letters, told) = (Arc::clone(rig), letters.to_vec(), Arc::clone(&swapped));
     let published = tokio::task::spawn_blocking(move || {
-        for some in letters.chunks(25) {
-            rig.publish(some);
-            if !told.load(Ordering::Relaxed) {
-                std::thread::sleep(Duration::from_millis(40));
+        let mut left = &*letters;
+        while let Some((some, rest)) = left.split_at_checked(25) {
+            if told.load(Ordering::Relaxed) {
+                break;
             }
+            rig.publish(some);
+            left = rest;
+            std::thread::sleep(Duration::from_millis(40));
         }
+        rig.publish(left);
     });
     (swapped, published)
 }
