@@ -4,8 +4,9 @@ use super::halted::in_time;
 use super::{Halted, forget};
 use crate::error::{PostgresError, from_driver};
 
-/// Joins of whole tables.
-const JOINS: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on";
+/// Joins of whole tables, as when they are compared.
+const JOINS: &str = "SET LOCAL enable_hashjoin = on; SET LOCAL enable_mergejoin = on; \
+                     SET LOCAL enable_nestloop = off";
 
 /// The run's letters become the pipeline's. A record whose letter was settled and that was refused again
 /// is as open as it was at first; what somebody put aside stays aside.

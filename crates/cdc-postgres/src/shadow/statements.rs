@@ -1,7 +1,8 @@
 //! The statements that create a shadow, compare it with the live table, and exchange their rows: pure text.
 //!
-//! Rows are compared by the text of their columns, as `ROW(…)::text`: every type has one, and what a
-//! type's own equality lets pass, such as `1.0` and `1.00`, differs.
+//! Rows are compared by their bytes, with `record_image_ne`: that works for every type, also without an
+//! equality of its own, and what such an equality lets pass, as `1.0` and `1.00`, differs. How a value is
+//! stored, compressed or elsewhere, makes no difference.
 
 use cdc_core::Partition;
 
@@ -130,9 +131,9 @@ impl Sides {
         let row = |side: &str| {
             let cells: Vec<String> =
                 columns.iter().map(|column| format!("{side}.{}", column.quoted)).collect();
-            format!("ROW({})::text", cells.join(", "))
+            format!("ROW({})", cells.join(", "))
         };
-        format!("{} IS DISTINCT FROM {}", row("live"), row("shadow"))
+        format!("pg_catalog.record_image_ne({}, {})", row("live"), row("shadow"))
     }
 
     /// The key of a row as a person reads it.
