@@ -120,6 +120,7 @@ async fn export(settings: &Settings, arguments: &ExportArgs) -> Result<Exit, Fai
             timestamp_millis: letter.timestamp_ms,
             key: letter.key.as_deref(),
             value: letter.value.as_deref(),
+            headers: &[],
         };
         capture.write(&record).map_err(Failure::from)
     };

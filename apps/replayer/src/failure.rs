@@ -5,6 +5,7 @@ use std::error::Error;
 use cdc_core::{Classify, Halt, with_causes};
 use cdc_engine::PipelineError;
 use cdc_kafka::BoundError;
+use cdc_replay::CaptureFileError;
 use cdc_setup::SettingsError;
 
 /// The exit code of a run that was stopped before its end.
@@ -17,6 +18,8 @@ pub(crate) enum Failure {
     Settings(#[from] SettingsError),
     #[error("cannot use {option}: {error}")]
     Bound { option: &'static str, error: BoundError },
+    #[error("cannot use {option}: expected a position such as lsn:16/B374D848")]
+    Lsn { option: &'static str },
     #[error("{message}")]
     Tables { message: String, hint: String },
     #[error("cannot {attempt}")]
@@ -27,6 +30,12 @@ pub(crate) enum Failure {
         #[source]
         source: Box<dyn Error + Send + Sync>,
     },
+    #[error(transparent)]
+    Capture(#[from] CaptureFileError),
+    #[error("{message}")]
+    Data { message: String, hint: String },
+    #[error("{shadow} and {live} differ in {rows} rows")]
+    Differs { shadow: String, live: String, rows: u64 },
     #[error("the replay stopped")]
     Pipeline(#[source] Box<PipelineError>),
     #[error("stopped before the end")]
@@ -46,6 +55,14 @@ impl Failure {
         Self::End { attempt, halt, hint: error.hint(), source: Box::new(error) }
     }
 
+    /// The same with another hint.
+    pub(crate) fn with_hint(mut self, other: String) -> Self {
+        if let Self::End { hint, .. } = &mut self {
+            *hint = Some(other);
+        }
+        self
+    }
+
     pub(crate) fn system(attempt: &'static str) -> impl FnOnce(std::io::Error) -> Self {
         move |source| Self::System { attempt, source }
     }
@@ -58,22 +75,32 @@ impl Failure {
             Halt::Environment => 4,
         };
         match self {
-            Self::Settings(_) | Self::Bound { .. } | Self::Tables { .. } => 2,
+            Self::Settings(_)
+            | Self::Bound { .. }
+            | Self::Lsn { .. }
+            | Self::Tables { .. }
+            | Self::Capture(CaptureFileError::Exists { .. }) => 2,
             Self::End { halt, .. } => of(*halt),
             Self::Pipeline(error) => {
                 let in_time = !matches!(**error, PipelineError::DrainLimit { .. });
                 if in_time { of(error.halt()) } else { 5 }
             }
             Self::Stopped { .. } => INTERRUPTED,
-            Self::System { .. } => 4,
+            Self::Differs { .. } | Self::Data { .. } => 3,
+            Self::Capture(_) | Self::System { .. } => 4,
         }
     }
 
     fn hint(&self) -> Option<&str> {
         match self {
-            Self::Settings(_) | Self::Bound { .. } | Self::System { .. } => None,
-            Self::Tables { hint, .. } => Some(hint),
+            Self::Settings(_)
+            | Self::Bound { .. }
+            | Self::Lsn { .. }
+            | Self::Differs { .. }
+            | Self::System { .. } => None,
+            Self::Tables { hint, .. } | Self::Data { hint, .. } => Some(hint),
             Self::End { hint, .. } => hint.as_deref(),
+            Self::Capture(error) => Some(error.hint()),
             Self::Pipeline(error) => error.hint(),
             Self::Stopped { again } => Some(again),
         }

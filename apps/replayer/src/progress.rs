@@ -1,11 +1,8 @@
 //! What a replay shows while it runs, on standard error: a bar on a terminal, a line now and then elsewhere.
 
 use std::io::{IsTerminal as _, stderr};
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_engine::Meter;
-use cdc_postgres::RepairCounts;
 use indicatif::{ProgressBar, ProgressStyle};
 
 /// How often a terminal is drawn.
@@ -14,24 +11,34 @@ const TICK: Duration = Duration::from_millis(200);
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 
-/// Shows how far a replay is, until it is aborted. `total` is an upper bound of the records.
-pub(crate) async fn show(meter: Arc<Meter>, counts: Arc<RepairCounts>, total: u64) {
+/// What is shown of a run.
+pub(crate) struct Shown<D, N> {
+    /// How many records are done.
+    pub(crate) done: D,
+    /// What else there is to know.
+    pub(crate) note: N,
+    /// An upper bound of the records.
+    pub(crate) total: u64,
+}
+
+/// Shows how far a run is, until it is aborted.
+pub(crate) async fn show(shown: Shown<impl Fn() -> u64, impl Fn() -> String>) {
     if stderr().is_terminal() {
-        draw(&meter, &counts, total).await;
+        draw(shown).await;
     } else {
-        write(&meter, &counts, total).await;
+        write(shown).await;
     }
 }
 
-async fn draw(meter: &Meter, counts: &RepairCounts, total: u64) {
+async fn draw(Shown { done, note, total }: Shown<impl Fn() -> u64, impl Fn() -> String>) {
     let bar = Cleared(ProgressBar::new(total));
     let template = "{bar:30} {percent:>3} % of {len} records, {per_sec}, {eta} left  {msg}";
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.0.set_style(style);
     }
     loop {
-        bar.0.set_position(meter.read().records);
-        bar.0.set_message(format!("{} restored", counts.restored()));
+        bar.0.set_position(done());
+        bar.0.set_message(note());
         tokio::time::sleep(TICK).await;
     }
 }
@@ -45,17 +52,16 @@ impl Drop for Cleared {
     }
 }
 
-async fn write(meter: &Meter, counts: &RepairCounts, total: u64) {
+async fn write(Shown { done, note, total }: Shown<impl Fn() -> u64, impl Fn() -> String>) {
     let started = Instant::now();
     loop {
         tokio::time::sleep(LINE_EVERY).await;
-        let done = meter.read().records;
+        let done = done();
         let rate = per_second(done, started.elapsed());
         let rest = total.saturating_sub(done);
         let left =
             rest.checked_div(rate).map_or_else(String::new, |left| format!(", {left} s left"));
-        let restored = counts.restored();
-        eprintln!("{done} of {total} records, {rate} a second{left}, {restored} rows restored");
+        eprintln!("{done} of {total} records, {rate} a second{left}, {}", note());
     }
 }
 

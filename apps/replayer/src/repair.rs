@@ -3,16 +3,18 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cdc_core::{ByteBudget, NextOffset, Partition};
+use cdc_core::{ByteBudget, NextOffset, Partition, Source};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
-use cdc_kafka::{Bound, KafkaRange, KafkaSettings, KafkaSpan, locate};
+use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Mode, RepairMode, RepairRun, RepairSink};
 use cdc_replay::{OnlyTables, Pace, Paced};
 use cdc_setup::{Settings, Table, decoder};
 
-use crate::cli::RepairArgs;
+use crate::captured::{captured, source_of};
+use crate::cli::{RangeArgs, RepairArgs};
 use crate::failure::Failure;
-use crate::progress;
+use crate::progress::{self, Shown};
+use crate::range::{Reader, WhatIsLeft};
 use crate::report::Report;
 use crate::signals;
 
@@ -21,7 +23,7 @@ const AGAIN: &str = "start it again with the same range and tables, and it goes 
 
 /// Restores what histories lack.
 pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result<(), Failure> {
-    let bounds = arguments.bounds()?;
+    let bounds = arguments.range.bounds()?;
     let tables = chosen(&settings.tables, &arguments.tables)?;
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
@@ -29,7 +31,13 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         .in_their_generations()
         .await
         .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
-    let spans = spans(&settings.kafka, bounds).await?;
+    let spans = if let Some(path) = &arguments.from_file {
+        captured(path, &settings).await?
+    } else {
+        let kafka = &settings.kafka;
+        let reader = Reader { settings: &settings, kafka, shutdown: shutdown.clone() };
+        reader.spans(bounds, WhatIsLeft::Serves).await?
+    };
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await
         .map_err(|error| Failure::end("begin a repair", error))?;
@@ -40,9 +48,24 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     let counts = sink.counts();
     let meter = Meter::shared();
     let started = Instant::now();
-    let shown = tokio::spawn(progress::show(Arc::clone(&meter), Arc::clone(&counts), range.left));
-    let running = Running { sink, spans: range.spans, rate: arguments.rate };
-    let ended = running.run(settings, &tables, (Arc::clone(&meter), shutdown)).await;
+    let (records, rows) = (Arc::clone(&meter), Arc::clone(&counts));
+    let shown = tokio::spawn(progress::show(Shown {
+        done: move || records.read().records,
+        note: move || format!("{} rows restored", rows.restored()),
+        total: range.left,
+    }));
+    let running = Running { sink, rate: arguments.rate, meter: Arc::clone(&meter), shutdown };
+    let budget = ByteBudget::new(settings.memory);
+    let ended = match &arguments.from_file {
+        Some(path) => {
+            let source = source_of(path, range.spans, budget.clone());
+            running.run(source, settings, &tables, budget).await
+        }
+        None => match KafkaRange::start(&settings.kafka, range.spans, budget.clone()) {
+            Ok(source) => running.run(source, settings, &tables, budget).await,
+            Err(error) => Err(Failure::end("start reading from Kafka", error)),
+        },
+    };
     shown.abort();
     let outcome = match &ended {
         Ok(Outcome::Ended | Outcome::CaughtUp) => "done",
@@ -85,8 +108,8 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
     if chosen.is_empty() {
         return Err(Failure::Tables {
             message: "no table of this pipeline is kept as a history".to_owned(),
-            hint: "let a mirror start over instead, as \"Starting over\" in the README says: an older \
-                   record must never go into a live mirror"
+            hint: "rebuild a mirror beside the live one with `cdc-replayer rebuild`: an older record must \
+                   never go into a live one"
                 .to_owned(),
         });
     }
@@ -97,19 +120,10 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
 fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|table| table.settings.target.to_string()).collect();
-    let RepairArgs { from, to, dry_run, .. } = arguments;
-    format!("{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
-}
-
-async fn spans(
-    settings: &KafkaSettings,
-    (from, to): (Bound, Bound),
-) -> Result<Vec<KafkaSpan>, Failure> {
-    let settings = settings.clone();
-    let located = tokio::task::spawn_blocking(move || locate(&settings, &from, &to)).await;
-    let located = located.map_err(std::io::Error::other);
-    let located = located.map_err(Failure::system("look for the range in Kafka"))?;
-    located.map_err(|error| Failure::end("read this range", error))
+    let RepairArgs { range: RangeArgs { from, to }, from_file, dry_run, .. } = arguments;
+    // As it was before there were files, so that a run which was killed is found again.
+    let file = from_file.as_ref().map_or_else(String::new, |file| format!("{}\n", file.display()));
+    format!("{file}{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
 }
 
 /// What is read.
@@ -153,21 +167,20 @@ impl Range {
 
 struct Running {
     sink: RepairSink,
-    spans: Vec<KafkaSpan>,
     rate: u32,
+    meter: Arc<Meter>,
+    shutdown: Shutdown,
 }
 
 impl Running {
     async fn run(
         self,
+        source: impl Source,
         settings: Settings,
         tables: &[Table],
-        (meter, shutdown): (Arc<Meter>, Shutdown),
+        budget: ByteBudget,
     ) -> Result<Outcome, Failure> {
-        let budget = ByteBudget::new(settings.memory);
         let engine = EngineSettings { stop_when: StopWhen::Asked, ..settings.engine };
-        let source = KafkaRange::start(&settings.kafka, self.spans, budget.clone())
-            .map_err(|error| Failure::end("start reading from Kafka", error))?;
         let decoder =
             decoder(&settings.tables).map_err(|error| Failure::end("read the tables", error))?;
         let decoder = OnlyTables::new(decoder, tables.iter().map(|table| table.settings.id));
@@ -177,7 +190,7 @@ impl Running {
             sink: self.sink,
             rules: settings.tables.iter().map(|table| table.rules.clone()).collect(),
         };
-        let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
-        Ok(pipeline.run(shutdown).await?)
+        let pipeline = Pipeline::open(engine, ends, budget, self.meter).await?;
+        Ok(pipeline.run(self.shutdown).await?)
     }
 }

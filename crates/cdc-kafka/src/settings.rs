@@ -69,6 +69,13 @@ impl KafkaSettings {
         }
     }
 
+    /// For these topics instead.
+    #[must_use]
+    pub fn with_topics(mut self, topics: Vec<TopicName>) -> Self {
+        self.topics = topics;
+        self
+    }
+
     /// Reads as this consumer group. Processes that share a group share the partitions.
     #[must_use]
     pub fn with_group(mut self, group: impl Into<String>) -> Self {

@@ -53,6 +53,9 @@
 //! of them, by which the source knows its log again. Where a log is not what it was, [`accept_gap`],
 //! [`accept_incarnation`] and [`accept_partitions`] record an operator's decision to go on.
 //!
+//! [`RepairSink`] gives a history the rows that it lacks. [`Shadow`] is a table that is built a second time
+//! beside the live one, to be compared with it and to take its place.
+//!
 //! [`Retry`] brings dead letters in again, and [`list_letters`] and its neighbours are for whoever decides
 //! about them.
 //!
@@ -92,6 +95,7 @@ mod repair;
 mod retry;
 mod session;
 mod settings;
+mod shadow;
 mod sink;
 mod source;
 mod source_marks;
@@ -128,6 +132,7 @@ pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
     TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,
 };
+pub use shadow::{Exchanged, Halted, Reach, Shadow, ShadowDiff, ShadowKey, ShadowKind};
 pub use sink::PostgresSink;
 pub use source::{FollowedTable, OldRows, SourceSettings, check_source, read_source_settings};
 pub use source_marks::accept_source;

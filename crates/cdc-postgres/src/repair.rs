@@ -121,7 +121,7 @@ impl Sink for RepairSink {
 }
 
 /// FNV-1a: the same in every build, because a killed run is found again by it.
-fn digest(text: &str) -> u64 {
+pub(crate) fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::rig::{Rig, broker, letters};
+use crate::rig::{Rig, letters};
 
 const NOT_JSON: &[u8] = b"not a message";
 
@@ -115,16 +115,7 @@ async fn what_the_pipeline_has_not_applied_is_left_to_it() {
 async fn a_range_of_which_a_part_is_gone_is_refused_with_both_offsets() {
     let rig = written("gone", 1, 500).await;
     let before = rig.digests();
-    let file = rig.path().join("delete.json");
-    let what = format!(
-        r#"{{"partitions":[{{"topic":"{}","partition":0,"offset":100}}],"version":1}}"#,
-        rig.topic
-    );
-    fs::write(&file, what).unwrap();
-    let bootstrap = broker().bootstrap();
-    let arguments =
-        ["--bootstrap-server", &bootstrap, "--offset-json-file", file.to_str().unwrap()];
-    broker().tool("org.apache.kafka.tools.DeleteRecordsCommand", &arguments).unwrap();
+    rig.delete_records_before(100);
 
     let (code, text) = rig.repair(&["--from", "40"]).failure();
     assert_eq!(code, 3, "{text}");
@@ -155,4 +146,52 @@ async fn a_repair_beside_a_running_pipeline_disturbs_nothing() {
     assert_eq!(rig.count("select sum(written) from cdc.ledger"), rows, "no row is missing");
     assert_eq!(rig.ask("select * from cdc.check_ledger('beside')"), "", "the books balance");
     assert_eq!(rig.repair(&[]).report()["restored"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rows_come_back_from_a_capture_when_kafka_has_lost_their_records() {
+    let rig = written("from-file", 2, 2_000).await;
+    let before = rig.digests();
+    let file = rig.path().join("all.jsonl");
+    let capture = file.to_str().unwrap();
+    rig.command("capture", &["--output", capture]).report();
+    let lost = rig.count(
+        "with gone as (delete from orders_fact where order_id % 3 = 0 returning 1) select count(*) from gone",
+    );
+    let end = rig.count("select next_offset from cdc.checkpoint where partition = 0");
+    rig.delete_records_before(end);
+    let left = rig.repair(&["--dry-run"]).report()["restored"].as_u64().unwrap();
+    assert!(left < lost, "a part of the records is gone: {left} of {lost}");
+
+    let counted = rig.repair(&["--from-file", capture, "--dry-run"]).report();
+    assert_eq!(counted["restored"], lost, "{counted}");
+    let report = rig.repair(&["--from-file", capture]).report();
+    assert_eq!(
+        (&report["restored"], &report["outcome"]),
+        (&lost.into(), &"done".into()),
+        "{report}"
+    );
+    assert_eq!(rig.digests(), before);
+    assert_eq!(rig.repair(&["--from-file", capture]).report()["restored"], 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_capture_of_another_log_is_refused() {
+    let rig = written("other-log", 1, 300).await;
+    let before = rig.digests();
+    let file = rig.path().join("all.jsonl");
+    rig.command("capture", &["--output", file.to_str().unwrap()]).report();
+    // The last record is the one by which the pipeline knows the log.
+    let text = fs::read_to_string(&file).unwrap();
+    let at = text.rfind("timestamp").unwrap();
+    let changed = text.get(at..).unwrap().replacen("timestamp\":1", "timestamp\":2", 1);
+    let other = rig.path().join("other.jsonl");
+    fs::write(&other, [text.get(..at).unwrap(), &changed].concat()).unwrap();
+    let (code, text) = rig.repair(&["--from-file", other.to_str().unwrap()]).failure();
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("is of another log") && text.contains(&rig.topic), "{text}");
+    let (code, text) = rig.repair(&["--from-file", rig.file().to_str().unwrap()]).failure();
+    assert_eq!(code, 3, "{text}");
+    assert!(text.contains("pipeline.toml") && text.contains("header of a capture"), "{text}");
+    assert_eq!(rig.digests(), before);
 }

@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use cdc_core::ByteBudget;
-use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
+use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, Stop, StopWhen};
 use cdc_kafka::{KafkaSource, Message, Publisher};
 use cdc_postgres::{Adopt, PostgresSink, init};
 use cdc_setup::{Settings, decoder};
@@ -17,6 +17,7 @@ use cdc_stack::postgres::Cluster;
 use cdc_workload::{EnvelopeOptions, EnvelopeWriter, Workload, WorkloadOptions};
 use serde_json::Value;
 use tempfile::TempDir;
+use tokio::task::JoinHandle;
 
 /// How long anything may take.
 pub(crate) const LIMIT: Duration = Duration::from_mins(3);
@@ -57,6 +58,17 @@ pub(crate) struct Rig {
 impl Rig {
     /// An empty topic of this name, and an empty history.
     pub(crate) async fn new(name: &str, partitions: i32) -> Self {
+        Self::with(name, partitions, ("orders_fact", "mode = \"history\"")).await
+    }
+
+    /// An empty topic of this name, and an empty mirror.
+    pub(crate) async fn mirror(name: &str, partitions: i32) -> Self {
+        // A truncate stands in no order with rows of other partitions.
+        let mode = "mode = \"mirror\"\ntruncates = \"ignore\"";
+        Self::with(name, partitions, ("orders_current", mode)).await
+    }
+
+    async fn with(name: &str, partitions: i32, (target, mode): (&str, &str)) -> Self {
         let topic = format!("{name}.public.orders");
         let publisher = Publisher::connect(&broker().bootstrap()).unwrap();
         publisher.create_topic(&topic, partitions).unwrap();
@@ -72,10 +84,11 @@ topics = ["{}"]
 group = "{name}"
 [sink.postgres]
 url = "{}"
+lock_timeout = "2s"
 [[table]]
 source = "public.orders"
-target = "public.orders_fact"
-mode = "history"
+target = "public.{target}"
+{mode}
 columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }}
 "#,
             broker().bootstrap(),
@@ -89,7 +102,7 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
         rig
     }
 
-    fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.folder.path().join("pipeline.toml")
     }
 
@@ -109,18 +122,29 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
 
     /// Lets the pipeline write what the topic holds.
     pub(crate) async fn run_pipeline(&self) {
-        let settings = Settings::load(&self.file()).unwrap();
+        let (_stop, shutdown) = Shutdown::channel();
+        let ended = Self::run_until(self.file(), StopWhen::CaughtUp, shutdown).await;
+        assert_eq!(ended, Outcome::CaughtUp);
+    }
+
+    /// Starts a pipeline that writes until it is told to stop.
+    pub(crate) fn start_pipeline(&self) -> (Stop, JoinHandle<Outcome>) {
+        let (stop, shutdown) = Shutdown::channel();
+        (stop, tokio::spawn(Self::run_until(self.file(), StopWhen::Asked, shutdown)))
+    }
+
+    async fn run_until(file: PathBuf, stop_when: StopWhen, shutdown: Shutdown) -> Outcome {
+        let settings = Settings::load(&file).unwrap();
         let budget = ByteBudget::new(settings.memory);
-        let engine = EngineSettings { stop_when: StopWhen::CaughtUp, ..settings.engine };
+        let engine = EngineSettings { stop_when, ..settings.engine };
         let source = KafkaSource::start(settings.kafka, budget.clone()).unwrap();
         let targets = settings.tables.iter().map(|it| it.settings.clone()).collect();
         let sink = PostgresSink::new(settings.postgres, targets);
         let decoder = decoder(&settings.tables).unwrap();
         let rules = settings.tables.iter().map(|it| it.rules.clone()).collect();
         let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
-        let (_stop, shutdown) = Shutdown::channel();
         let pipeline = Pipeline::open(engine, ends, budget, Meter::shared()).await.unwrap();
-        assert_eq!(pipeline.run(shutdown).await.unwrap(), Outcome::CaughtUp);
+        pipeline.run(shutdown).await.unwrap()
     }
 
     pub(crate) fn ask(&self, sql: &str) -> String {
@@ -133,9 +157,15 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
 
     /// All rows of the history and all that the pipeline keeps about itself, as one word each.
     pub(crate) fn digests(&self) -> [String; 4] {
+        let rows = "select count(*) || ' ' || md5(string_agg((to_jsonb(f) - 'id' - 'processed_at')::text, \
+                    ',' order by cdc_partition, cdc_offset, cdc_ordinal)) from orders_fact f";
+        let [checkpoint, ledger, letters] = self.digests_of_state();
+        [self.ask(rows), checkpoint, ledger, letters]
+    }
+
+    /// All that the pipeline keeps about itself, as one word each.
+    pub(crate) fn digests_of_state(&self) -> [String; 3] {
         [
-            "select count(*) || ' ' || md5(string_agg((to_jsonb(f) - 'id' - 'processed_at')::text, ',' \
-             order by cdc_partition, cdc_offset, cdc_ordinal)) from orders_fact f",
             "select md5(string_agg(c::text, ',' order by partition)) from cdc.checkpoint c",
             "select md5(string_agg(l::text, ',' order by partition, first_offset)) from cdc.ledger l",
             "select count(*) || ' ' || coalesce(md5(string_agg(d::text, ',' order by id)), '') \
@@ -144,11 +174,45 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
         .map(|sql| self.ask(sql))
     }
 
+    /// Removes the records before this offset of the first partition from the topic.
+    pub(crate) fn delete_records_before(&self, offset: u64) {
+        let file = self.path().join("delete.json");
+        let what = format!(
+            r#"{{"partitions":[{{"topic":"{}","partition":0,"offset":{offset}}}],"version":1}}"#,
+            self.topic
+        );
+        fs::write(&file, what).unwrap();
+        let bootstrap = broker().bootstrap();
+        let arguments =
+            ["--bootstrap-server", &bootstrap, "--offset-json-file", file.to_str().unwrap()];
+        broker().tool("org.apache.kafka.tools.DeleteRecordsCommand", &arguments).unwrap();
+    }
+
     /// `repair` with these arguments.
     pub(crate) fn repair(&self, arguments: &[&str]) -> Repairing {
+        self.command("repair", arguments)
+    }
+
+    /// A command with these arguments.
+    pub(crate) fn command(&self, name: &str, arguments: &[&str]) -> Repairing {
+        Self::command_of(&self.file(), name, arguments)
+    }
+
+    /// A command with another configuration.
+    pub(crate) fn command_of(file: &Path, name: &str, arguments: &[&str]) -> Repairing {
+        Self::start(file, name, &[arguments, &["--json"]].concat())
+    }
+
+    /// What a command prints for people, whether it ends well or not.
+    pub(crate) fn printed(&self, name: &str, arguments: &[&str]) -> String {
+        let output = Self::start(&self.file(), name, arguments).0.wait_with_output().unwrap();
+        [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap()).concat()
+    }
+
+    fn start(file: &Path, name: &str, arguments: &[&str]) -> Repairing {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cdc-replayer"));
         command.env_remove("RUST_LOG");
-        command.args(["repair", "--json", "--config"]).arg(self.file()).args(arguments);
+        command.args([name, "--config"]).arg(file).args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Repairing(command.spawn().unwrap())
     }
@@ -163,7 +227,7 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
     }
 }
 
-/// A running repair.
+/// A running command.
 pub(crate) struct Repairing(Child);
 
 impl Repairing {
@@ -174,6 +238,14 @@ impl Repairing {
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{}: {error}", output.status);
         serde_json::from_slice(&output.stdout).unwrap()
+    }
+
+    /// Waits for its end, and gives its exit code and its report.
+    pub(crate) fn judged(self) -> (i32, Value) {
+        let output = self.0.wait_with_output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        let report = serde_json::from_slice(&output.stdout);
+        (output.status.code().unwrap(), report.unwrap_or_else(|_| panic!("no report: {error}")))
     }
 
     /// Waits for its end, which must be a bad one, and gives its exit code and what it said.

@@ -55,6 +55,7 @@ impl Target for FileTarget {
                 timestamp_millis: record.timestamp_millis,
                 key: Some(record.key),
                 value: record.value,
+                headers: &[],
             })?;
             *offset += 1;
             Ok(())

@@ -40,6 +40,8 @@ mod partitions;
 #[cfg(test)]
 mod poison;
 #[cfg(test)]
+mod shadow;
+#[cfg(test)]
 mod source;
 #[cfg(test)]
 mod state;

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde::de::{self, DeserializeSeed, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
-use super::{CaptureRecord, VERSION};
+use super::{CaptureHeader, CaptureRecord, VERSION};
 use crate::WorkloadError;
 
 /// Longest line: a record of the largest size that brokers are set to, with room for its escapes.
@@ -28,6 +28,7 @@ pub struct CaptureReader<R> {
     topic: Vec<u8>,
     key: Vec<u8>,
     value: Vec<u8>,
+    headers: Vec<CaptureHeader>,
 }
 
 #[derive(Deserialize)]
@@ -48,6 +49,8 @@ struct Line<'l> {
     key: &'l RawValue,
     #[serde(borrow)]
     value: &'l RawValue,
+    #[serde(borrow, default)]
+    headers: Vec<(String, &'l RawValue)>,
 }
 
 impl CaptureReader<BufReader<File>> {
@@ -76,8 +79,8 @@ impl<R: BufRead> CaptureReader<R> {
     /// [`WorkloadError::CaptureVersion`] when it is one of a later format, and the errors of
     /// [`read`](Self::read).
     pub fn try_new(input: R) -> Result<Self, WorkloadError> {
-        let (line, topic, key, value) = Default::default();
-        let mut reader = Self { input, line, line_number: 0, topic, key, value };
+        let (line, topic, key, value, headers) = Default::default();
+        let mut reader = Self { input, line, line_number: 0, topic, key, value, headers };
         reader.read_line()?;
         let header: Header<'_> =
             serde_json::from_slice(&reader.line).map_err(|_| WorkloadError::CaptureHeader)?;
@@ -118,6 +121,12 @@ impl<R: BufRead> CaptureReader<R> {
         }
         let has_key = decode(line.key, &mut self.key).map_err(wrong)?;
         let has_value = decode(line.value, &mut self.value).map_err(wrong)?;
+        self.headers.clear();
+        for (name, field) in line.headers {
+            let mut bytes = Vec::new();
+            let has_bytes = decode(field, &mut bytes).map_err(wrong)?;
+            self.headers.push((name, has_bytes.then_some(bytes)));
+        }
         Ok(Some(CaptureRecord {
             topic: str::from_utf8(&self.topic).map_err(|_| wrong("the topic is not text"))?,
             partition,
@@ -125,6 +134,7 @@ impl<R: BufRead> CaptureReader<R> {
             timestamp_millis,
             key: has_key.then_some(&*self.key),
             value: has_value.then_some(&*self.value),
+            headers: &self.headers,
         }))
     }
 

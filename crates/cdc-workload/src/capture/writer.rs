@@ -8,7 +8,7 @@ use std::str;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::{CaptureRecord, VERSION};
+use super::{CaptureHeader, CaptureRecord, VERSION};
 use crate::{WorkloadError, json};
 
 /// Writes records, in the order of the log, after a header.
@@ -103,6 +103,7 @@ impl<W: Write> CaptureWriter<W> {
         push_bytes(record.key, line);
         line.extend_from_slice(b",\"value\":");
         push_value(record.value, &mut self.schema, line);
+        push_headers(record.headers, line);
         line.extend_from_slice(b"}\n");
         self.out.write_all(line).map_err(write_error)
     }
@@ -134,6 +135,22 @@ fn push_value(bytes: Option<&[u8]>, schema: &mut EscapedSchema, line: &mut Vec<u
         Some(Ok(text)) => schema.push_string(text, line),
         Some(Err(_)) | None => push_no_text(bytes, line),
     }
+}
+
+/// Appends the headers, if there are any.
+fn push_headers(headers: &[CaptureHeader], line: &mut Vec<u8>) {
+    if headers.is_empty() {
+        return;
+    }
+    let mut before = &b",\"headers\":[["[..];
+    for (name, value) in headers {
+        line.extend_from_slice(before);
+        json::push_string(name, line);
+        line.push(b',');
+        push_bytes(value.as_deref(), line);
+        before = b"],[";
+    }
+    line.extend_from_slice(b"]]");
 }
 
 /// Appends `null`, or bytes that are not text.

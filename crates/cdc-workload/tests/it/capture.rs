@@ -10,7 +10,15 @@ const LINE: &str =
 
 fn record<'r>(key: Option<&'r [u8]>, value: Option<&'r [u8]>) -> CaptureRecord<'r> {
     let topic = "dbserver1.public.\"orders\"";
-    CaptureRecord { topic, partition: 3, offset: 41, timestamp_millis: -1, key, value }
+    CaptureRecord {
+        topic,
+        partition: 3,
+        offset: 41,
+        timestamp_millis: -1,
+        key,
+        value,
+        headers: &[],
+    }
 }
 
 fn written(records: &[CaptureRecord<'_>]) -> Vec<u8> {
@@ -30,6 +38,23 @@ fn a_capture_is_lines_that_a_person_can_read() {
     ];
     let text = String::from_utf8(written(&records)).expect("text");
     insta::assert_snapshot!(text);
+}
+
+#[test]
+fn headers_come_back_in_their_order_with_names_that_repeat() {
+    let headers = [
+        ("trace".to_owned(), Some(b"1".to_vec())),
+        ("trace".to_owned(), None),
+        ("\u{1}".to_owned(), Some(b"\xff".to_vec())),
+    ];
+    let with = CaptureRecord { headers: &headers, ..record(None, Some(b"v")) };
+    let bytes = written(&[with, record(None, None)]);
+    let text = String::from_utf8(bytes.clone()).expect("text");
+    let written = r#","headers":[["trace","1"],["trace",null],["\u0001",{"base64":"/w=="}]]}"#;
+    assert!(text.contains(written), "{text}");
+    let mut reader = CaptureReader::try_new(&*bytes).expect("a header");
+    assert_eq!(reader.read().expect("a record"), Some(with));
+    assert_eq!(reader.read().expect("a record"), Some(record(None, None)));
 }
 
 #[test]
