@@ -46,6 +46,8 @@ pub struct DebeziumDecoder {
     joined: Vec<u8>,
     /// The cells of the last old row of which the key alone was real.
     image: RowBuffer,
+    /// What the identity of the last change was made of.
+    content: Vec<u8>,
 }
 
 #[derive(Debug)]
@@ -90,6 +92,7 @@ impl DebeziumDecoder {
             current: 0,
             joined: Vec::new(),
             image: RowBuffer::new(),
+            content: Vec::new(),
         }
     }
 
@@ -149,7 +152,7 @@ impl Decoder for DebeziumDecoder {
             .get_near(schema_of(source), source.table, last_table)
             .ok_or_else(|| unknown_table(source))?;
         let mut change = change_of(&envelope).map_err(|error| undecodable(&error, Some(table)))?;
-        let emission = emission_of(&envelope);
+        let emission = emission_of(&envelope, &mut self.content);
         if let Change::Delete { before } = &mut change {
             let images = self.befores.get(&table).copied().unwrap_or_default();
             *before = images.taken(*before, envelope.key, &mut self.image);
@@ -189,7 +192,7 @@ fn origin_of(envelope: &Envelope<'_>) -> Origin {
 }
 
 /// What a streamed change is known by, when it says where it stands.
-fn emission_of<'e>(envelope: &Envelope<'e>) -> Option<Emission<'e>> {
+fn emission_of<'e>(envelope: &Envelope<'e>, content: &mut Vec<u8>) -> Option<Emission<'e>> {
     let source = &envelope.source;
     if source.snapshot != SnapshotMarker::False || envelope.op == Op::Read {
         return None;
@@ -206,6 +209,6 @@ fn emission_of<'e>(envelope: &Envelope<'e>) -> Option<Emission<'e>> {
     }
     let is_keyed = envelope.key.is_some() || envelope.op == Op::Truncate;
     let keyed = if is_keyed { Keyed::Yes } else { Keyed::No };
-    let change = SentChange { at, identity: identity_of(envelope), keyed };
+    let change = SentChange { at, identity: identity_of(envelope, content), keyed };
     Some(Emission { connector: source.name, database: source.db, change })
 }
