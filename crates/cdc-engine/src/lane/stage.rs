@@ -261,7 +261,8 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
     fn hand_over(&mut self) -> bool {
         let WriterState::Ready(call) = self.writer else { return false };
         let is_last = self.draining == Draining::Asked && self.backlog.is_empty();
-        if self.queue.is_empty() && (self.open.bytes() >= call.bytes_min || is_last) {
+        let is_worth_it = self.open.bytes() >= self.worth_handing_over(call);
+        if self.queue.is_empty() && (is_worth_it || is_last) {
             self.seal_open();
         }
         if self.queue.is_empty() && is_last {
@@ -276,6 +277,12 @@ impl<D: Decoder, S: Stager> StageThread<D, S> {
             }
             None => false,
         }
+    }
+
+    /// How many bytes the open batch must have. A transaction costs something whatever it holds, so with
+    /// records at hand a batch is filled first: the writer cannot be behind for want of smaller ones.
+    fn worth_handing_over(&self, call: Call) -> usize {
+        if self.backlog.is_empty() { call.bytes_min } else { self.parts.batch_bytes_max }
     }
 
     fn send(&self, job: Job<S::Body>) {
