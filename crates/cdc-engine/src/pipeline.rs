@@ -382,6 +382,7 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
         points: Vec<(Partition, ResumePoint)>,
         mut witnesses: Witnesses,
     ) -> Result<(), PipelineError> {
+        self.acquire_again(lane, &points)?;
         let ours: Vec<_> = points
             .into_iter()
             .filter(|(partition, _)| self.partitions.contains_key(partition))
@@ -400,6 +401,32 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
             }
         }
         self.tell(lane, ToStager::Rewound { number, partitions })
+    }
+
+    /// Lets a lane take records again of partitions which it has acquired while another lane is still
+    /// acquiring others of the same assignment: none of them has been read yet, and they begin where the
+    /// sink stands now.
+    fn acquire_again(
+        &mut self,
+        lane: LaneIndex,
+        points: &[(Partition, ResumePoint)],
+    ) -> Result<(), PipelineError> {
+        let mut again = Vec::new();
+        for (number, pending) in &mut self.assignments {
+            let mut partitions = Vec::new();
+            for (partition, point) in &mut pending.points {
+                let now = points.iter().find(|(rewound, _)| rewound == partition);
+                if let Some((_, now)) = now.filter(|_| !pending.revoked.contains(partition)) {
+                    *point = *now;
+                    partitions.push(partition.clone());
+                }
+            }
+            again.push((*number, partitions));
+        }
+        for (number, partitions) in again {
+            self.tell(lane, ToStager::Rewound { number, partitions })?;
+        }
+        Ok(())
     }
 
     /// Applies what is in flight, within the limit.

@@ -55,3 +55,30 @@ async fn a_partition_given_back_at_once_to_an_owner_that_was_overtaken_is_read()
     running.end().await.unwrap();
     rig.assert_each_key_once(100);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lane_that_is_overtaken_while_another_still_acquires_reads_what_it_has_just_acquired() {
+    // Of two lanes, the first has the partitions 0 and 2.
+    let rig = Rig::filled(3, 30);
+    let running = rig.open(2, StopWhen::Asked).await;
+    eventually("all rows arrive", || rig.warehouse.rows().len() == 30).await;
+    rig.log.revoke(vec![partition(1), partition(2)]);
+    eventually("they are given back", || rig.log.relinquished().len() == 2).await;
+
+    rig.warehouse.hold_acquiring(partition(1));
+    let before = rig.warehouse.acquisitions(&partition(2));
+    rig.log.assign(vec![partition(1), partition(2)]);
+    eventually("one is acquired", || rig.warehouse.acquisitions(&partition(2)) > before).await;
+    rig.script([Fault::Overtaken]);
+    let together = ["c 30 row", "c 31 row"].map(str::to_owned);
+    rig.log.append_together(&partition(0), &together);
+    eventually("the lane begins anew", || rig.log.rewinds() == 1).await;
+    rig.warehouse.let_acquiring_go();
+
+    rig.log.append(&partition(1), Some("c 32 row"));
+    rig.log.append(&partition(2), Some("c 33 row"));
+    eventually("all rows arrive", || rig.warehouse.rows().len() == 34).await;
+    running.stop.ask();
+    running.end().await.unwrap();
+    rig.assert_each_key_once(34);
+}

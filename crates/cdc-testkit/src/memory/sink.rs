@@ -305,6 +305,7 @@ impl Writer for MemoryWriter {
         partitions: &[Partition],
     ) -> Result<Vec<(Partition, ResumePoint)>, MemoryError> {
         self.nothing_is_prepared()?;
+        self.warehouse.pass_acquiring(partitions).await;
         let mut state = self.warehouse.state();
         let points = state.raise_epochs(partitions);
         for partition in partitions {

@@ -104,6 +104,8 @@ pub struct Warehouse {
     state: Arc<Mutex<State>>,
     /// Whether applies wait.
     held: Arc<watch::Sender<bool>>,
+    /// The partition whose acquiring waits.
+    unacquired: Arc<watch::Sender<Option<Partition>>>,
 }
 
 impl Warehouse {
@@ -185,6 +187,28 @@ impl Warehouse {
     pub(crate) async fn pass(&self) {
         let mut held = self.held.subscribe();
         held.wait_for(|held| !held).await.expect("the warehouse keeps the sender");
+    }
+
+    /// From now on whoever acquires this partition waits, until it is let go.
+    pub fn hold_acquiring(&self, partition: Partition) {
+        self.unacquired.send_replace(Some(partition));
+    }
+
+    /// Lets waiting acquisitions go on, and those that come.
+    pub fn let_acquiring_go(&self) {
+        self.unacquired.send_replace(None);
+    }
+
+    pub(crate) async fn pass_acquiring(&self, partitions: &[Partition]) {
+        let mut held = self.unacquired.subscribe();
+        let may_pass =
+            |held: &Option<Partition>| held.as_ref().is_none_or(|held| !partitions.contains(held));
+        held.wait_for(may_pass).await.expect("the warehouse keeps the sender");
+    }
+
+    /// How often a partition was acquired.
+    pub fn acquisitions(&self, partition: &Partition) -> u64 {
+        self.state().epochs.get(partition).copied().unwrap_or_default()
     }
 
     /// How many applies are under way.
