@@ -8,7 +8,7 @@ use cdc_postgres::{
     Deletes, Difference, KeyDifference, LogEnd, Mode, SourceSettings, TableReport, TableSettings,
     TargetName, Truncates, Verdict, Verifier, VerifyOptions, VerifyTable,
 };
-use cdc_stack::postgres::Cluster;
+use cdc_stack::postgres::{Cluster, ClusterOptions, Durability};
 
 use crate::support::Warehouse;
 
@@ -25,8 +25,9 @@ const ORDERS: &str = "CREATE TABLE public.orders (
     order_id integer PRIMARY KEY, customer_id integer NOT NULL, product_name varchar(255),
     amount numeric(10,2), status varchar(50), created_at timestamp, updated_at timestamp)";
 
-/// A source database and a warehouse, on one server.
+/// A source database and a warehouse, on one server unless the source has one of its own.
 struct Sides {
+    own_server: Option<Cluster>,
     source: String,
     warehouse: Warehouse,
     table: VerifyTable,
@@ -54,6 +55,7 @@ impl Sides {
 
     fn with(settings: TableSettings, warehouse: Warehouse) -> Self {
         Self {
+            own_server: None,
             source: Cluster::shared().fresh_database("source").unwrap(),
             warehouse,
             table: VerifyTable {
@@ -70,12 +72,27 @@ impl Sides {
         }
     }
 
+    /// The same with the source on a server of its own, which no other test has transactions on.
+    fn apart(self) -> Self {
+        let durability = Durability::Relaxed;
+        let options = ClusterOptions { durability, ..ClusterOptions::default() };
+        let server = Cluster::start(options).unwrap();
+        let source = server.fresh_database("source").unwrap();
+        let sides = Self { own_server: Some(server), source, ..self };
+        sides.source(ORDERS);
+        sides
+    }
+
+    fn source_server(&self) -> &Cluster {
+        self.own_server.as_ref().unwrap_or_else(|| Cluster::shared())
+    }
+
     fn source(&self, sql: &str) -> String {
-        Cluster::shared().psql(&self.source, sql).unwrap()
+        self.source_server().psql(&self.source, sql).unwrap()
     }
 
     async fn verifier(&self) -> Verifier {
-        let source = SourceSettings::new(Secret::new(Cluster::shared().url(&self.source)));
+        let source = SourceSettings::new(Secret::new(self.source_server().url(&self.source)));
         Verifier::open(&self.warehouse.settings(), &source, self.options).await.unwrap()
     }
 
@@ -95,6 +112,11 @@ impl Sides {
 /// Rows of numbers, and the same in a mirror.
 async fn filled(rows: u32) -> Sides {
     let sides = Sides::orders(MIRROR).await;
+    fill(&sides, rows);
+    sides
+}
+
+fn fill(sides: &Sides, rows: u32) {
     let values = format!(
         "SELECT i, i % 7, 'Widget ''' || i || '\"', i / 100.0, CASE WHEN i % 5 > 0 THEN 'ö\\' || i END, \
          timestamp '2024-01-01' + i * interval '1.000001 s', now()::date FROM generate_series(1, {rows}) i"
@@ -102,7 +124,6 @@ async fn filled(rows: u32) -> Sides {
     sides.source(&format!("INSERT INTO orders {values}; ANALYZE orders"));
     let values = values.replace(" FROM generate", ", 0, i FROM generate");
     sides.warehouse.sql(&format!("INSERT INTO orders_current {values}"));
-    sides
 }
 
 fn key(value: u32, difference: Difference) -> KeyDifference {

@@ -4,9 +4,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use cdc_postgres::Verdict;
-use cdc_stack::postgres::{Cluster, PostgresBinaries};
+use cdc_stack::postgres::PostgresBinaries;
 
-use super::{Sides, filled};
+use super::{MIRROR, Sides, fill};
 
 /// A process that reads a replication slot, as a connector does.
 struct Reader(Child);
@@ -17,7 +17,7 @@ impl Reader {
             "SELECT pg_create_logical_replication_slot('{slot}', 'test_decoding')"
         ));
         let program = PostgresBinaries::find().unwrap().program("pg_recvlogical");
-        let url = Cluster::shared().url(&sides.source);
+        let url = sides.source_server().url(&sides.source);
         let child = Command::new(program)
             .args(["--dbname", &url, "--slot", slot, "--start", "--no-loop", "--file", "/dev/null"])
             .stdin(Stdio::null())
@@ -50,11 +50,12 @@ impl Drop for Reader {
     }
 }
 
+/// Creating a slot waits for every transaction that is open on the server, also for those of frozen
+/// sessions of other tests: the source is apart from them.
 #[tokio::test]
-#[ignore = "creating a slot waits for every transaction that is open in the shared cluster, also for \
-            those of frozen sessions of other tests: run it alone"]
 async fn nothing_is_said_to_differ_while_the_connector_has_not_been_sent_it() {
-    let mut sides = filled(10).await;
+    let mut sides = Sides::orders(MIRROR).await.apart();
+    fill(&sides, 10);
     sides.options.patience = Duration::from_secs(3);
     let reader = Reader::start(&sides, "verify_frozen");
     reader.signal("-STOP");
