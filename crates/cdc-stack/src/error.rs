@@ -18,6 +18,19 @@ pub enum StackError {
         /// A shell command that installs it.
         install: &'static str,
     },
+    /// The Java runtime is older than what the component was compiled for.
+    #[error(
+        "cannot run Kafka's parts with {}, which is Java {found}: they need Java {needed} or later; \
+         install it with `apt-get install default-jre-headless` or let JAVA_HOME name one", program.display()
+    )]
+    OldJava {
+        /// The runtime.
+        program: PathBuf,
+        /// Its version.
+        found: u32,
+        /// The oldest version that will do.
+        needed: u32,
+    },
     /// PostgreSQL refuses to run as root and no other account could be found.
     #[error(
         "cannot start PostgreSQL as root: neither of the users `postgres` and `nobody` exists; \

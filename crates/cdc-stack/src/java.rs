@@ -5,7 +5,7 @@ use std::env;
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -49,6 +49,7 @@ impl Java {
             searched: "looked in $JAVA_HOME/bin and on PATH".to_owned(),
             install: "apt-get install default-jre-headless",
         })?;
+        refuse_old(&program, release.java())?;
         let archives = cache::entry(&release.folder(), |folder| download(folder, release))?;
         Ok(Self { program, archives })
     }
@@ -89,6 +90,30 @@ impl Java {
         let mut command = Command::new(words.next().unwrap_or_default());
         command.args(words).args(arguments.iter().map(AsRef::as_ref)).current_dir(folder);
         run(&mut command, class)
+    }
+}
+
+/// An old runtime would end with a class file error in a log, long after the download.
+fn refuse_old(program: &Path, needed: u32) -> Result<(), StackError> {
+    let mut command = Command::new(program);
+    let output = command.arg("-version").stdin(Stdio::null()).output();
+    let output = output.map_err(StackError::io("run", program))?;
+    match major_version(&String::from_utf8_lossy(&output.stderr)) {
+        Some(found) if found < needed => {
+            Err(StackError::OldJava { program: program.to_owned(), found, needed })
+        }
+        // One that says something else is given a try.
+        Some(_) | None => Ok(()),
+    }
+}
+
+/// The first number of `openjdk version "17.0.15"`; before Java 9 it was the second, as in "1.8.0".
+fn major_version(text: &str) -> Option<u32> {
+    let (_, quoted) = text.split_once('"')?;
+    let mut numbers = quoted.split(|letter: char| !letter.is_ascii_digit());
+    match numbers.next()?.parse().ok()? {
+        1 => numbers.next()?.parse().ok(),
+        major => Some(major),
     }
 }
 
@@ -240,5 +265,37 @@ impl Drop for Server {
         } else {
             self.stop();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_is_read_in_the_old_form_and_the_new() {
+        let lines = [
+            ("openjdk version \"17.0.15\" 2025-04-15\nOpenJDK Runtime", Some(17)),
+            ("java version \"1.8.0_412\"", Some(8)),
+            ("openjdk version \"21\" 2023-09-19", Some(21)),
+            ("openjdk version \"25-ea\" 2025-09-16", Some(25)),
+            ("a wrapper of this company", None),
+        ];
+        for (text, version) in lines {
+            assert_eq!(major_version(text), version, "{text}");
+        }
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn an_old_runtime_is_refused_by_its_version() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = TempDir::new().unwrap();
+        let program = folder.path().join("java");
+        write(&program, "#!/bin/sh\necho 'java version \"1.8.0_412\"' >&2\n").unwrap();
+        fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+        let error = refuse_old(&program, 11).unwrap_err().to_string();
+        assert!(error.contains("is Java 8: they need Java 11 or later"), "{error}");
+        assert!(refuse_old(&program, 8).is_ok());
     }
 }

@@ -31,6 +31,15 @@ impl Release {
         }
     }
 
+    /// The oldest Java that the archives are compiled for. Of other releases it is known of those since
+    /// Debezium 3; an older one only asks for more than it needs.
+    pub(crate) fn java(&self) -> u32 {
+        match self {
+            Self::Pinned => 11,
+            Self::Of { .. } => 17,
+        }
+    }
+
     /// The name of the cached folder with this release's archives.
     pub(crate) fn folder(&self) -> String {
         let properties = self.properties();
