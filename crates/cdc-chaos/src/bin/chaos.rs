@@ -1,0 +1,104 @@
+//! `chaos`: plays campaigns of faults against the pipeline and says what does not hold; see its
+//! `--help`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
+
+use std::env;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use cdc_chaos::report::{Report, Setting};
+use cdc_chaos::{Options, Struck, Tempo, play};
+use clap::Parser;
+
+/// Plays campaigns of faults against the pipeline on real components that it starts itself.
+///
+/// One line for each fault, one for each violation, and a last line that says how many there are. Exit
+/// code 0 without any, 1 with some or when a campaign could not be played.
+#[derive(Debug, Parser)]
+#[command(name = "chaos", version)]
+struct Arguments {
+    /// Names the faults and the traffic of the first campaign.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Faults of each campaign.
+    #[arg(long, default_value_t = 100)]
+    faults: usize,
+    /// How many campaigns, each with the seed after the one before.
+    #[arg(long, default_value_t = 1)]
+    campaigns: u64,
+    /// Shorter freezes, as the tests play them.
+    #[arg(long)]
+    scaled: bool,
+    /// Write the report for people here, after each campaign.
+    #[arg(long, value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Write everything that is known of each fault here, after each campaign.
+    #[arg(long, value_name = "FILE")]
+    json: Option<PathBuf>,
+    /// The program under test; without it `cdc-pipeline` beside this program.
+    #[arg(long, value_name = "FILE")]
+    pipeline: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    match campaigns(&arguments) {
+        Ok(report) => {
+            println!("{}", report.last_line());
+            if report.violations() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+        }
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn campaigns(arguments: &Arguments) -> Result<Report> {
+    let Arguments { seed, faults, scaled, .. } = *arguments;
+    let tempo = if scaled { Tempo::Scaled } else { Tempo::Full };
+    let pipeline = arguments.pipeline.clone().map_or_else(|| beside("cdc-pipeline"), Ok)?;
+    let replayer = beside("cdc-replayer").ok();
+    let words: Vec<String> = env::args().skip(1).collect();
+    let setting = Setting::of(tempo, format!("just chaos {}", words.join(" ")));
+    let mut report = Report { setting, campaigns: Vec::new() };
+    for seed in seed..seed.saturating_add(arguments.campaigns) {
+        let options =
+            Options { seed, faults, tempo, pipeline: pipeline.clone(), replayer: replayer.clone() };
+        let finished = play(&options, |fault| println!("{}", line(seed, fault)))
+            .with_context(|| format!("in the campaign of seed {seed}"))?;
+        for violation in &finished.campaign.violations {
+            println!("seed {seed}: VIOLATION {violation}");
+        }
+        report.campaigns.push(finished.campaign);
+        save(arguments.report.as_deref(), || Ok(report.markdown()))?;
+        save(arguments.json.as_deref(), || Ok(serde_json::to_string_pretty(&report)?))?;
+    }
+    Ok(report)
+}
+
+fn line(seed: u64, fault: &Struck) -> String {
+    let Struck { number, kind, detail, met_window, recovered_ms, .. } = fault;
+    let (kind, window) = (kind.to_string(), if *met_window { ", in the window" } else { "" });
+    let seconds = format!("{}.{:03}", recovered_ms / 1_000, recovered_ms % 1_000);
+    format!("seed {seed} fault {number:>4}  {kind:<28} recovered in {seconds} s  {detail}{window}")
+}
+
+/// A program in the folder of this one.
+fn beside(name: &str) -> Result<PathBuf> {
+    let own = env::current_exe().context("cannot find this program's folder")?;
+    let path = own.with_file_name(name);
+    anyhow::ensure!(
+        path.is_file(),
+        "cannot find {}: build it, or name the program with --pipeline",
+        path.display()
+    );
+    Ok(path)
+}
+
+fn save(path: Option<&Path>, text: impl FnOnce() -> Result<String>) -> Result<()> {
+    let Some(path) = path else { return Ok(()) };
+    fs::write(path, text()?).with_context(|| format!("cannot write {}", path.display()))
+}
