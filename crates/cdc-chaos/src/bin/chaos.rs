@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use cdc_chaos::report::{Report, Setting};
-use cdc_chaos::{Options, Struck, Tempo, play};
+use cdc_chaos::{Campaign, Options, Struck, Tempo, Traffic, play};
 use clap::Parser;
 
 /// Plays campaigns of faults against the pipeline on real components that it starts itself.
@@ -72,6 +72,7 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
         for violation in &finished.campaign.violations {
             println!("seed {seed}: VIOLATION {violation}");
         }
+        println!("{}", summary(&finished.campaign));
         report.campaigns.push(finished.campaign);
         save(arguments.report.as_deref(), || Ok(report.markdown()))?;
         save(arguments.json.as_deref(), || Ok(serde_json::to_string_pretty(&report)?))?;
@@ -84,6 +85,18 @@ fn line(seed: u64, fault: &Struck) -> String {
     let (kind, window) = (kind.to_string(), if *met_window { ", in the window" } else { "" });
     let seconds = format!("{}.{:03}", recovered_ms / 1_000, recovered_ms % 1_000);
     format!("seed {seed} fault {number:>4}  {kind:<28} recovered in {seconds} s  {detail}{window}")
+}
+
+fn summary(campaign: &Campaign) -> String {
+    let Campaign { seed, faults, traffic, seconds, violations } = campaign;
+    let Traffic { changes, records, dead_letters, sent_again, capture_restarts } = traffic;
+    format!(
+        "seed {seed}: {} faults in {seconds} s, {changes} changes of each table, {records} records, \
+         {sent_again} of them sent again, {dead_letters} dead letters, {capture_restarts} restarts of \
+         the capture, {} violations",
+        faults.len(),
+        violations.len()
+    )
 }
 
 /// A program in the folder of this one.
