@@ -1,6 +1,7 @@
 //! A campaign from its beginning to its verdict.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -45,6 +46,8 @@ pub struct Options {
     pub pipeline: PathBuf,
     /// The program `cdc-replayer`, which reads the log a second time as well.
     pub replayer: Option<PathBuf>,
+    /// Where the logs of the pipelines are kept; without it they go with the campaign.
+    pub logs: Option<PathBuf>,
 }
 
 /// A fault that has struck.
@@ -322,6 +325,11 @@ impl Run {
         self.members.rescale(0)?;
         self.note_surprises("the end");
         for (number, log) in self.members.logs().iter().enumerate() {
+            if let Some(folder) = &options.logs {
+                let name = format!("seed-{}-pipeline-{number}.log", options.seed);
+                fs::create_dir_all(folder)?;
+                fs::write(folder.join(name), log)?;
+            }
             for line in log.lines().filter(|line| line.contains("panicked")) {
                 let what = format!("pipeline {number} panicked: {line}");
                 self.violations.push(Violation::new(Invariant::Liveness, what));

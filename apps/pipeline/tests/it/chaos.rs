@@ -17,6 +17,7 @@ fn forty_faults_under_load_violate_nothing_and_damage_afterwards_is_named() {
         tempo: Tempo::Scaled,
         pipeline: PathBuf::from(env!("CARGO_BIN_EXE_cdc-pipeline")),
         replayer: None,
+        logs: None,
     };
     let finished = play(&options, |fault| println!("{fault:?}")).unwrap();
     let campaign = &finished.campaign;

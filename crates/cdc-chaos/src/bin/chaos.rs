@@ -37,6 +37,9 @@ struct Arguments {
     /// Write everything that is known of each fault here, after each campaign.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Keep the logs of the pipelines in this folder.
+    #[arg(long, value_name = "FOLDER")]
+    logs: Option<PathBuf>,
     /// The program under test; without it `cdc-pipeline` beside this program.
     #[arg(long, value_name = "FILE")]
     pipeline: Option<PathBuf>,
@@ -65,8 +68,14 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
     let setting = Setting::of(tempo, format!("just chaos {}", words.join(" ")));
     let mut report = Report { setting, campaigns: Vec::new() };
     for seed in seed..seed.saturating_add(arguments.campaigns) {
-        let options =
-            Options { seed, faults, tempo, pipeline: pipeline.clone(), replayer: replayer.clone() };
+        let options = Options {
+            seed,
+            faults,
+            tempo,
+            pipeline: pipeline.clone(),
+            replayer: replayer.clone(),
+            logs: arguments.logs.clone(),
+        };
         let finished = play(&options, |fault| println!("{}", line(seed, fault)))
             .with_context(|| format!("in the campaign of seed {seed}"))?;
         for violation in &finished.campaign.violations {
