@@ -116,7 +116,7 @@ async fn a_server_that_cannot_be_reached_is_a_finding() {
     let warehouse = Warehouse::empty();
     let mut settings = warehouse.settings();
     settings.url = Secret::new("postgres://someone:hunter2@127.0.0.1:1/nowhere");
-    settings.connect_patience = std::time::Duration::ZERO;
+    settings.connect_patience = Duration::ZERO;
     let found = found(&settings, &orders()).await;
     assert!(found.starts_with("error (environment) warehouse_unreachable"), "{found}");
     assert!(found.contains("with 127.0.0.1:1/nowhere, which `sink.postgres.url` names"), "{found}");
