@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use cdc_kafka::preflight;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::draw::Draw;
 use crate::fault::{self, Fault, Kind, Tempo};
@@ -51,7 +51,7 @@ pub struct Options {
 }
 
 /// A fault that has struck.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Struck {
     /// Its number in the campaign, from 1 on.
     pub number: usize,
@@ -69,7 +69,7 @@ pub struct Struck {
 }
 
 /// What went through the pipelines.
-#[derive(Debug, Clone, Default, Serialize)]
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Traffic {
     /// Committed changes of each table.
     pub changes: usize,
@@ -84,7 +84,7 @@ pub struct Traffic {
 }
 
 /// A campaign that is over.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Campaign {
     /// Its seed.
     pub seed: u64,
@@ -96,6 +96,20 @@ pub struct Campaign {
     pub seconds: u64,
     /// What does not hold.
     pub violations: Vec<Violation>,
+}
+
+impl Campaign {
+    /// A campaign that could not be played to its end, which counts as a violation.
+    pub fn broken_off(seed: u64, error: &anyhow::Error) -> Self {
+        let what = format!("the campaign was broken off: {error:#}");
+        Self {
+            seed,
+            faults: Vec::new(),
+            traffic: Traffic::default(),
+            seconds: 0,
+            violations: vec![Violation::new(Invariant::Liveness, what)],
+        }
+    }
 }
 
 /// A campaign that has come to rest, with all that it ran on, so that more can be asked of it.

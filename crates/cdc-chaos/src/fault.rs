@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::draw::Draw;
 
@@ -11,7 +11,7 @@ use crate::draw::Draw;
 pub(crate) const MEMBERS_MAX: usize = 3;
 
 /// A kind of fault.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Kind {
     /// A pipeline is killed with SIGKILL and started again.
@@ -163,7 +163,7 @@ pub(crate) struct Fault {
 }
 
 /// How long faults last.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Tempo {
     /// For campaigns by hand: freezes of up to 4 s.

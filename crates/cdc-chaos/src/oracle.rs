@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 mod account;
 mod books;
@@ -23,7 +23,7 @@ pub(crate) use account::Account;
 pub(crate) use reading::{read, read_tables};
 
 /// Something that must hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Invariant {
     /// I1: each committed change is a row of the history.
     NoLoss,
@@ -73,7 +73,7 @@ impl Invariant {
 }
 
 /// Where an invariant does not hold. Values of rows are left out.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Violation {
     /// Which one.
     pub invariant: Invariant,

@@ -7,14 +7,14 @@ use std::num::NonZero;
 use std::process::Command;
 use std::thread;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use crate::{Campaign, Invariant, Kind, Struck, Tempo};
 
 /// Where and on what campaigns were played.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Setting {
     /// When the first one began, UTC.
     pub began: String,
@@ -76,7 +76,7 @@ fn commit() -> String {
 }
 
 /// Campaigns with where they were played.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Report {
     /// Where.
     pub setting: Setting,
@@ -85,6 +85,12 @@ pub struct Report {
 }
 
 impl Report {
+    /// Takes the campaigns of another run in, with the words that played them.
+    pub fn join(&mut self, other: Self) {
+        self.setting.command = format!("{}`, `{}", self.setting.command, other.setting.command);
+        self.campaigns.extend(other.campaigns);
+    }
+
     /// How many violations there are in all.
     pub fn violations(&self) -> usize {
         self.campaigns.iter().map(|campaign| campaign.violations.len()).sum()

@@ -37,6 +37,9 @@ struct Arguments {
     /// Write everything that is known of each fault here, after each campaign.
     #[arg(long, value_name = "FILE")]
     json: Option<PathBuf>,
+    /// Play nothing, and write the report of campaigns that `--json` has kept, in this order.
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "report")]
+    of: Vec<PathBuf>,
     /// Keep the logs of the pipelines in this folder.
     #[arg(long, value_name = "FOLDER")]
     logs: Option<PathBuf>,
@@ -60,6 +63,11 @@ fn main() -> ExitCode {
 }
 
 fn campaigns(arguments: &Arguments) -> Result<Report> {
+    if !arguments.of.is_empty() {
+        let report = kept(&arguments.of)?;
+        save(arguments.report.as_deref(), || Ok(report.markdown()))?;
+        return Ok(report);
+    }
     let Arguments { seed, faults, scaled, .. } = *arguments;
     let tempo = if scaled { Tempo::Scaled } else { Tempo::Full };
     let pipeline = arguments.pipeline.clone().map_or_else(|| beside("cdc-pipeline"), Ok)?;
@@ -76,17 +84,36 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
             replayer: replayer.clone(),
             logs: arguments.logs.clone(),
         };
-        let finished = play(&options, |fault| println!("{}", line(seed, fault)))
-            .with_context(|| format!("in the campaign of seed {seed}"))?;
-        for violation in &finished.campaign.violations {
+        let campaign = match play(&options, |fault| println!("{}", line(seed, fault))) {
+            Ok(finished) => finished.campaign,
+            // The others are played all the same: what is wrong may be wrong once.
+            Err(error) => Campaign::broken_off(seed, &error),
+        };
+        for violation in &campaign.violations {
             println!("seed {seed}: VIOLATION {violation}");
         }
-        println!("{}", summary(&finished.campaign));
-        report.campaigns.push(finished.campaign);
+        println!("{}", summary(&campaign));
+        report.campaigns.push(campaign);
         save(arguments.report.as_deref(), || Ok(report.markdown()))?;
         save(arguments.json.as_deref(), || Ok(serde_json::to_string_pretty(&report)?))?;
     }
     Ok(report)
+}
+
+/// The campaigns of several runs as one report, which has the setting of the first.
+fn kept(files: &[PathBuf]) -> Result<Report> {
+    let mut all: Option<Report> = None;
+    for file in files {
+        let text =
+            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        let report: Report = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no report", file.display()))?;
+        match &mut all {
+            None => all = Some(report),
+            Some(all) => all.join(report),
+        }
+    }
+    all.context("no file was named")
 }
 
 fn line(seed: u64, fault: &Struck) -> String {
