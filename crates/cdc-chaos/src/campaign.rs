@@ -16,7 +16,7 @@ use crate::load::{Load, PROBE_KEYS};
 use crate::members::{Members, Membership};
 use crate::oracle::{self, Account, Invariant, Violation};
 use crate::stage::{DATABASE, HISTORY, Stage};
-use crate::strike::{self, Seen};
+use crate::strike::{self, Met, Seen};
 
 /// How long everything may take to work again after a fault is over: I13.
 const RECOVERY_LIMIT: Duration = Duration::from_mins(1);
@@ -59,10 +59,8 @@ pub struct Struck {
     pub kind: Kind,
     /// What it happened to.
     pub detail: String,
-    /// Whether a transaction stood between compare-and-set and COMMIT.
-    pub met_window: bool,
-    /// Whether a pipeline was stopped in a transaction.
-    pub met_transaction: bool,
+    /// The transaction that it is known to have met.
+    pub met: Met,
     /// From the end of the fault, or from its beginning when it lasts until it is noticed, to the
     /// arrival of changes made after that, in both tables and from each partition.
     pub recovered_ms: u64,
@@ -227,10 +225,10 @@ impl Run {
             let recovered = self.recover(&place, healed)?;
             self.stage.to_warehouse.heal();
             self.stage.to_broker.heal();
-            let Seen { met_window, met_transaction, detail } = seen;
+            let Seen { met, detail } = seen;
             let recovered_ms = u64::try_from(recovered.as_millis()).unwrap_or(u64::MAX);
             let kind = fault.kind;
-            let fault = Struck { number, kind, detail, met_window, met_transaction, recovered_ms };
+            let fault = Struck { number, kind, detail, met, recovered_ms };
             tell(&fault);
             struck.push(fault);
         }
@@ -350,7 +348,7 @@ impl Run {
             }
         }
         let file = self.members.file(0);
-        let books = self.members.execute(&options.pipeline, &["ledger"], &file);
+        let books = Members::execute(&options.pipeline, &["ledger"], &file);
         if let Err(error) = books {
             let what = format!("the pipeline's own look at its books: {error:#}");
             self.violations.push(Violation::new(Invariant::LedgerSums, what));
@@ -364,7 +362,7 @@ impl Run {
         let mut changed = Vec::new();
         let replay = self.members.replay_file();
         let arguments = ["run", "--until-caught-up"];
-        match self.members.execute(self.members.program(), &arguments, &replay) {
+        match Members::execute(self.members.program(), &arguments, &replay) {
             Ok(_) => {
                 let again = oracle::read_tables(&self.stage, "", &format!("{HISTORY}_again"))?;
                 if again.history != before.tables.history {
@@ -378,7 +376,7 @@ impl Run {
         }
         if let Some(replayer) = &options.replayer {
             let file = self.members.file(0);
-            match self.members.execute(replayer, &["repair"], &file) {
+            match Members::execute(replayer, &["repair"], &file) {
                 Ok(_) => {
                     let repaired = oracle::read_tables(&self.stage, "", HISTORY)?;
                     if repaired.history != before.tables.history {

@@ -51,7 +51,7 @@ impl Held {
     }
 
     /// Waits until a batch is held, and gives the server's process that has it.
-    pub(crate) fn wait_for_batch(&self, server: &Cluster, limit: Duration) -> Result<Option<u32>> {
+    pub(crate) fn wait_for_batch(server: &Cluster, limit: Duration) -> Result<Option<u32>> {
         let sql = format!(
             "select pid from pg_locks where locktype = 'advisory' and objid = {LOCK} \
              and not granted limit 1"

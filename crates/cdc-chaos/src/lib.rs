@@ -44,3 +44,4 @@ mod strike;
 pub use campaign::{Campaign, Finished, Options, Struck, Traffic, play};
 pub use fault::{Kind, Tempo};
 pub use oracle::{Invariant, Violation};
+pub use strike::Met;

@@ -55,7 +55,7 @@ impl Members {
         }
         fs::write(members.replay_file(), replay(stage))?;
         for file in [members.file(0), members.replay_file()] {
-            members.execute(&members.program, &["init"], &file)?;
+            Self::execute(&members.program, &["init"], &file)?;
         }
         Ok(members)
     }
@@ -76,12 +76,7 @@ impl Members {
     }
 
     /// Runs a command of a program to its end, which must be a good one, and gives what it printed.
-    pub(crate) fn execute(
-        &self,
-        program: &Path,
-        arguments: &[&str],
-        file: &Path,
-    ) -> Result<String> {
+    pub(crate) fn execute(program: &Path, arguments: &[&str], file: &Path) -> Result<String> {
         let output = Command::new(program)
             .args(arguments)
             .arg("--config")

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
-use crate::{Campaign, Invariant, Kind, Struck, Tempo};
+use crate::{Campaign, Invariant, Kind, Met, Struck, Tempo};
 
 /// Where and on what campaigns were played.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -193,7 +193,7 @@ impl Report {
         if !missing.is_empty() {
             writeln!(page, "\nNot drawn: {}.", missing.join(", "))?;
         }
-        let in_commit = self.faults().filter(|fault| fault.met_window);
+        let in_commit = self.faults().filter(|fault| fault.met == Met::Window);
         let frozen = in_commit.clone().filter(|fault| {
             matches!(
                 fault.kind,
@@ -210,8 +210,8 @@ impl Report {
             in_commit.count(),
             frozen.count(),
             random.clone().count(),
-            random.clone().filter(|fault| fault.met_window).count(),
-            random.filter(|fault| fault.met_transaction).count(),
+            random.clone().filter(|fault| fault.met == Met::Window).count(),
+            random.filter(|fault| fault.met != Met::Nothing).count(),
         )
     }
 
@@ -262,17 +262,16 @@ mod tests {
     use crate::{Traffic, Violation};
 
     fn report(violations: Vec<Violation>) -> Report {
-        let fault = |number, recovered_ms, met_window| Struck {
+        let fault = |number, recovered_ms, met| Struck {
             number,
             kind: Kind::CommitClientFrozen,
             detail: String::new(),
-            met_window,
-            met_transaction: true,
+            met,
             recovered_ms,
         };
         let campaign = |seed, violations| Campaign {
             seed,
-            faults: vec![fault(1, 1_500, true), fault(2, 250, false)],
+            faults: vec![fault(1, 1_500, Met::Window), fault(2, 250, Met::Nothing)],
             traffic: Traffic::default(),
             seconds: 61,
             violations,

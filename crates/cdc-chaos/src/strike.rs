@@ -4,8 +4,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
+use cdc_stack::StackError;
 use cdc_stack::postgres::{Cluster, StopMode};
 use rustix::process::{Pid, Signal, kill_process};
+use serde::{Deserialize, Serialize};
 
 use crate::draw::Draw;
 use crate::fault::{Fault, Kind, MEMBERS_MAX};
@@ -17,7 +19,7 @@ use crate::stage::{DATABASE, Stage};
 const WINDOW_LIMIT: Duration = Duration::from_secs(5);
 
 /// How long a server may take to answer again.
-const ANSWER_LIMIT: Duration = Duration::from_secs(60);
+const ANSWER_LIMIT: Duration = Duration::from_mins(1);
 
 /// Sessions of the pipelines.
 const SESSIONS: &str = "from pg_stat_activity where starts_with(application_name, 'cdc-pipeline chaos') \
@@ -28,14 +30,27 @@ const IN_WINDOW: &str = "select pid from pg_locks join pg_stat_activity using (p
                          where relation = 'cdc.checkpoint'::regclass and mode = 'RowExclusiveLock' \
                          and granted and starts_with(application_name, 'cdc-pipeline chaos')";
 
+const END_REPLICATION: &str = "select pg_terminate_backend(active_pid) from pg_replication_slots \
+                               where active_pid is not null";
+
+/// The transaction that a fault is known to have met.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Met {
+    /// None, or nobody looked.
+    #[default]
+    Nothing,
+    /// An open one.
+    Transaction,
+    /// One between compare-and-set and COMMIT.
+    Window,
+}
+
 /// What was seen of a fault.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Seen {
-    /// Whether a process was stopped or killed while a transaction of a pipeline stood between
-    /// compare-and-set and COMMIT.
-    pub(crate) met_window: bool,
-    /// Whether a pipeline was stopped while it had a transaction open.
-    pub(crate) met_transaction: bool,
+    /// What it met.
+    pub(crate) met: Met,
     /// What it was done to, in a few words.
     pub(crate) detail: String,
 }
@@ -48,97 +63,150 @@ impl Seen {
 
 /// Lets a fault happen, and lasts as long as it does; but for those that last until they are noticed.
 pub(crate) fn strike(stage: &Stage, members: &mut Members, fault: &Fault) -> Result<Seen> {
-    let Fault { kind, hold, .. } = fault;
+    let Fault { kind, hold, .. } = *fault;
+    let Stage { connect, broker, source, warehouse, to_broker, to_warehouse } = stage;
     let mut choice = fault.choice.clone();
-    match kind {
-        Kind::PipelineKilled
-        | Kind::PipelineFrozen
-        | Kind::PipelineStopped
-        | Kind::PipelinesRescaled => pipeline(stage, members, fault, &mut choice),
-        Kind::CommitClientFrozen
-        | Kind::CommitServerFrozen
-        | Kind::CommitClientKilled
-        | Kind::CommitSessionEnded => in_commit(stage, members, fault, &mut choice),
-        Kind::SessionsEnded
-        | Kind::SessionKilled
-        | Kind::WarehouseRestarted
-        | Kind::WarehouseCrashed
-        | Kind::WarehouseKilled
-        | Kind::WarehouseFrozen => warehouse(stage, fault, &mut choice),
-        Kind::WarehouseCut => Ok(connections(stage.to_warehouse.cut())),
-        Kind::WarehouseCutAfterCommit => {
-            let was_met = stage.to_warehouse.cut_after_commit(WINDOW_LIMIT);
-            Ok(Seen::of(if was_met { "an answer was lost" } else { "nobody committed" }))
+    let seen = match kind {
+        Kind::PipelineKilled => kill_pipeline(members, hold, &mut choice)?,
+        Kind::PipelineFrozen => freeze_pipeline(stage, members, hold, &mut choice)?,
+        Kind::PipelineStopped => stop_pipeline(members, &mut choice)?,
+        Kind::PipelinesRescaled => rescale(members, &mut choice)?,
+        Kind::CommitClientFrozen => {
+            in_commit(stage, |held, _| freeze_committing(members, held, hold, &mut choice))?
         }
-        Kind::WarehouseHalfOpen => Ok(connections(stage.to_warehouse.silence())),
-        Kind::WarehouseOrphaned => Ok(connections(stage.to_warehouse.orphan())),
-        Kind::BrokerCut => Ok(connections(stage.to_broker.cut())),
-        Kind::BrokerHalfOpen => Ok(connections(stage.to_broker.silence())),
-        Kind::BrokerKilled
-        | Kind::BrokerRestarted
-        | Kind::BrokerFrozen
-        | Kind::ConnectKilled
-        | Kind::ConnectRestarted
-        | Kind::ConnectFrozen => messaging(stage, *kind, *hold),
-        Kind::SourceKilled
-        | Kind::SourceRestarted
-        | Kind::SourceFrozen
-        | Kind::ReplicationEnded => source(stage, *kind, *hold),
-    }
+        Kind::CommitServerFrozen => in_commit(stage, |held, server| {
+            signal(server, Signal::STOP)?;
+            held.release();
+            thread::sleep(hold);
+            signal(server, Signal::CONT)?;
+            Ok("thawed")
+        })?,
+        Kind::CommitClientKilled => {
+            in_commit(stage, |held, _| kill_committing(members, held, hold, &mut choice))?
+        }
+        Kind::CommitSessionEnded => in_commit(stage, |_, server| {
+            warehouse.psql(DATABASE, &format!("select pg_terminate_backend({server})"))?;
+            Ok("terminated")
+        })?,
+        Kind::SessionsEnded => end_sessions(warehouse, &mut choice)?,
+        Kind::SessionKilled => kill_session(warehouse, &mut choice)?,
+        Kind::WarehouseRestarted => whole(warehouse.restart(StopMode::Fast))?,
+        Kind::WarehouseCrashed => whole(warehouse.restart(StopMode::Immediate))?,
+        Kind::WarehouseKilled => whole(kill(warehouse, hold))?,
+        Kind::WarehouseFrozen => whole(freeze(warehouse, hold))?,
+        Kind::WarehouseCut => connections(to_warehouse.cut()),
+        Kind::WarehouseCutAfterCommit => {
+            let was_met = to_warehouse.cut_after_commit(WINDOW_LIMIT);
+            Seen::of(if was_met { "an answer was lost" } else { "nobody committed" })
+        }
+        Kind::WarehouseHalfOpen => connections(to_warehouse.silence()),
+        Kind::WarehouseOrphaned => connections(to_warehouse.orphan()),
+        Kind::BrokerCut => connections(to_broker.cut()),
+        Kind::BrokerHalfOpen => connections(to_broker.silence()),
+        Kind::BrokerKilled => {
+            broker.kill();
+            thread::sleep(hold);
+            whole(broker.restart())?
+        }
+        Kind::BrokerRestarted => whole(broker.restart())?,
+        Kind::BrokerFrozen => {
+            broker.freeze()?;
+            thread::sleep(hold);
+            broker.thaw();
+            Seen::default()
+        }
+        Kind::ConnectKilled => {
+            connect.kill();
+            whole(connect.restart())?
+        }
+        Kind::ConnectRestarted => whole(connect.restart())?,
+        Kind::ConnectFrozen => {
+            connect.freeze()?;
+            thread::sleep(hold);
+            connect.thaw();
+            Seen::default()
+        }
+        Kind::SourceKilled => whole(kill(source, hold))?,
+        Kind::SourceRestarted => whole(source.restart(StopMode::Fast))?,
+        Kind::SourceFrozen => whole(freeze(source, hold))?,
+        Kind::ReplicationEnded => whole(source.psql(DATABASE, END_REPLICATION).map(drop))?,
+    };
+    Ok(seen)
+}
+
+/// What is seen of a fault that strikes a whole server.
+fn whole(struck: Result<(), StackError>) -> Result<Seen> {
+    struck?;
+    Ok(Seen::default())
 }
 
 fn connections(count: usize) -> Seen {
     Seen::of(format!("{count} connections"))
 }
 
-/// One of the running members.
-fn member(members: &Members, choice: &mut Draw) -> Result<usize> {
-    Ok(usize::try_from(choice.below(u64::try_from(members.wanted())?))?)
+fn kill(server: &Cluster, absence: Duration) -> Result<(), StackError> {
+    server.kill();
+    thread::sleep(absence);
+    server.restart(StopMode::Fast)
 }
 
-fn pipeline(
+fn freeze(server: &Cluster, hold: Duration) -> Result<(), StackError> {
+    server.freeze()?;
+    thread::sleep(hold);
+    server.thaw();
+    Ok(())
+}
+
+/// One of the running members, and which one it is in words.
+fn member(members: &Members, choice: &mut Draw) -> Result<(usize, String)> {
+    let of = members.wanted();
+    let number = usize::try_from(choice.below(u64::try_from(of)?))?;
+    Ok((number, format!("{} of {of}", number + 1)))
+}
+
+fn kill_pipeline(members: &mut Members, hold: Duration, choice: &mut Draw) -> Result<Seen> {
+    let (number, which) = member(members, choice)?;
+    members.kill(number)?;
+    // Half of them come back at once, the others perhaps after their group has missed them.
+    if choice.once_in(2) {
+        thread::sleep(hold);
+    }
+    members.start(number)?;
+    Ok(Seen::of(which))
+}
+
+fn freeze_pipeline(
     stage: &Stage,
     members: &mut Members,
-    fault: &Fault,
+    hold: Duration,
     choice: &mut Draw,
 ) -> Result<Seen> {
-    let number = member(members, choice)?;
-    let of = members.wanted();
-    match fault.kind {
-        Kind::PipelineKilled => {
-            members.kill(number)?;
-            // Half of them come back at once, the others after their group has missed them.
-            if choice.once_in(2) {
-                thread::sleep(fault.hold);
-            }
-            members.start(number)?;
-            Ok(Seen::of(format!("{} of {of}", number + 1)))
-        }
-        Kind::PipelineFrozen => {
-            members.freeze(number)?;
-            let (met_window, met_transaction) = frozen_transactions(stage)?;
-            thread::sleep(fault.hold);
-            members.thaw(number)?;
-            let detail = format!("{} of {of}", number + 1);
-            Ok(Seen { met_window, met_transaction, detail })
-        }
-        Kind::PipelineStopped => {
-            members.stop(number)?;
-            members.start(number)?;
-            Ok(Seen::of(format!("{} of {of}", number + 1)))
-        }
-        _ => {
-            let others: Vec<usize> = (1..=MEMBERS_MAX).filter(|wanted| *wanted != of).collect();
-            let wanted = choice.choose(&others).copied().unwrap_or(of);
-            members.rescale(wanted)?;
-            Ok(Seen::of(format!("from {of} to {wanted}")))
-        }
-    }
+    let (number, detail) = member(members, choice)?;
+    members.freeze(number)?;
+    let met = frozen_transaction(stage)?;
+    thread::sleep(hold);
+    members.thaw(number)?;
+    Ok(Seen { met, detail })
 }
 
-/// Whether a session holds a checkpoint's row, and whether one has a transaction open, both now and a
-/// moment later: those of members that go on do not last that long.
-fn frozen_transactions(stage: &Stage) -> Result<(bool, bool)> {
+fn stop_pipeline(members: &mut Members, choice: &mut Draw) -> Result<Seen> {
+    let (number, which) = member(members, choice)?;
+    members.stop(number)?;
+    members.start(number)?;
+    Ok(Seen::of(which))
+}
+
+fn rescale(members: &mut Members, choice: &mut Draw) -> Result<Seen> {
+    let of = members.wanted();
+    let others: Vec<usize> = (1..=MEMBERS_MAX).filter(|wanted| *wanted != of).collect();
+    let wanted = choice.choose(&others).copied().unwrap_or(of);
+    members.rescale(wanted)?;
+    Ok(Seen::of(format!("from {of} to {wanted}")))
+}
+
+/// Whether a session holds a checkpoint's row, or has a transaction open, now and a moment later: those
+/// of members that go on do not last that long.
+fn frozen_transaction(stage: &Stage) -> Result<Met> {
     let open = format!(
         "select pid || ' ' || xact_start {SESSIONS} and xact_start is not null and backend_xid is not null"
     );
@@ -150,153 +218,87 @@ fn frozen_transactions(stage: &Stage) -> Result<(bool, bool)> {
     thread::sleep(Duration::from_millis(60));
     let after = (look(IN_WINDOW)?, look(&open)?);
     let lasts = |before: &[String], after: &[String]| before.iter().any(|it| after.contains(it));
-    Ok((lasts(&before.0, &after.0), lasts(&before.1, &after.1)))
+    Ok(match (lasts(&before.0, &after.0), lasts(&before.1, &after.1)) {
+        (true, _) => Met::Window,
+        (false, true) => Met::Transaction,
+        (false, false) => Met::Nothing,
+    })
 }
 
-/// What happens while a transaction is held between compare-and-set and COMMIT.
+/// Lets something happen while a transaction is held between compare-and-set and COMMIT. It is told the
+/// server's process.
 fn in_commit(
     stage: &Stage,
-    members: &mut Members,
-    fault: &Fault,
-    choice: &mut Draw,
+    happen: impl FnOnce(&mut Held, u32) -> Result<&'static str>,
 ) -> Result<Seen> {
     let mut held = Held::start(&stage.warehouse)?;
-    let Some(waiting) = held.wait_for_batch(&stage.warehouse, WINDOW_LIMIT)? else {
-        held.release();
+    let Some(server) = Held::wait_for_batch(&stage.warehouse, WINDOW_LIMIT)? else {
         return Ok(Seen::of("no batch came"));
     };
     let in_window = stage.warehouse.psql(DATABASE, IN_WINDOW)?;
-    let met_window = in_window.lines().any(|pid| pid == waiting.to_string());
-    let all = 0..members.wanted();
-    let detail = match fault.kind {
-        Kind::CommitClientFrozen => {
-            all.clone().try_for_each(|number| members.freeze(number))?;
-            // All are frozen, so the transaction's own pipeline is. Then one stays frozen, while the
-            // transaction ends before or after it wakes up.
-            let one = member(members, choice)?;
-            all.filter(|number| *number != one).try_for_each(|number| members.thaw(number))?;
-            if choice.once_in(2) {
-                held.release();
-                thread::sleep(fault.hold);
-                members.thaw(one)?;
-                "server went on meanwhile"
-            } else {
-                thread::sleep(fault.hold);
-                members.thaw(one)?;
-                held.release();
-                "server went on later"
-            }
-        }
-        Kind::CommitServerFrozen => {
-            signal(waiting, Signal::STOP)?;
-            held.release();
-            thread::sleep(fault.hold);
-            signal(waiting, Signal::CONT)?;
-            "thawed"
-        }
-        Kind::CommitClientKilled => {
-            all.clone().try_for_each(|number| members.kill(number))?;
-            if choice.once_in(2) {
-                held.release();
-                all.into_iter().try_for_each(|number| members.start(number))?;
-                "server went on first"
-            } else {
-                all.into_iter().try_for_each(|number| members.start(number))?;
-                thread::sleep(fault.hold);
-                held.release();
-                "others came first"
-            }
-        }
-        _ => {
-            stage.warehouse.psql(DATABASE, &format!("select pg_terminate_backend({waiting})"))?;
-            held.release();
-            "terminated"
-        }
-    };
+    let is_met = in_window.lines().any(|pid| pid == server.to_string());
+    let met = if is_met { Met::Window } else { Met::Nothing };
+    let detail = happen(&mut held, server)?;
+    Ok(Seen { met, detail: detail.to_owned() })
+}
+
+/// Freezes all members, so that the one whose transaction is held is among them. Then one stays frozen,
+/// while the transaction ends before or after it wakes up.
+fn freeze_committing(
+    members: &mut Members,
+    held: &mut Held,
+    hold: Duration,
+    choice: &mut Draw,
+) -> Result<&'static str> {
+    let mut all = 0..members.wanted();
+    all.clone().try_for_each(|number| members.freeze(number))?;
+    let (one, _) = member(members, choice)?;
+    all.try_for_each(|number| if number == one { Ok(()) } else { members.thaw(number) })?;
+    if choice.once_in(2) {
+        held.release();
+        thread::sleep(hold);
+        members.thaw(one)?;
+        return Ok("server went on meanwhile");
+    }
+    thread::sleep(hold);
+    members.thaw(one)?;
     held.release();
-    Ok(Seen { met_window, met_transaction: true, detail: detail.to_owned() })
+    Ok("server went on later")
 }
 
-fn warehouse(stage: &Stage, fault: &Fault, choice: &mut Draw) -> Result<Seen> {
-    let server = &stage.warehouse;
-    match fault.kind {
-        Kind::SessionsEnded => {
-            let one = if choice.once_in(2) { " order by random() limit 1" } else { "" };
-            let sql = format!("select pg_terminate_backend(pid) {SESSIONS}{one}");
-            let ended = server.psql(DATABASE, &sql)?;
-            return Ok(Seen::of(format!("{} sessions", ended.lines().count())));
-        }
-        Kind::SessionKilled => {
-            let pids = server.psql(DATABASE, &format!("select pid {SESSIONS}"))?;
-            let pids: Vec<&str> = pids.lines().collect();
-            let Some(pid) = choice.choose(&pids) else { return Ok(Seen::of("no session")) };
-            signal(pid.parse()?, Signal::KILL)?;
-            answers(server)?;
-        }
-        Kind::WarehouseRestarted => server.restart(StopMode::Fast)?,
-        Kind::WarehouseCrashed => server.restart(StopMode::Immediate)?,
-        Kind::WarehouseKilled => {
-            server.kill();
-            thread::sleep(fault.hold);
-            server.restart(StopMode::Fast)?;
-        }
-        _ => {
-            server.freeze()?;
-            thread::sleep(fault.hold);
-            server.thaw();
-        }
+/// Kills all members, and lets the transaction end before or after they are started again.
+fn kill_committing(
+    members: &mut Members,
+    held: &mut Held,
+    hold: Duration,
+    choice: &mut Draw,
+) -> Result<&'static str> {
+    let mut all = 0..members.wanted();
+    all.clone().try_for_each(|number| members.kill(number))?;
+    if choice.once_in(2) {
+        held.release();
+        all.try_for_each(|number| members.start(number))?;
+        return Ok("server went on first");
     }
-    Ok(Seen::default())
+    all.try_for_each(|number| members.start(number))?;
+    thread::sleep(hold);
+    held.release();
+    Ok("others came first")
 }
 
-fn messaging(stage: &Stage, kind: Kind, hold: Duration) -> Result<Seen> {
-    let Stage { broker, connect, .. } = stage;
-    match kind {
-        Kind::BrokerKilled => {
-            broker.kill();
-            thread::sleep(hold);
-            broker.restart()?;
-        }
-        Kind::BrokerRestarted => broker.restart()?,
-        Kind::BrokerFrozen => {
-            broker.freeze()?;
-            thread::sleep(hold);
-            broker.thaw();
-        }
-        Kind::ConnectKilled => {
-            connect.kill();
-            connect.restart()?;
-        }
-        Kind::ConnectRestarted => connect.restart()?,
-        _ => {
-            connect.freeze()?;
-            thread::sleep(hold);
-            connect.thaw();
-        }
-    }
-    Ok(Seen::default())
+fn end_sessions(warehouse: &Cluster, choice: &mut Draw) -> Result<Seen> {
+    let one = if choice.once_in(2) { " order by random() limit 1" } else { "" };
+    let sql = format!("select pg_terminate_backend(pid) {SESSIONS}{one}");
+    let ended = warehouse.psql(DATABASE, &sql)?;
+    Ok(Seen::of(format!("{} sessions", ended.lines().count())))
 }
 
-fn source(stage: &Stage, kind: Kind, hold: Duration) -> Result<Seen> {
-    let server = &stage.source;
-    match kind {
-        Kind::SourceKilled => {
-            server.kill();
-            thread::sleep(hold);
-            server.restart(StopMode::Fast)?;
-        }
-        Kind::SourceRestarted => server.restart(StopMode::Fast)?,
-        Kind::SourceFrozen => {
-            server.freeze()?;
-            thread::sleep(hold);
-            server.thaw();
-        }
-        _ => {
-            let sql = "select pg_terminate_backend(active_pid) from pg_replication_slots \
-                       where active_pid is not null";
-            server.psql(DATABASE, sql)?;
-        }
-    }
+fn kill_session(warehouse: &Cluster, choice: &mut Draw) -> Result<Seen> {
+    let pids = warehouse.psql(DATABASE, &format!("select pid {SESSIONS}"))?;
+    let pids: Vec<&str> = pids.lines().collect();
+    let Some(pid) = choice.choose(&pids) else { return Ok(Seen::of("no session")) };
+    signal(pid.parse()?, Signal::KILL)?;
+    answers(warehouse)?;
     Ok(Seen::default())
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use cdc_chaos::{Invariant, Options, Tempo, Violation, play};
+use cdc_chaos::{Invariant, Met, Options, Tempo, Violation, play};
 
 /// A seed whose faults meet every part, of which those that restart a Java program cost most.
 const SEED: u64 = 3;
@@ -26,7 +26,7 @@ fn forty_faults_under_load_violate_nothing_and_damage_afterwards_is_named() {
     assert!(campaign.traffic.changes > 1_000, "{:?}", campaign.traffic);
     assert!(campaign.traffic.dead_letters > 0, "{:?}", campaign.traffic);
     assert!(
-        campaign.faults.iter().any(|fault| fault.met_window),
+        campaign.faults.iter().any(|fault| fault.met == Met::Window),
         "nothing met a transaction between compare-and-set and COMMIT"
     );
 

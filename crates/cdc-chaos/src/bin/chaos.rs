@@ -9,7 +9,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
 use cdc_chaos::report::{Report, Setting};
-use cdc_chaos::{Campaign, Options, Struck, Tempo, Traffic, play};
+use cdc_chaos::{Campaign, Met, Options, Struck, Tempo, Traffic, play};
 use clap::Parser;
 
 /// Plays campaigns of faults against the pipeline on real components that it starts itself.
@@ -117,8 +117,9 @@ fn kept(files: &[PathBuf]) -> Result<Report> {
 }
 
 fn line(seed: u64, fault: &Struck) -> String {
-    let Struck { number, kind, detail, met_window, recovered_ms, .. } = fault;
-    let (kind, window) = (kind.to_string(), if *met_window { ", in the window" } else { "" });
+    let Struck { number, kind, detail, met, recovered_ms } = fault;
+    let (kind, window) =
+        (kind.to_string(), if *met == Met::Window { ", in the window" } else { "" });
     let seconds = format!("{}.{:03}", recovered_ms / 1_000, recovered_ms % 1_000);
     format!("seed {seed} fault {number:>4}  {kind:<28} recovered in {seconds} s  {detail}{window}")
 }

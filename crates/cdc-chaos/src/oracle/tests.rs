@@ -112,8 +112,12 @@ fn a_sound_campaign_has_no_violation() {
 fn a_lost_doubled_or_reordered_change_is_named() {
     let lost = broken(|account| drop(account.tables.history.remove(2)));
     assert_eq!(lost, [NoLoss, Order, LedgerSums, EqualsSource]);
-    let last = broken(|account| drop(account.tables.history.remove(4)));
-    assert_eq!(last, [NoLoss, LedgerSums, EqualsSource], "the end of a chain has no next link");
+    let of_the_end = broken(|account| drop(account.tables.history.remove(4)));
+    assert_eq!(
+        of_the_end,
+        [NoLoss, LedgerSums, EqualsSource],
+        "the end of a chain has no next link"
+    );
     let doubled = broken(|account| {
         let mut again = account.tables.history[2].clone();
         again.place.offset = 7;
