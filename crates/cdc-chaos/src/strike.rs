@@ -246,7 +246,7 @@ fn in_commit(
 /// while the transaction ends before or after it wakes up.
 fn freeze_committing(
     members: &mut Members,
-    held: &mut Held,
+    batches: &mut Held,
     hold: Duration,
     choice: &mut Draw,
 ) -> Result<&'static str> {
@@ -255,34 +255,34 @@ fn freeze_committing(
     let (one, _) = member(members, choice)?;
     all.try_for_each(|number| if number == one { Ok(()) } else { members.thaw(number) })?;
     if choice.once_in(2) {
-        held.release();
+        batches.release();
         thread::sleep(hold);
         members.thaw(one)?;
         return Ok("server went on meanwhile");
     }
     thread::sleep(hold);
     members.thaw(one)?;
-    held.release();
+    batches.release();
     Ok("server went on later")
 }
 
 /// Kills all members, and lets the transaction end before or after they are started again.
 fn kill_committing(
     members: &mut Members,
-    held: &mut Held,
+    batches: &mut Held,
     hold: Duration,
     choice: &mut Draw,
 ) -> Result<&'static str> {
     let mut all = 0..members.wanted();
     all.clone().try_for_each(|number| members.kill(number))?;
     if choice.once_in(2) {
-        held.release();
+        batches.release();
         all.try_for_each(|number| members.start(number))?;
         return Ok("server went on first");
     }
     all.try_for_each(|number| members.start(number))?;
     thread::sleep(hold);
-    held.release();
+    batches.release();
     Ok("others came first")
 }
 
