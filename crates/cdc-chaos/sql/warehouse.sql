@@ -18,7 +18,7 @@ create table public.movements (
     unavailable    text[]
 );
 create index movements_key on public.movements (key);
-create index movements_position on public.movements using brin (cdc_partition, cdc_offset);
+create index movements_position on public.movements (cdc_generation, cdc_partition, cdc_offset);
 create index movements_transaction on public.movements using brin (source_tx_id);
 
 -- What the same log gives a second time.

@@ -348,7 +348,7 @@ impl Run {
             }
         }
         let file = self.members.file(0);
-        let books = Members::execute(&options.pipeline, &["ledger"], &file);
+        let books = self.members.execute(&options.pipeline, &["ledger"], &file);
         if let Err(error) = books {
             let what = format!("the pipeline's own look at its books: {error:#}");
             self.violations.push(Violation::new(Invariant::LedgerSums, what));
@@ -362,7 +362,7 @@ impl Run {
         let mut changed = Vec::new();
         let replay = self.members.replay_file();
         let arguments = ["run", "--until-caught-up"];
-        match Members::execute(self.members.program(), &arguments, &replay) {
+        match self.members.execute(self.members.program(), &arguments, &replay) {
             Ok(_) => {
                 let again = oracle::read_tables(&self.stage, "", &format!("{HISTORY}_again"))?;
                 if again.history != before.tables.history {
@@ -375,8 +375,8 @@ impl Run {
             Err(error) => changed.push(format!("the log cannot be read a second time: {error:#}")),
         }
         if let Some(replayer) = &options.replayer {
-            let file = self.members.file(0);
-            match Members::execute(replayer, &["repair"], &file) {
+            let file = self.members.repair_file();
+            match self.members.execute(replayer, &["repair"], &file) {
                 Ok(_) => {
                     let repaired = oracle::read_tables(&self.stage, "", HISTORY)?;
                     if repaired.history != before.tables.history {

@@ -3,21 +3,24 @@
 use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, Result, anyhow, ensure};
+use anyhow::{Result, anyhow, bail, ensure};
 use cdc_stack::Program;
 use tempfile::TempDir;
 
 use crate::fault::MEMBERS_MAX;
-use crate::stage::{HISTORY, MIRROR, Stage};
+use crate::stage::{DATABASE, HISTORY, MIRROR, Stage};
 
 /// The pipeline's name, and its group's.
 pub(crate) const PIPELINE: &str = "chaos";
 
 /// How long an orderly end may take: the drain limit, and some more.
 const STOP_LIMIT: Duration = Duration::from_secs(40);
+
+/// How long a command may take that ends by itself: to read everything a second time, for one.
+const COMMAND_LIMIT: Duration = Duration::from_mins(5);
 
 /// How members are known to their group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +57,9 @@ impl Members {
             fs::write(members.file(number), configuration(stage, number, membership))?;
         }
         fs::write(members.replay_file(), replay(stage))?;
+        fs::write(members.repair_file(), repair(stage))?;
         for file in [members.file(0), members.replay_file()] {
-            Self::execute(&members.program, &["init"], &file)?;
+            members.execute(program, &["init"], &file)?;
         }
         Ok(members)
     }
@@ -70,26 +74,41 @@ impl Members {
         self.folder.path().join("replay.toml")
     }
 
+    /// The configuration with which the history is repaired: the members' pipeline, without proxies and
+    /// with usual patience.
+    pub(crate) fn repair_file(&self) -> PathBuf {
+        self.folder.path().join("repair.toml")
+    }
+
     /// The program under test.
     pub(crate) fn program(&self) -> &Path {
         &self.program
     }
 
-    /// Runs a command of a program to its end, which must be a good one, and gives what it printed.
-    pub(crate) fn execute(program: &Path, arguments: &[&str], file: &Path) -> Result<String> {
-        let output = Command::new(program)
-            .args(arguments)
-            .arg("--config")
-            .arg(file)
-            .env_remove("RUST_LOG")
-            .stdin(Stdio::null())
-            .output()
-            .with_context(|| format!("cannot run {}", program.display()))?;
-        let errors = String::from_utf8_lossy(&output.stderr);
+    /// Runs a command of a program to its end, which must be a good one.
+    pub(crate) fn execute(&self, program: &Path, arguments: &[&str], file: &Path) -> Result<()> {
         let what = format!("`{} {}`", program.display(), arguments.join(" "));
-        ensure!(output.status.success(), "{what} ended with {}:\n{errors}", output.status);
-        ensure!(!errors.contains("panicked"), "{what} panicked:\n{errors}");
-        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+        let log = self.folder.path().join(format!("{}.log", arguments.join("-")));
+        let mut command: Vec<OsString> = ["env", "-u", "RUST_LOG"].map(OsString::from).to_vec();
+        command.push(program.into());
+        command.extend(arguments.iter().map(OsString::from));
+        command.extend(["--config".into(), file.into()]);
+        let mut running = Program::start(command, self.folder.path(), &log)?;
+        let began = Instant::now();
+        let status = loop {
+            match running.exit_status() {
+                Some(status) => break status,
+                None if began.elapsed() > COMMAND_LIMIT => {
+                    let seconds = COMMAND_LIMIT.as_secs();
+                    bail!("{what} did not end within {seconds} s:\n{}", running.log_tail());
+                }
+                None => thread::sleep(Duration::from_millis(50)),
+            }
+        };
+        let said = running.log_tail();
+        ensure!(status.success(), "{what} ended with {status}:\n{said}");
+        ensure!(!said.contains("panicked"), "{what} panicked:\n{said}");
+        Ok(())
     }
 
     /// How many share the partitions.
@@ -233,9 +252,11 @@ connect_patience = "1m"
 /// The configuration of a pipeline that reads the topics from their beginning without any disturbance,
 /// into a second history and into the same mirror.
 fn replay(stage: &Stage) -> String {
-    let url = stage.warehouse.url(crate::stage::DATABASE);
-    let ends = Ends { name: "replay", brokers: stage.brokers(), url };
-    ends.document("", "", &format!("{HISTORY}_again"))
+    Ends::direct(stage, "replay").document("", "", &format!("{HISTORY}_again"))
+}
+
+fn repair(stage: &Stage) -> String {
+    Ends::direct(stage, PIPELINE).document("", "", HISTORY)
 }
 
 struct Ends {
@@ -245,6 +266,11 @@ struct Ends {
 }
 
 impl Ends {
+    /// Without the proxies.
+    fn direct(stage: &Stage, name: &'static str) -> Self {
+        Self { name, brokers: stage.brokers(), url: stage.warehouse.url(DATABASE) }
+    }
+
     fn document(&self, kafka: &str, postgres: &str, history: &str) -> String {
         let Self { name, brokers, url } = self;
         let topics = Stage::topics();
