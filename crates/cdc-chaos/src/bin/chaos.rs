@@ -48,6 +48,9 @@ struct Arguments {
     pipeline: Option<PathBuf>,
 }
 
+/// Begins the part of a report that people write.
+const FINDINGS: &str = "## What campaigns have found";
+
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     match campaigns(&arguments) {
@@ -65,7 +68,7 @@ fn main() -> ExitCode {
 fn campaigns(arguments: &Arguments) -> Result<Report> {
     if !arguments.of.is_empty() {
         let report = kept(&arguments.of)?;
-        save(arguments.report.as_deref(), || Ok(report.markdown()))?;
+        save_page(arguments.report.as_deref(), &report)?;
         return Ok(report);
     }
     let Arguments { seed, faults, scaled, .. } = *arguments;
@@ -94,7 +97,7 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
         }
         println!("{}", summary(&campaign));
         report.campaigns.push(campaign);
-        save(arguments.report.as_deref(), || Ok(report.markdown()))?;
+        save_page(arguments.report.as_deref(), &report)?;
         save(arguments.json.as_deref(), || Ok(serde_json::to_string_pretty(&report)?))?;
     }
     Ok(report)
@@ -146,6 +149,13 @@ fn beside(name: &str) -> Result<PathBuf> {
         path.display()
     );
     Ok(path)
+}
+
+/// Writes the page for people, and leaves what people have written at its end.
+fn save_page(path: Option<&Path>, report: &Report) -> Result<()> {
+    let before = path.and_then(|path| fs::read_to_string(path).ok()).unwrap_or_default();
+    let written = before.split_once(FINDINGS).map(|(_, rest)| format!("\n{FINDINGS}{rest}"));
+    save(path, || Ok(report.markdown() + &written.unwrap_or_default()))
 }
 
 fn save(path: Option<&Path>, text: impl FnOnce() -> Result<String>) -> Result<()> {
