@@ -144,8 +144,9 @@ pub fn play(options: &Options, tell: impl FnMut(&Struck)) -> Result<Finished> {
     let membership = if draw.once_in(2) { Membership::Static } else { Membership::Dynamic };
     let members = Members::prepare(&stage, &options.pipeline, membership)?;
     stage.install_pause()?;
-    let load = Load::start(&stage, &mut draw)?;
     let mut run = Run { stage, members, violations: Vec::new(), probes: 0, capture_restarts: 0 };
+    // Behind the stage, so that it ends before it: what it has published needs the broker.
+    let load = Load::start(&run.stage, &mut draw)?;
     run.stage.wait_for_offsets()?;
     run.members.rescale(1 + usize::try_from(draw.below(3))?)?;
     let began = Instant::now();

@@ -99,12 +99,16 @@ impl Report {
     /// The last line of a run.
     pub fn last_line(&self) -> String {
         let faults: usize = self.campaigns.iter().map(|campaign| campaign.faults.len()).sum();
-        let seeds: Vec<String> =
-            self.campaigns.iter().map(|campaign| campaign.seed.to_string()).collect();
+        let seeds: Vec<u64> = self.campaigns.iter().map(|campaign| campaign.seed).collect();
+        let follow = seeds.windows(2).all(|two| matches!(two, [a, b] if a + 1 == *b));
         let seeds = match seeds.as_slice() {
             [] => "no seed".to_owned(),
             [one] => format!("seed {one}"),
-            [first, .., last] => format!("seeds {first} to {last}"),
+            [first, .., last] if follow => format!("seeds {first} to {last}"),
+            several => {
+                let several: Vec<String> = several.iter().map(u64::to_string).collect();
+                format!("seeds {}", several.join(", "))
+            }
         };
         format!("chaos: {seeds}, {faults} faults, {} violations", self.violations())
     }
@@ -285,6 +289,9 @@ mod tests {
         assert_eq!(report(Vec::new()).last_line(), "chaos: seeds 7 to 8, 4 faults, 0 violations");
         let mut one = report(Vec::new());
         one.campaigns.truncate(1);
+        let mut apart = report(Vec::new());
+        apart.campaigns.iter_mut().for_each(|campaign| campaign.seed *= 2);
+        assert_eq!(apart.last_line(), "chaos: seeds 14, 16, 4 faults, 0 violations");
         assert_eq!(one.last_line(), "chaos: seed 7, 2 faults, 0 violations");
     }
 
