@@ -364,7 +364,7 @@ impl Run {
         let replay = self.members.replay_file();
         let arguments = ["run", "--until-caught-up"];
         match self.members.execute(self.members.program(), &arguments, &replay) {
-            Ok(_) => {
+            Ok(()) => {
                 let again = oracle::read_tables(&self.stage, "", &format!("{HISTORY}_again"))?;
                 if again.history != before.tables.history {
                     changed.push("another history comes out of the same log".to_owned());
@@ -378,7 +378,7 @@ impl Run {
         if let Some(replayer) = &options.replayer {
             let file = self.members.repair_file();
             match self.members.execute(replayer, &["repair"], &file) {
-                Ok(_) => {
+                Ok(()) => {
                     let repaired = oracle::read_tables(&self.stage, "", HISTORY)?;
                     if repaired.history != before.tables.history {
                         changed.push("a repair has changed the history".to_owned());

@@ -21,8 +21,8 @@ const STATE: &str = "key, version, previous, hash, amount::text, note";
 /// How many columns that are.
 const STATE_COLUMNS: usize = 6;
 
-/// Begins the lines that stand between the tables.
-const HEADING: &str = "== ";
+/// The lines between the tables. It ends with no blank, which would be trimmed behind an empty table.
+const HEADING: &str = "==table==";
 
 /// Reads everything, after all of it has come to rest.
 pub(crate) fn read(stage: &Stage) -> Result<Account> {
