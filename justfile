@@ -120,6 +120,11 @@ server-errors:
 sim SEEDS:
     SIM_SEEDS="$1" cargo test --package cdc-engine --test it simulation -- --include-ignored --nocapture
 
+# Let faults drawn by seed strike the pipeline on real components, e.g. `just chaos --seed 7 --faults 100`
+chaos *ARGS:
+    cargo build --release --package pipeline --package replayer --package cdc-chaos
+    target/release/chaos "$@"
+
 # Fuzz the decoder until Ctrl-C: message, schema_block, decimal, declaration or array
 fuzz TARGET *ARGS:
     @cargo fuzz --version >/dev/null || { echo "install it with: cargo install cargo-fuzz; rustup toolchain install nightly" >&2; exit 4; }

@@ -6,14 +6,15 @@
 use std::sync::Arc;
 
 use cdc_config::closest;
-use cdc_core::{Classify as _, Halt, RowShape, TableId, with_causes};
+use cdc_core::{Classify as _, ErrorClass, Halt, RowShape, TableId, with_causes};
 use sqlx::Row as _;
+use tokio::time::Instant;
 
 use crate::catalog::{self, TableKind, TargetColumn, TargetTable};
 use crate::error::{PostgresError, from_driver};
 use crate::ident::QualifiedName;
 use crate::plan::{SourceColumns, plan_keyed};
-use crate::reach::{ADDRESS_SETTING, reach};
+use crate::reach::{ADDRESS_SETTING, is_to_look_again, reach};
 use crate::session::Session;
 use crate::settings::{Mode, PostgresSettings, SynchronousCommit, TableSettings};
 use crate::{registry, state};
@@ -83,28 +84,35 @@ pub struct Checked {
 
 /// Probes the warehouse. Of several expectations of one table the first decides what is found.
 ///
-/// A warehouse that cannot be reached is a finding like any other.
+/// A warehouse that cannot be reached is a finding like any other. A session that is lost under way is
+/// not: everything is looked at again, for as long as the warehouse would be waited for.
 pub async fn check(
     settings: &PostgresSettings,
     tables: &[TableSettings],
     expected: &[ExpectedTable],
 ) -> Checked {
-    let mut probe = Probe {
-        settings,
-        tables,
-        expected,
-        findings: Vec::new(),
-        rehearsal: Rehearsal::new(tables),
-    };
-    match reach(settings).await {
-        Ok(mut session) => {
-            if let Err(failure) = probe.all(&mut session).await {
-                probe.findings.push(of_error("probe_failed", &failure));
+    let deadline = Instant::now() + settings.connect_patience;
+    loop {
+        let mut probe = Probe {
+            settings,
+            tables,
+            expected,
+            findings: Vec::new(),
+            rehearsal: Rehearsal::new(tables),
+        };
+        match reach(settings).await {
+            Ok(mut session) => {
+                if let Err(failure) = probe.all(&mut session).await {
+                    if is_to_look_again(&failure, deadline).await {
+                        continue;
+                    }
+                    probe.findings.push(of_error("probe_failed", &failure));
+                }
             }
+            Err(failure) => probe.findings.push(of_error("warehouse_unreachable", &failure)),
         }
-        Err(failure) => probe.findings.push(of_error("warehouse_unreachable", &failure)),
+        return Checked { findings: probe.findings, rehearsal: probe.rehearsal };
     }
-    Checked { findings: probe.findings, rehearsal: probe.rehearsal }
 }
 
 fn of_error(id: &'static str, failure: &PostgresError) -> Finding {
@@ -130,7 +138,10 @@ impl Probe<'_> {
         if self.findings.len() == before {
             match state::require(session).await {
                 Ok(()) => self.newcomers(session).await?,
-                Err(failure) => self.findings.push(of_error("state_missing", &failure)),
+                Err(failure) if matches!(failure.class(), ErrorClass::Fatal(_)) => {
+                    self.findings.push(of_error("state_missing", &failure));
+                }
+                Err(failure) => return Err(failure),
             }
         }
         for table in self.tables {

@@ -4,8 +4,9 @@
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use cdc_core::ErrorClass;
+use cdc_core::{Classify as _, ErrorClass, with_causes};
 use sqlx::postgres::PgConnectOptions;
+use tokio::time::{Instant, sleep};
 
 use crate::error::{Cause, PostgresError};
 use crate::session::Session;
@@ -29,6 +30,25 @@ pub(crate) async fn reach(settings: &PostgresSettings) -> Result<Session, Postgr
     let seconds = settings.connect_patience.as_secs_f64();
     tracing::warn!("waiting for the warehouse at {place} (up to {seconds} s)");
     Session::connect(settings).await.map_err(|error| at(error, &place, settings.connect_patience))
+}
+
+/// How long a look waits before it is taken again.
+const PAUSE: Duration = Duration::from_millis(200);
+
+/// Whether a look at the warehouse is worth taking again, because its session was lost under way or the
+/// server was busy with itself; says so, and waits a moment. It is for as long as a server is waited
+/// for. What only looks may be done again.
+pub(crate) async fn is_to_look_again(error: &PostgresError, deadline: Instant) -> bool {
+    let passes = match error.class() {
+        ErrorClass::Transient | ErrorClass::Indeterminate => true,
+        ErrorClass::Outdated | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => false,
+    };
+    if !passes || Instant::now() >= deadline {
+        return false;
+    }
+    tracing::warn!(error = %with_causes(error), "looking at the warehouse again");
+    sleep(PAUSE).await;
+    true
 }
 
 fn may_come_back(error: &PostgresError) -> bool {

@@ -4,11 +4,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use cdc_core::{Sink, TopicName};
+use tokio::time::Instant;
 
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
+use crate::reach::is_to_look_again;
 use crate::registry;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
@@ -56,7 +58,20 @@ impl Sink for PostgresSink {
     type Stager = PostgresStager;
     type Writer = PostgresWriter;
 
+    /// What is done here may be done again, so a session that is lost under way is no reason to give up.
     async fn open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
+        let deadline = Instant::now() + self.settings.connect_patience;
+        loop {
+            match self.try_open_lane().await {
+                Err(error) if is_to_look_again(&error, deadline).await => {}
+                opened => return opened,
+            }
+        }
+    }
+}
+
+impl PostgresSink {
+    async fn try_open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
         let mut session = state::open(&self.settings).await?;
         let pipeline = &self.settings.pipeline;
         registry::admit(&mut session, pipeline, self.tables.all()).await?;

@@ -8,9 +8,11 @@
 use std::collections::BTreeMap;
 
 use cdc_core::{Generation, Partition, TopicName};
+use tokio::time::Instant;
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
+use crate::reach::is_to_look_again;
 use crate::registry::forget_progress;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
@@ -78,6 +80,18 @@ SELECT wanted.topic, wanted.partition + 1, held.partitions
 ///
 /// When the warehouse cannot be reached or lacks the state tables.
 pub async fn generations(
+    settings: &PostgresSettings,
+) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
+    let deadline = Instant::now() + settings.connect_patience;
+    loop {
+        match read_generations(settings).await {
+            Err(error) if is_to_look_again(&error, deadline).await => {}
+            read => return read,
+        }
+    }
+}
+
+async fn read_generations(
     settings: &PostgresSettings,
 ) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
     let mut session = state::open(settings).await?;

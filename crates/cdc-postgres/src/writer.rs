@@ -15,7 +15,7 @@ use cdc_core::{
     Body as _, CheckpointDelta, Found, Partition, ResumePoint, RowShape, SourceMarks,
     SourcePosition, TableId, Witnesses, WriteBatch, Writer,
 };
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use crate::body::PostgresBody;
 use crate::checkpoint::{self, Epochs};
@@ -26,6 +26,7 @@ use crate::mirror::{Merging, StagedRows};
 use crate::owner::OwnerName;
 use crate::parked::{self, ParkedKeys};
 use crate::plan::{PostgresPlan, plan};
+use crate::reach::is_to_look_again;
 use crate::session::Session;
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
@@ -350,9 +351,16 @@ impl Writer for PostgresWriter {
     }
 
     async fn second(&mut self) -> Result<Option<Self>, PostgresError> {
-        let session = Session::connect(&self.settings).await?;
-        let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
-        Self::sharing(settings, tables, Arc::clone(&self.shared), session).await.map(Some)
+        let deadline = Instant::now() + self.settings.connect_patience;
+        loop {
+            let session = Session::connect(&self.settings).await?;
+            let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
+            let opened = Self::sharing(settings, tables, Arc::clone(&self.shared), session).await;
+            match opened {
+                Err(error) if is_to_look_again(&error, deadline).await => {}
+                opened => return opened.map(Some),
+            }
+        }
     }
 
     async fn prepare(&mut self, batch: &WriteBatch<PostgresBody>) -> Result<(), PostgresError> {

@@ -144,6 +144,17 @@ impl Connect {
         repeat_conflicts("remove a connector", &url, || self.agent.delete(&url).call())
     }
 
+    /// Restarts what has failed of a connector, as an operator would: Connect leaves it as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::Http`], for one when there is no such connector.
+    pub fn restart_failed(&self, name: &str) -> Result<(), StackError> {
+        let words = "restart?includeTasks=true&onlyFailed=true";
+        let url = format!("{}/connectors/{name}/{words}", self.url());
+        repeat_conflicts("restart a connector", &url, || self.agent.post(&url).send_empty())
+    }
+
     /// Waits until a connector and all its tasks run, with at least one task.
     ///
     /// After the worker was killed and restarted, its first answers can still show the state from

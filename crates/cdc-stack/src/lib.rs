@@ -51,10 +51,13 @@ pub mod kafka;
 mod port;
 pub mod postgres;
 mod process;
+mod program;
 mod release;
 mod stack;
 
 pub use component::{Component, FixedPorts};
 pub use error::StackError;
+pub use port::free_port;
+pub use program::Program;
 pub use release::Release;
 pub use stack::{Ports, Stack, StackOptions, Warehouse};

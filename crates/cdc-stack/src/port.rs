@@ -28,7 +28,11 @@ static HANDED_OUT: AtomicU32 = AtomicU32::new(0);
 ///
 /// Another process can take it before the component binds it: the start has to be retried with
 /// another port then.
-pub(crate) fn free_port() -> Result<u16, StackError> {
+///
+/// # Errors
+///
+/// [`StackError::NoFreePort`] when every port of the range is taken.
+pub fn free_port() -> Result<u16, StackError> {
     let span = u32::from(LAST - FIRST) + 1;
     // Neighbouring process ids must not walk through the same ports in step.
     let begin = process::id().wrapping_mul(97) % span;

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod changed_target;
 #[cfg(test)]
+mod chaos;
+#[cfg(test)]
 mod continuity;
 #[cfg(test)]
 mod crashes;

@@ -7,7 +7,7 @@ use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::KafkaError as DriverError;
 
 use super::context::{Context, RawPartition};
-use super::intake::Intake;
+use super::intake::{Intake, Slot};
 use super::outbox::Outbox;
 use super::position::Watermarks;
 
@@ -59,23 +59,86 @@ pub(super) fn reach(
     intake: &mut Intake,
     outbox: &mut Outbox,
 ) {
-    let fitting: Vec<(usize, Partition, NextOffset)> = intake
-        .slots()
-        .iter()
-        .enumerate()
-        .filter(|(_, slot)| slot.partition.number().get() == number && slot.next <= position)
-        .map(|(index, slot)| (index, slot.partition.clone(), slot.next))
-        .collect();
-    let exact = fitting.iter().filter(|(_, _, next)| *next == position).count();
-    for (index, partition, next) in &fitting {
-        let sure = fitting.len() == 1 || (exact == 1 && *next == position);
-        if !sure && exact == 1 {
-            continue;
-        }
+    for Meant { slot, partition, is_sure } in meant(intake.slots(), (number, position)) {
         let at_end =
-            sure || watermarks(consumer, partition).is_ok_and(|held| held.high == position);
+            is_sure || watermarks(consumer, &partition).is_ok_and(|held| held.high == position);
         if at_end {
-            intake.reach_end(*index, position, outbox);
+            intake.reach_end(slot, position, outbox);
         }
+    }
+}
+
+/// A partition that the end of a log can be about.
+#[derive(Debug, PartialEq, Eq)]
+struct Meant {
+    slot: usize,
+    partition: Partition,
+    /// Whether no other partition can be meant.
+    is_sure: bool,
+}
+
+/// The partitions that an end at this position can be about, and that have anything to learn from it.
+///
+/// Logs that are written to in step have their ends at the same positions, and at every one of them:
+/// a question for each, which waits behind a fetch, would be all that the thread does.
+fn meant(slots: &[Slot], (number, position): (i32, NextOffset)) -> Vec<Meant> {
+    let fits = |slot: &Slot| slot.partition.number().get() == number && slot.next <= position;
+    let fitting = slots.iter().filter(|slot| fits(slot)).count();
+    let exact = slots.iter().filter(|slot| fits(slot) && slot.next == position).count();
+    let mut meant = Vec::new();
+    for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| fits(slot)) {
+        let is_exact = slot.next == position;
+        let is_sure = fitting == 1 || (exact == 1 && is_exact);
+        // One that stands there explains the end, and one that has been told of its goal needs no
+        // second word.
+        let is_needless = if is_exact { !slot.awaits_goal() } else { exact > 0 };
+        if is_sure || !is_needless {
+            meant.push(Meant { slot: index, partition: slot.partition.clone(), is_sure });
+        }
+    }
+    meant
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::intake::Reach;
+    use super::*;
+
+    fn at(raw: i64) -> NextOffset {
+        NextOffset::try_new(raw).unwrap()
+    }
+
+    /// Partition 0 of each topic, read from a position on, with a goal.
+    fn slots(logs: &[(&str, i64, i64)]) -> Vec<Slot> {
+        let slot = |(topic, from, goal): &(&str, i64, i64)| {
+            let partition = Partition::new(topic, 0, 0).unwrap();
+            let reach = Reach { low: at(0), from: at(*from), goal: at(*goal) };
+            let mut slot = Slot::new(partition, 1, reach);
+            slot.forget_goal_at(at(*from));
+            slot
+        };
+        logs.iter().map(slot).collect()
+    }
+
+    fn meant_by(logs: &[(&str, i64, i64)], position: i64) -> Vec<(usize, bool)> {
+        let found = meant(&slots(logs), (0, at(position)));
+        found.into_iter().map(|meant| (meant.slot, meant.is_sure)).collect()
+    }
+
+    #[test]
+    fn logs_that_end_at_the_same_position_are_not_asked_once_they_have_reached_their_goals() {
+        assert_eq!(meant_by(&[("a", 9, 9), ("b", 9, 9)], 9), []);
+        assert_eq!(meant_by(&[("a", 9, 12), ("b", 9, 9)], 9), [(0, false)]);
+        assert_eq!(meant_by(&[("a", 9, 12), ("b", 9, 12)], 9), [(0, false), (1, false)]);
+        // Neither is one that is still being read.
+        assert_eq!(meant_by(&[("a", 9, 9), ("b", 9, 9), ("c", 4, 20)], 9), []);
+    }
+
+    #[test]
+    fn the_only_one_that_fits_is_meant_and_those_behind_markers_are_asked() {
+        assert_eq!(meant_by(&[("a", 9, 9), ("b", 12, 12)], 9), [(0, true)]);
+        assert_eq!(meant_by(&[("a", 9, 9), ("b", 4, 20)], 9), [(0, true)]);
+        assert_eq!(meant_by(&[("a", 8, 8), ("b", 7, 7)], 9), [(0, false), (1, false)]);
+        assert_eq!(meant(&slots(&[("a", 9, 9)]), (1, at(9))), []);
     }
 }

@@ -50,9 +50,24 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    fn new(partition: Partition, assignment: u64, Reach { from, goal, .. }: Reach) -> Self {
+    pub(super) fn new(
+        partition: Partition,
+        assignment: u64,
+        Reach { from, goal, .. }: Reach,
+    ) -> Self {
         let (next, goal) = (from, Some(goal));
         Self { partition, assignment, next, end: None, goal, witness: None, usual_bytes: 0 }
+    }
+
+    /// Whether nobody has been told yet that as much was delivered as the log held when reading began.
+    pub(super) fn awaits_goal(&self) -> bool {
+        self.goal.is_some()
+    }
+
+    /// Forgets a goal that lies at this position or before it.
+    #[cfg(test)]
+    pub(super) fn forget_goal_at(&mut self, position: NextOffset) {
+        self.goal = self.goal.filter(|goal| *goal > position);
     }
 
     fn is(&self, topic: &str, number: i32) -> bool {

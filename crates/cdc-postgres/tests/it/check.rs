@@ -1,12 +1,18 @@
 //! What a run would trip over is found before, with the way out.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use cdc_config::Secret;
 use cdc_core::{Column, Halt, RowShape, SemanticType, TableId};
 use cdc_postgres::{
     ExpectedTable, Finding, Mode, PostgresSettings, Severity, SynchronousCommit, TableSettings,
-    check,
+    check, generations,
 };
 use cdc_stack::postgres::Cluster;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::mirror::HARD;
 use crate::support::{Op, Warehouse, order, orders_shape, table};
@@ -110,7 +116,7 @@ async fn a_server_that_cannot_be_reached_is_a_finding() {
     let warehouse = Warehouse::empty();
     let mut settings = warehouse.settings();
     settings.url = Secret::new("postgres://someone:hunter2@127.0.0.1:1/nowhere");
-    settings.connect_patience = std::time::Duration::ZERO;
+    settings.connect_patience = Duration::ZERO;
     let found = found(&settings, &orders()).await;
     assert!(found.starts_with("error (environment) warehouse_unreachable"), "{found}");
     assert!(found.contains("with 127.0.0.1:1/nowhere, which `sink.postgres.url` names"), "{found}");
@@ -149,4 +155,60 @@ async fn a_missing_table_comes_with_its_statement_or_with_what_must_be_done_firs
     let findings = check(&warehouse.settings(), first, &expected).await.findings;
     warehouse.sql(&findings.first().expect("a finding").fix);
     assert_eq!(shown(&check(&warehouse.settings(), first, &expected).await.findings), "");
+}
+
+/// A port that carries sessions to the server. The first one that says these words is broken off there.
+async fn breaking_once(words: &'static [u8]) -> u16 {
+    let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let is_broken = Arc::new(AtomicBool::new(false));
+    tokio::spawn(async move {
+        loop {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let is_broken = Arc::clone(&is_broken);
+            tokio::spawn(async move {
+                let at = ("127.0.0.1", Cluster::shared().port());
+                let mut server = TcpStream::connect(at).await.unwrap();
+                let (mut from_client, mut to_client) = client.split();
+                let (mut from_server, mut to_server) = server.split();
+                let up = async {
+                    let mut chunk = vec![0; 4096];
+                    loop {
+                        let read = from_client.read(&mut chunk).await.unwrap_or(0);
+                        let says = chunk[..read].windows(words.len()).any(|said| said == words);
+                        if read == 0 || (says && !is_broken.swap(true, Ordering::Relaxed)) {
+                            break;
+                        }
+                        to_server.write_all(&chunk[..read]).await.unwrap();
+                    }
+                };
+                let down = tokio::io::copy(&mut from_server, &mut to_client);
+                tokio::select! { () = up => {} _ = down => {} }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn a_look_whose_session_is_lost_under_way_is_taken_again_while_the_server_is_waited_for() {
+    let warehouse = Warehouse::initialised(&orders()).await;
+    for words in [b"pg_is_in_recovery".as_slice(), b"has_table_privilege", b"schema_version"] {
+        let mut settings = warehouse.settings();
+        let port = breaking_once(words).await;
+        let database = &warehouse.database;
+        settings.url = Secret::new(format!("postgres://postgres@127.0.0.1:{port}/{database}"));
+        assert_eq!(found(&settings, &orders()).await, "", "{}", words.escape_ascii());
+
+        let port = breaking_once(words).await;
+        settings.url = Secret::new(format!("postgres://postgres@127.0.0.1:{port}/{database}"));
+        settings.connect_patience = Duration::ZERO;
+        let found = found(&settings, &orders()).await;
+        assert!(found.starts_with("error (environment) probe_failed: lost the session"), "{found}");
+    }
+    let mut settings = warehouse.settings();
+    let port = breaking_once(b"cdc.topic").await;
+    let database = &warehouse.database;
+    settings.url = Secret::new(format!("postgres://postgres@127.0.0.1:{port}/{database}"));
+    assert!(generations(&settings).await.unwrap().is_empty());
 }
