@@ -56,8 +56,11 @@ impl RepairWriter {
         session.belong_to(&self.owner).await?;
         let process = session.process().await?;
         fencing::end_sessions(&mut session, &[self.owner.to_string()], &[process]).await?;
-        // Many rows are looked for at once: by their places in one part of the history.
-        session.execute("opening a session", "SET enable_hashjoin = on").await?;
+        // Many rows are looked for at once, by their places in one part of the history. What has just been
+        // copied has no statistics, so that the planner would take it for a few rows and compare each with
+        // each of the history.
+        let joins = "SET enable_hashjoin = on; SET enable_nestloop = off";
+        session.execute("opening a session", joins).await?;
         Ok(self.session.insert(session))
     }
 
