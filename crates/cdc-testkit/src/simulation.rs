@@ -100,7 +100,12 @@ impl History {
         let mut random = Random(seed);
         let partitions = 1 + random.below(PARTITIONS_MAX);
         let lanes = 1 + random.below(3);
-        let budget = if random.chance(30) { 4 << 10 } else { 1 << 20 };
+        // Full batches are prepared behind one another; one that never fills takes what is there.
+        let budget = match random.below(10) {
+            0..=2 => 4 << 10,
+            3..=6 => 12 << 10,
+            _ => 1 << 20,
+        };
         let mut writer = Writer { partitions, changes: 0 };
         let mut steps = vec![writer.append(&mut random)];
         let count = STEPS.start + random.below(STEPS.end - STEPS.start);
