@@ -225,7 +225,7 @@ pub(crate) async fn swap(settings: Settings, arguments: &SwapArgs) -> Result<(),
     let (mut run, table, mut shadow) = found(settings, &arguments.common).await?;
     let (halted, since) = run.meet(&mut shadow, &table).await?;
     let done = halted
-        .exchange()
+        .exchange(arguments.remove)
         .await
         .map_err(|error| Failure::end("put the rebuilt rows in their place", error))?;
     report(done, since.elapsed(), &table, arguments.common.json);

@@ -48,8 +48,12 @@ The pipeline waits while the server compares both tables: some seconds for a mil
 locks are not granted in time (lock_timeout in [sink.postgres]), or anything else is in the way,
 nothing is changed, and the shadow stays.
 
-There is no way back but another rebuild: look at `cdc-replayer diff` first. A shadow without any
-row is refused.";
+There is no way back but another rebuild: look at `cdc-replayer diff` first. Rows that only the live
+table has are removed when --remove allows so many: a topic that is compacted, or that was read from
+a later place, does not hold all that is right. A shadow without any row is refused.
+
+Columns of the live table that the pipeline does not write become what they are in a new row,
+NULL or their default: keep notes of your own in a table of their own.";
 
 /// Which table.
 #[derive(Debug, Args)]
@@ -95,6 +99,9 @@ pub(crate) struct DiffArgs {
 pub(crate) struct SwapArgs {
     #[command(flatten)]
     pub(crate) common: TableArgs,
+    /// Remove at most so many rows that the shadow does not have.
+    #[arg(long, value_name = "ROWS", default_value_t = 0)]
+    pub(crate) remove: u64,
 }
 
 /// Which shadow is dropped.

@@ -100,7 +100,11 @@ async fn rows_that_were_lost_changed_or_invented_are_as_the_log_has_them_after_a
     ] {
         assert!(printed.contains(&words), "{words} is missing in {printed}");
     }
-    let swapped = rig.command("swap", &[]).report();
+    let (code, refused) = rig.command("swap", &[]).failure();
+    assert_eq!(code, 3, "{refused}");
+    assert!(refused.contains(&format!("add --remove {invented}")), "{refused}");
+    assert_eq!(rig.count("select count(*) from orders_current where order_id > 1000000"), invented);
+    let swapped = rig.command("swap", &["--remove", &invented.to_string()]).report();
     assert_eq!(done(&swapped), json!([invented, changed, lost]), "{swapped}");
     assert_eq!(rig.ask(LIVE_ROWS), before);
 
@@ -141,7 +145,7 @@ async fn a_history_is_rebuilt_with_what_the_warehouse_gave_to_rows_that_are_righ
     let found = json!([diff["only_live"], diff["doubled"], diff["differing"], diff["only_shadow"]]);
     assert_eq!(found, json!([invented, doubled, changed, lost]), "{diff}");
     assert_eq!(diff["left_out"], json!(["id", "processed_at"]), "{diff}");
-    let swapped = rig.command("swap", &[]).report();
+    let swapped = rig.command("swap", &["--remove", &invented.to_string()]).report();
     assert_eq!(done(&swapped), json!([invented + doubled, changed, lost]), "{swapped}");
     assert_eq!((rig.digests(), rig.ask(own)), before);
     let ids = "select count(*) - count(distinct id) from orders_fact";
@@ -338,7 +342,7 @@ async fn records_that_a_rebuild_refuses_become_letters_of_the_pipeline_at_the_sw
     assert!(rejected > 0, "{report}");
     let own = "select count(*) from cdc.dead_letter where pipeline = 'swap-letters'";
     assert_eq!(rig.count(own), 0, "before the swap they are the run's");
-    let swapped = rig.command("swap", &[]).report();
+    let swapped = rig.command("swap", &["--remove", "1"]).report();
     assert_eq!((&swapped["dead_letters"], &swapped["removed"]), (&rejected.into(), &1.into()));
     assert_eq!(rig.count(own), rejected);
     let named =

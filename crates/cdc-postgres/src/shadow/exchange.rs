@@ -69,17 +69,24 @@ pub struct Exchanged {
 impl Halted {
     /// Makes the live table equal to the shadow, drops the shadow, and lets writers go on.
     ///
+    /// Rows that only the live table has are removed, up to `remove_max` of them: nobody can bring them
+    /// back when the log holds less than the whole story, as a compacted topic does.
+    ///
     /// # Errors
     ///
     /// When the shadow does not stand where the pipeline stands, when it is empty and the live table is
-    /// not, and whatever the server answers. Nothing is changed then.
-    pub async fn exchange(mut self) -> Result<Exchanged, PostgresError> {
+    /// not, when more rows would be removed, and whatever the server answers. Nothing is changed then.
+    pub async fn exchange(mut self, remove_max: u64) -> Result<Exchanged, PostgresError> {
         let sides = self.meet().await?;
         let doing = format!("exchanging the rows of {}", self.live.target);
         self.session.execute(&doing, JOINS).await?;
         self.refuse_nothing().await?;
         let mut done = Exchanged::default();
-        for statement in sides.remove() {
+        done.removed = self.run(&doing, &sides.remove_only_live()).await?;
+        if done.removed > remove_max {
+            return Err(self.too_many(done.removed));
+        }
+        if let Some(statement) = sides.remove_doubled() {
             done.removed = done.removed.saturating_add(self.run(&doing, &statement).await?);
         }
         if !sides.compared.is_empty() {
@@ -113,6 +120,19 @@ impl Halted {
                 self.live.source, self.live.target
             ),
         })
+    }
+
+    fn too_many(&self, rows: u64) -> PostgresError {
+        PostgresError::Occupied {
+            message: format!(
+                "{} has {rows} rows that {} does not have, and they would be removed",
+                self.live.target, self.shadow
+            ),
+            fix: format!(
+                "look at them with `cdc-replayer diff`: a topic that is compacted, or that was read from a \
+                 later place, does not hold all that is right; where they are wrong, add --remove {rows}"
+            ),
+        }
     }
 
     /// Gives the pipeline what the run kept beside rows. How many letters it had not.

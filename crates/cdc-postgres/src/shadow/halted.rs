@@ -8,8 +8,8 @@ use crate::catalog::TargetTable;
 use crate::error::{PostgresError, from_driver};
 use crate::ident::Identifier;
 use crate::session::Session;
-use crate::settings::{PipelineName, PostgresSettings, TableSettings, TargetName};
-use crate::sql;
+use crate::settings::{Mode, PipelineName, PostgresSettings, TableSettings, TargetName};
+use crate::{history, sql};
 
 /// In the order of the key, like everybody who locks several.
 const STAND_STILL: &str = "
@@ -40,12 +40,18 @@ impl Halted {
     pub(super) async fn begin(shadow: &Shadow, table: TargetTable) -> Result<Self, PostgresError> {
         let Shadow { settings, run, live, name, .. } = shadow;
         let mut session = Session::connect(settings).await?;
-        let lock = format!(
-            "{}; LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE",
-            sql::begin(settings.lock_timeout),
-            table.name
-        );
         let halting = format!("halting the writers of {}", live.target);
+        session.execute(&halting, &sql::begin(settings.lock_timeout)).await?;
+        if live.mode == Mode::History {
+            // A repair or a retry that has found rows missing would bring them behind the exchange. It
+            // locks places before the table, and so does this.
+            let target = live.target.to_string();
+            for place in reach(&mut session, run, &settings.pipeline).await? {
+                let locked = history::lock(&mut session, &target, &place.partition).await;
+                locked.map_err(|error| in_time(error, live))?;
+            }
+        }
+        let lock = format!("LOCK TABLE {} IN SHARE ROW EXCLUSIVE MODE", table.name);
         let locked = session.execute(&halting, &lock).await;
         locked.map_err(|error| in_time(error, live))?;
         let reach = reach(&mut session, run, &settings.pipeline).await?;

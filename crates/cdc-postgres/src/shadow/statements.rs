@@ -238,10 +238,18 @@ impl Sides {
         })
     }
 
-    /// Removes the rows that the shadow does not have, and doubled ones.
-    pub(super) fn remove(&self) -> Vec<String> {
-        let remove = |which: String| format!("DELETE FROM {} AS live WHERE {which}", self.live);
-        std::iter::once(self.only_live()).chain(self.doubled()).map(remove).collect()
+    /// Removes the rows that the shadow does not have.
+    pub(super) fn remove_only_live(&self) -> String {
+        self.remove(&self.only_live())
+    }
+
+    /// Removes all but one of each doubled row, where there can be any.
+    pub(super) fn remove_doubled(&self) -> Option<String> {
+        self.doubled().map(|doubled| self.remove(&doubled))
+    }
+
+    fn remove(&self, which: &str) -> String {
+        format!("DELETE FROM {} AS live WHERE {which}", self.live)
     }
 
     /// Changes the rows that differ.
@@ -322,7 +330,8 @@ mod tests {
         let sides = Sides::new(live, &shadow, mode, filled, &[partition]);
         all.extend([sides.counts(), sides.differing()]);
         all.extend(sides.first_keys());
-        all.extend(sides.remove());
+        all.push(sides.remove_only_live());
+        all.extend(sides.remove_doubled());
         all.extend([sides.change(), sides.add()]);
         all.join(";\n\n")
     }

@@ -82,7 +82,7 @@ async fn a_shadow_that_is_behind_is_neither_compared_nor_exchanged() {
     assert_eq!((halted.reach()[0].reached, halted.reach()[0].applied), (at(102), at(104)));
     refused(&halted.compare(5, Instant::now()).await.unwrap_err(), &words);
     let halted = shadow.halt().await.unwrap();
-    refused(&halted.exchange().await.unwrap_err(), &words);
+    refused(&halted.exchange(0).await.unwrap_err(), &words);
     assert_eq!(warehouse.sql(ROWS), before);
     assert_eq!(shadow.reach().await.unwrap()[0].behind(), 2, "the shadow is still there");
 }
@@ -118,7 +118,7 @@ async fn what_the_server_fills_stays_with_rows_that_are_right_and_is_given_to_th
         assert_eq!(counts, (0, 1, 1, 0), "{diff:?}");
         assert_eq!(diff.columns, [("status".to_owned(), 1)]);
         assert_eq!(diff.left_out, ["seen"]);
-        let done = shadow.halt().await.unwrap().exchange().await.unwrap();
+        let done = shadow.halt().await.unwrap().exchange(0).await.unwrap();
         assert_eq!((done.removed, done.changed, done.added, done.letters), (0, 1, 1, 0));
         assert_eq!(warehouse.sql(ROWS), before);
         assert_eq!(warehouse.sql("SELECT seen FROM orders_current WHERE order_id = 3"), seen);
@@ -137,7 +137,7 @@ async fn rows_that_were_there_before_the_pipeline_are_left_alone() {
     let before = warehouse.sql(ROWS);
     let mut shadow = begun(&warehouse, &live).await;
     read(&warehouse, &live, &ops()).await;
-    let done = shadow.halt().await.unwrap().exchange().await.unwrap();
+    let done = shadow.halt().await.unwrap().exchange(0).await.unwrap();
     assert_eq!((done.removed, done.changed, done.added), (0, 0, 0));
     assert_eq!(warehouse.sql(ROWS), before);
 }
@@ -166,7 +166,7 @@ async fn beginnings_from_which_a_table_would_not_come_out_whole_are_refused() {
     let truncated = "DELETE FROM orders_current_shadow; UPDATE cdc.checkpoint SET next_offset = 104 \
                      WHERE pipeline LIKE '% rebuild %'";
     warehouse.sql(truncated);
-    let error = shadow.halt().await.unwrap().exchange().await.unwrap_err();
+    let error = shadow.halt().await.unwrap().exchange(0).await.unwrap_err();
     refused(&error, &["orders_current_shadow is empty", "TRUNCATE"]);
     warehouse.sql("ALTER TABLE orders_current ADD more int");
     refused(&shadow.halt().await.unwrap_err(), &["have changed", ": more"]);
