@@ -79,24 +79,19 @@ struct Meant {
 
 /// The partitions that an end at this position can be about, and that have anything to learn from it.
 ///
-/// Logs that are written to in step have their ends at the same positions, and at every one of them:
-/// a question for each, which waits behind a fetch, would be all that the thread does.
+/// Where several fit, only one that stands at the position can learn of it, and is asked, as the end may be
+/// another's. Of one that stands before it nobody knows whether markers or records lie between: covering
+/// them would lose those that are still to be taken. And logs that are written to in step have their ends
+/// at the same positions, at every one of them: a question for each, which waits behind a fetch, would be
+/// all that the thread does.
 fn meant(slots: &[Slot], (number, position): (i32, NextOffset)) -> Vec<Meant> {
     let fits = |slot: &Slot| slot.partition.number().get() == number && slot.next <= position;
     let fitting = slots.iter().filter(|slot| fits(slot)).count();
-    let exact = slots.iter().filter(|slot| fits(slot) && slot.next == position).count();
-    let mut meant = Vec::new();
-    for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| fits(slot)) {
-        let is_exact = slot.next == position;
-        let is_sure = fitting == 1 || (exact == 1 && is_exact);
-        // One that stands there explains the end, and one that has been told of its goal needs no
-        // second word.
-        let is_needless = if is_exact { !slot.awaits_goal() } else { exact > 0 };
-        if is_sure || !is_needless {
-            meant.push(Meant { slot: index, partition: slot.partition.clone(), is_sure });
-        }
-    }
-    meant
+    let is_sure = fitting == 1;
+    // One that has been told of its goal needs no second word.
+    let learns = |slot: &Slot| is_sure || (slot.next == position && slot.awaits_goal());
+    let found = slots.iter().enumerate().filter(|(_, slot)| fits(slot) && learns(slot));
+    found.map(|(slot, it)| Meant { slot, partition: it.partition.clone(), is_sure }).collect()
 }
 
 #[cfg(test)]
@@ -135,10 +130,11 @@ mod tests {
     }
 
     #[test]
-    fn the_only_one_that_fits_is_meant_and_those_behind_markers_are_asked() {
+    fn the_only_one_that_fits_is_meant_and_of_several_none_that_may_have_records_to_take() {
         assert_eq!(meant_by(&[("a", 9, 9), ("b", 12, 12)], 9), [(0, true)]);
-        assert_eq!(meant_by(&[("a", 9, 9), ("b", 4, 20)], 9), [(0, true)]);
-        assert_eq!(meant_by(&[("a", 8, 8), ("b", 7, 7)], 9), [(0, false), (1, false)]);
+        assert_eq!(meant_by(&[("a", 9, 12), ("b", 4, 20)], 9), [(0, false)]);
+        assert_eq!(meant_by(&[("a", 8, 9), ("b", 3, 9)], 9), []);
+        assert_eq!(meant_by(&[("a", 8, 9), ("b", 12, 12)], 9), [(0, true)]);
         assert_eq!(meant(&slots(&[("a", 9, 9)]), (1, at(9))), []);
     }
 }
