@@ -87,11 +87,17 @@ struct Meant {
 fn meant(slots: &[Slot], (number, position): (i32, NextOffset)) -> Vec<Meant> {
     let fits = |slot: &Slot| slot.partition.number().get() == number && slot.next <= position;
     let fitting = slots.iter().filter(|slot| fits(slot)).count();
-    let is_sure = fitting == 1;
-    // One that has been told of its goal needs no second word.
-    let learns = |slot: &Slot| is_sure || (slot.next == position && slot.awaits_goal());
-    let found = slots.iter().enumerate().filter(|(_, slot)| fits(slot) && learns(slot));
-    found.map(|(slot, it)| Meant { slot, partition: it.partition.clone(), is_sure }).collect()
+    let exact = slots.iter().filter(|slot| fits(slot) && slot.next == position).count();
+    let mut meant = Vec::new();
+    for (index, slot) in slots.iter().enumerate().filter(|(_, slot)| fits(slot)) {
+        let is_exact = slot.next == position;
+        // Saying once more that one is at its end changes nothing.
+        let is_sure = fitting == 1 || (exact == 1 && is_exact && !slot.awaits_goal());
+        if is_sure || (is_exact && slot.awaits_goal()) {
+            meant.push(Meant { slot: index, partition: slot.partition.clone(), is_sure });
+        }
+    }
+    meant
 }
 
 #[cfg(test)]
@@ -132,6 +138,7 @@ mod tests {
     #[test]
     fn the_only_one_that_fits_is_meant_and_of_several_none_that_may_have_records_to_take() {
         assert_eq!(meant_by(&[("a", 9, 9), ("b", 12, 12)], 9), [(0, true)]);
+        assert_eq!(meant_by(&[("a", 9, 9), ("b", 4, 20)], 9), [(0, true)]);
         assert_eq!(meant_by(&[("a", 9, 12), ("b", 4, 20)], 9), [(0, false)]);
         assert_eq!(meant_by(&[("a", 8, 9), ("b", 3, 9)], 9), []);
         assert_eq!(meant_by(&[("a", 8, 9), ("b", 12, 12)], 9), [(0, true)]);

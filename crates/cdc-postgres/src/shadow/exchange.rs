@@ -81,11 +81,11 @@ impl Halted {
         let doing = format!("exchanging the rows of {}", self.live.target);
         self.session.execute(&doing, JOINS).await?;
         self.refuse_nothing().await?;
-        let mut done = Exchanged::default();
-        done.removed = self.run(&doing, &sides.remove_only_live()).await?;
-        if done.removed > remove_max {
-            return Err(self.too_many(done.removed));
+        let removed = self.run(&doing, &sides.remove_only_live()).await?;
+        if removed > remove_max {
+            return Err(self.too_many(removed));
         }
+        let mut done = Exchanged { removed, ..Exchanged::default() };
         if let Some(statement) = sides.remove_doubled() {
             done.removed = done.removed.saturating_add(self.run(&doing, &statement).await?);
         }
