@@ -20,6 +20,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use anyhow::{Context as _, Result};
+use cdc_stack::machine::commit;
 use cdc_workload::SchemaBlock;
 use time::OffsetDateTime;
 use time::macros::format_description;
@@ -28,7 +29,6 @@ pub use self::drain::Drain;
 pub use self::idle::Idle;
 pub use self::latency::Latency;
 pub use self::machine::Machine;
-pub(crate) use self::machine::commit;
 pub use self::options::{Compression, Options, Part, Shapes};
 pub use self::raw::RawCopy;
 pub use self::read::Reading;

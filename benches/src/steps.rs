@@ -8,11 +8,12 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, ensure};
+use cdc_stack::machine::commit;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::macros::format_description;
 
-use crate::e2e::{Machine, commit};
+use crate::e2e::Machine;
 use crate::ratio::Ratio;
 
 /// What the orders path must reach, as a part of the rate of structs written by hand.
@@ -66,7 +67,7 @@ impl Report {
 
     /// The report as Markdown.
     pub fn markdown(&self) -> String {
-        let Self { date, commit, machine, .. } = self;
+        let Self { date, commit, machine: Machine { itself: machine, .. }, .. } = self;
         let mut out = format!(
             "# Single steps, {date}, commit {commit}\n\n| | |\n|---|---|\n\
              | processor | {}, {} cores |\n| memory | {} MiB |\n| kernel | {} |\n\n\

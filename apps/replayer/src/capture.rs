@@ -15,7 +15,7 @@ use crate::cli::CaptureArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Shown, per_second};
-use crate::range::{Reader, WhatIsLeft};
+use crate::range::{Reader, WhatIsLeft, as_json};
 use crate::reading::read_all;
 use crate::signals;
 
@@ -120,19 +120,11 @@ impl Report<'_> {
     }
 
     fn json(&self, written: Option<&Written>) -> serde_json::Value {
-        let ranges = self.spans.iter().map(|span| {
-            json!({
-                "topic": span.partition.topic().as_str(),
-                "partition": span.partition.number().get(),
-                "from": span.from.get(),
-                "until": span.until.get(),
-            })
-        });
         let mut report = json!({
             "outcome": "done",
             "dry_run": self.arguments.dry_run,
             "file": self.arguments.output.display().to_string(),
-            "ranges": ranges.collect::<Vec<_>>(),
+            "ranges": as_json(&self.spans),
             "offsets": self.offsets(),
         });
         if let (Some(Written { records, bytes, elapsed }), Some(fields)) =

@@ -6,6 +6,7 @@ mod shadow;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, Parser, Subcommand};
+use debezium_envelope::Lsn;
 
 use crate::range::Place;
 
@@ -169,10 +170,7 @@ fn bound(option: &'static str, text: &str) -> Result<Place, crate::Failure> {
 
 /// A position as PostgreSQL writes it.
 fn lsn(text: &str) -> Option<u64> {
-    let (high, low) = text.split_once('/')?;
-    let digits = |part: &str| part.chars().all(|c| c.is_ascii_hexdigit());
-    let half = |part: &str| u32::from_str_radix(part, 16).ok().filter(|_| digits(part));
-    Some(u64::from(half(high)?) << 32 | u64::from(half(low)?))
+    text.parse::<Lsn>().ok().map(|position| position.0)
 }
 
 #[cfg(test)]

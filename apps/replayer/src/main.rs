@@ -12,6 +12,7 @@ mod reading;
 mod rebuild;
 mod repair;
 mod report;
+mod running;
 mod shadow;
 mod signals;
 mod telemetry;

@@ -129,6 +129,19 @@ impl Reader<'_> {
     }
 }
 
+/// Parts of topics, as reports for programs show them.
+pub(crate) fn as_json(spans: &[KafkaSpan]) -> Vec<serde_json::Value> {
+    let span = |span: &KafkaSpan| {
+        serde_json::json!({
+            "topic": span.partition.topic().as_str(),
+            "partition": span.partition.number().get(),
+            "from": span.from.get(),
+            "until": span.until.get(),
+        })
+    };
+    spans.iter().map(span).collect()
+}
+
 /// What a stopped look for a position says.
 const AGAIN: &str = "start it again: nothing was changed";
 

@@ -13,7 +13,7 @@ use crate::cli::RebuildArgs;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::per_second;
-use crate::range::{Place, WhatIsLeft};
+use crate::range::{Place, WhatIsLeft, as_json};
 use crate::shadow::{Run, between, chosen};
 
 /// What a stopped run says.
@@ -94,20 +94,12 @@ impl DryRun<'_> {
         let offsets: u64 = self.spans.iter().map(KafkaSpan::offsets).sum();
         let target = &self.table.settings.target;
         if arguments.common.json {
-            let ranges = self.spans.iter().map(|span| {
-                json!({
-                    "topic": span.partition.topic().as_str(),
-                    "partition": span.partition.number().get(),
-                    "from": span.from.get(),
-                    "until": span.until.get(),
-                })
-            });
             output::line(json!({
                 "outcome": "done",
                 "dry_run": true,
                 "table": target.to_string(),
                 "begun": self.resumed,
-                "ranges": ranges.collect::<Vec<_>>(),
+                "ranges": as_json(self.spans),
                 "offsets": offsets,
             }));
             return;

@@ -3,12 +3,11 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cdc_core::{ByteBudget, NextOffset, Partition, Source};
-use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
+use cdc_core::{ByteBudget, NextOffset, Partition};
+use cdc_engine::{Meter, Outcome, Shutdown};
 use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Mode, RepairMode, RepairRun, RepairSink};
-use cdc_replay::{OnlyTables, Pace, Paced};
-use cdc_setup::{Settings, Table, decoder};
+use cdc_setup::{Settings, Table};
 
 use crate::captured::{captured, source_of};
 use crate::cli::{RangeArgs, RepairArgs};
@@ -16,6 +15,7 @@ use crate::failure::Failure;
 use crate::progress::{self, Shown};
 use crate::range::{Reader, WhatIsLeft};
 use crate::report::Report;
+use crate::running::Running;
 use crate::signals;
 
 /// What a stopped run says.
@@ -54,15 +54,16 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         note: move || format!("{} rows restored", rows.restored()),
         total: range.left,
     }));
-    let running = Running { sink, rate: arguments.rate, meter: Arc::clone(&meter), shutdown };
+    let running = Running { rate: arguments.rate, meter: Arc::clone(&meter), shutdown };
+    let wanted = tables.iter().map(|table| table.settings.id);
     let budget = ByteBudget::new(settings.memory);
     let ended = match &arguments.from_file {
         Some(path) => {
             let source = source_of(path, range.spans, budget.clone());
-            running.run(source, settings, &tables, budget).await
+            running.run(&settings, wanted, source, sink, budget).await
         }
         None => match KafkaRange::start(&settings.kafka, range.spans, budget.clone()) {
-            Ok(source) => running.run(source, settings, &tables, budget).await,
+            Ok(source) => running.run(&settings, wanted, source, sink, budget).await,
             Err(error) => Err(Failure::end("start reading from Kafka", error)),
         },
     };
@@ -121,7 +122,7 @@ fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|table| table.settings.target.to_string()).collect();
     let RepairArgs { range: RangeArgs { from, to }, from_file, dry_run, .. } = arguments;
-    // As it was before there were files, so that a run which was killed is found again.
+    // Without a file it is the range alone.
     let file = from_file.as_ref().map_or_else(String::new, |file| format!("{}\n", file.display()));
     format!("{file}{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
 }
@@ -162,35 +163,5 @@ impl Range {
             range.spans.push(span);
         }
         Ok(range)
-    }
-}
-
-struct Running {
-    sink: RepairSink,
-    rate: u32,
-    meter: Arc<Meter>,
-    shutdown: Shutdown,
-}
-
-impl Running {
-    async fn run(
-        self,
-        source: impl Source,
-        settings: Settings,
-        tables: &[Table],
-        budget: ByteBudget,
-    ) -> Result<Outcome, Failure> {
-        let engine = EngineSettings { stop_when: StopWhen::Asked, ..settings.engine };
-        let decoder =
-            decoder(&settings.tables).map_err(|error| Failure::end("read the tables", error))?;
-        let decoder = OnlyTables::new(decoder, tables.iter().map(|table| table.settings.id));
-        let ends = Ends {
-            source: Paced::new(source, Pace::new(self.rate)),
-            decoder: || decoder.clone(),
-            sink: self.sink,
-            rules: settings.tables.iter().map(|table| table.rules.clone()).collect(),
-        };
-        let pipeline = Pipeline::open(engine, ends, budget, self.meter).await?;
-        Ok(pipeline.run(self.shutdown).await?)
     }
 }

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_core::{ByteBudget, NextOffset};
-use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Reading, Shutdown, StopWhen};
+use cdc_engine::{Meter, Outcome, Reading, Shutdown};
 use cdc_kafka::preflight::recognise;
 use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Exchanged, Halted, Reach, Shadow, ShadowDiff, applied_logs};
-use cdc_replay::{OnlyTables, Pace, Paced};
-use cdc_setup::{Settings, Table, decoder};
+use cdc_setup::{Settings, Table};
 use serde_json::json;
 
 use crate::cli::{DiffArgs, DiscardArgs, SwapArgs, TableArgs};
@@ -17,6 +16,7 @@ use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Shown};
 use crate::range::Reader;
+use crate::running::Running;
 use crate::signals;
 
 /// Writers are halted when a shadow is no more than so many offsets behind: they are read in well under
@@ -118,20 +118,10 @@ impl Run {
     ) -> Result<Outcome, Failure> {
         let settings = &self.settings;
         let budget = ByteBudget::new(settings.memory);
-        let engine = EngineSettings { stop_when: StopWhen::Asked, ..settings.engine.clone() };
         let source = KafkaRange::start(&settings.kafka, spans, budget.clone())
             .map_err(|error| Failure::end("start reading from Kafka", error))?;
-        let decoder =
-            decoder(&settings.tables).map_err(|error| Failure::end("read the tables", error))?;
-        let decoder = OnlyTables::new(decoder, [table.settings.id]);
-        let ends = Ends {
-            source: Paced::new(source, Pace::new(self.rate)),
-            decoder: || decoder.clone(),
-            sink: shadow.sink(),
-            rules: settings.tables.iter().map(|table| table.rules.clone()).collect(),
-        };
-        let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
-        Ok(pipeline.run(self.shutdown.clone()).await?)
+        let running = Running { rate: self.rate, meter, shutdown: self.shutdown.clone() };
+        running.run(settings, [table.settings.id], source, shadow.sink(), budget).await
     }
 
     /// Reads on to where the pipeline stands.

@@ -2,28 +2,26 @@
 
 use std::time::Duration;
 
-/// `SplitMix64`: any generator would do whose numbers are the same on every machine.
+use cdc_workload::Random;
+
+/// What is drawn with the numbers of a seed.
 #[derive(Debug, Clone)]
-pub(crate) struct Draw(u64);
+pub(crate) struct Draw(Random);
 
 impl Draw {
     /// The numbers of a seed.
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     /// Numbers that follow from these and differ from them.
     pub(crate) fn fork(&mut self) -> Self {
-        Self(self.bits())
+        Self(Random::new(self.bits()))
     }
 
     /// The next 64 bits.
     pub(crate) fn bits(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        self.0.bits()
     }
 
     /// A number below `bound`, which is taken for 1 when it is 0.

@@ -2,11 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::fs;
-use std::num::NonZero;
-use std::process::Command;
-use std::thread;
 
+use cdc_stack::machine::{Machine, commit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
@@ -20,14 +17,9 @@ pub struct Setting {
     pub began: String,
     /// The commit of the work tree, with a `+` when files of the programs differ from it.
     pub commit: String,
-    /// Model of the processor.
-    pub processor: String,
-    /// Processors that may be used.
-    pub cores: usize,
-    /// Main memory in MiB.
-    pub memory_mib: u64,
-    /// Kernel release.
-    pub kernel: String,
+    /// On what.
+    #[serde(flatten)]
+    pub machine: Machine,
     /// How long faults last.
     pub tempo: Tempo,
     /// The words that play them again.
@@ -37,42 +29,15 @@ pub struct Setting {
 impl Setting {
     /// This machine, now.
     pub fn of(tempo: Tempo, command: String) -> Self {
-        let kib = first_after("/proc/meminfo", "MemTotal").replace("kB", "");
         let now = OffsetDateTime::now_utc();
         Self {
             began: now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
             commit: commit(),
-            processor: first_after("/proc/cpuinfo", "model name"),
-            cores: thread::available_parallelism().map_or(1, NonZero::get),
-            memory_mib: kib.trim().parse::<u64>().unwrap_or(0) / 1024,
-            kernel: fs::read_to_string("/proc/sys/kernel/osrelease")
-                .unwrap_or_default()
-                .trim()
-                .to_owned(),
+            machine: Machine::here(),
             tempo,
             command,
         }
     }
-}
-
-/// The text after the colon of the first line that starts so.
-fn first_after(path: &str, name: &str) -> String {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let line = text.lines().find_map(|line| line.strip_prefix(name));
-    let value = line.and_then(|rest| rest.split_once(':')).map_or("", |(_, value)| value);
-    value.trim().to_owned()
-}
-
-fn commit() -> String {
-    let git = |arguments: &[&str]| {
-        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
-        let output = Command::new("git").current_dir(folder).args(arguments).output().ok()?;
-        output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
-    };
-    let Some(commit) = git(&["rev-parse", "--short", "HEAD"]) else { return "unknown".to_owned() };
-    let changed = git(&["status", "--porcelain", "--", "crates", "apps", "warehouse-schema"]);
-    let mark = if changed.is_some_and(|files| files.is_empty()) { "" } else { "+" };
-    format!("{commit}{mark}")
 }
 
 /// Campaigns with where they were played.
@@ -129,8 +94,8 @@ impl Report {
     }
 
     fn setting(&self, page: &mut String) -> std::fmt::Result {
-        let Setting { began, commit, processor, cores, memory_mib, kernel, tempo, command } =
-            &self.setting;
+        let Setting { began, commit, machine, tempo, command } = &self.setting;
+        let Machine { processor, cores, memory_mib, kernel } = machine;
         let tempo = match tempo {
             Tempo::Full => "up to 4 s",
             Tempo::Scaled => "up to 2.5 s",

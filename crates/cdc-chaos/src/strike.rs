@@ -93,7 +93,7 @@ pub(crate) fn strike(stage: &Stage, members: &mut Members, fault: &Fault) -> Res
         Kind::WarehouseRestarted => whole(warehouse.restart(StopMode::Fast))?,
         Kind::WarehouseCrashed => whole(warehouse.restart(StopMode::Immediate))?,
         Kind::WarehouseKilled => whole(kill(warehouse, hold))?,
-        Kind::WarehouseFrozen => whole(freeze(warehouse, hold))?,
+        Kind::WarehouseFrozen => frozen(warehouse.freeze(), hold, || warehouse.thaw())?,
         Kind::WarehouseCut => connections(to_warehouse.cut()),
         Kind::WarehouseCutAfterCommit => {
             let was_met = to_warehouse.cut_after_commit(WINDOW_LIMIT);
@@ -109,26 +109,16 @@ pub(crate) fn strike(stage: &Stage, members: &mut Members, fault: &Fault) -> Res
             whole(broker.restart())?
         }
         Kind::BrokerRestarted => whole(broker.restart())?,
-        Kind::BrokerFrozen => {
-            broker.freeze()?;
-            thread::sleep(hold);
-            broker.thaw();
-            Seen::default()
-        }
+        Kind::BrokerFrozen => frozen(broker.freeze(), hold, || broker.thaw())?,
         Kind::ConnectKilled => {
             connect.kill();
             whole(connect.restart())?
         }
         Kind::ConnectRestarted => whole(connect.restart())?,
-        Kind::ConnectFrozen => {
-            connect.freeze()?;
-            thread::sleep(hold);
-            connect.thaw();
-            Seen::default()
-        }
+        Kind::ConnectFrozen => frozen(connect.freeze(), hold, || connect.thaw())?,
         Kind::SourceKilled => whole(kill(source, hold))?,
         Kind::SourceRestarted => whole(source.restart(StopMode::Fast))?,
-        Kind::SourceFrozen => whole(freeze(source, hold))?,
+        Kind::SourceFrozen => frozen(source.freeze(), hold, || source.thaw())?,
         Kind::ReplicationEnded => whole(source.psql(DATABASE, END_REPLICATION).map(drop))?,
     };
     Ok(seen)
@@ -150,11 +140,12 @@ fn kill(server: &Cluster, absence: Duration) -> Result<(), StackError> {
     server.restart(StopMode::Fast)
 }
 
-fn freeze(server: &Cluster, hold: Duration) -> Result<(), StackError> {
-    server.freeze()?;
+/// Leaves a server as it is for a while, once it is frozen.
+fn frozen(froze: Result<(), StackError>, hold: Duration, thaw: impl FnOnce()) -> Result<Seen> {
+    froze?;
     thread::sleep(hold);
-    server.thaw();
-    Ok(())
+    thaw();
+    Ok(Seen::default())
 }
 
 /// One of the running members, and which one it is in words.

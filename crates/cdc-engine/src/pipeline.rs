@@ -421,7 +421,9 @@ impl<S: Source, B: cdc_core::Body, P: Send + 'static> Pipeline<S, B, P> {
                     partitions.push(partition.clone());
                 }
             }
-            again.push((*number, partitions));
+            if !partitions.is_empty() {
+                again.push((*number, partitions));
+            }
         }
         for (number, partitions) in again {
             self.tell(lane, ToStager::Rewound { number, partitions })?;

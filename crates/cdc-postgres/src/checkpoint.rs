@@ -134,7 +134,7 @@ pub(crate) async fn acquire(
 const ACQUIRING: &str = "acquiring partitions";
 
 /// The code of a lock that was not granted in time.
-const LOCK_TIMEOUT: &str = "55P03";
+pub(crate) const LOCK_TIMEOUT: &str = "55P03";
 
 async fn former_owners(
     session: &mut Session,

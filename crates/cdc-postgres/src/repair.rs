@@ -120,6 +120,25 @@ impl Sink for RepairSink {
     }
 }
 
+/// How much of the pipeline's name a run's name shows.
+const NAME_CHARS_SHOWN: usize = 20;
+
+/// The name under which a run beside a pipeline keeps its progress: readable, and another one for each
+/// pipeline and for all that the run is `about`.
+pub(crate) fn run_name(
+    pipeline: &PipelineName,
+    kind: &str,
+    about: &str,
+    number: Option<u32>,
+) -> PipelineName {
+    let shown: String =
+        pipeline.as_str().chars().filter(char::is_ascii).take(NAME_CHARS_SHOWN).collect();
+    let hash = digest(&format!("{pipeline}\n{about}"));
+    let number = number.map_or_else(String::new, |number| format!(".{number}"));
+    let name = format!("{shown} {kind} {:08x}{number}", hash >> 32);
+    PipelineName::parse(&name).expect("it is short and printable")
+}
+
 /// FNV-1a: the same in every build, because a killed run is found again by it.
 pub(crate) fn digest(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {

@@ -58,7 +58,7 @@ use self::catalog::Found;
 use crate::catalog::TargetTable;
 use crate::error::{PostgresError, from_driver};
 use crate::ident::{Identifier, NAME_BYTES_MAX, QualifiedName};
-use crate::repair::digest;
+use crate::repair::{digest, run_name};
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings, TableSettings, TargetName};
 use crate::sink::PostgresSink;
@@ -71,9 +71,6 @@ pub use self::halted::Halted;
 
 /// What the name of a shadow ends in.
 const SUFFIX: &str = "_shadow";
-
-/// How much of the pipeline's name a run's name shows.
-const NAME_CHARS_SHOWN: usize = 20;
 
 /// A process that has just ended may hold it for a moment longer.
 const TAKE_ATTEMPTS: u32 = 10;
@@ -157,7 +154,7 @@ impl Shadow {
             }
             tokio::time::sleep(TAKE_PAUSE).await;
         }
-        let run = run_name(&settings.pipeline, &live.target);
+        let run = run_of(&settings.pipeline, &live.target);
         Ok(Self { settings: settings.clone(), run, live: live.clone(), name, session })
     }
 
@@ -401,13 +398,9 @@ fn shadow_name(live: &TargetName) -> Result<TargetName, PostgresError> {
     Ok(TargetName(QualifiedName { schema: live.0.schema.clone(), name }))
 }
 
-/// The name of a run: readable, and another one for each table and pipeline.
-fn run_name(pipeline: &PipelineName, live: &TargetName) -> PipelineName {
-    let shown: String =
-        pipeline.as_str().chars().filter(char::is_ascii).take(NAME_CHARS_SHOWN).collect();
-    let hash = digest(&format!("{pipeline}\n{live}"));
-    let name = format!("{shown} rebuild {:08x}", hash >> 32);
-    PipelineName::parse(&name).expect("it is short and printable")
+/// The name of a table's run.
+fn run_of(pipeline: &PipelineName, live: &TargetName) -> PipelineName {
+    run_name(pipeline, "rebuild", &live.to_string(), None)
 }
 
 #[cfg(test)]
@@ -426,7 +419,7 @@ mod tests {
     #[test]
     fn runs_of_other_tables_have_other_names() {
         let orders = PipelineName::parse("orders").unwrap();
-        let of = |live: &str| run_name(&orders, &TargetName::parse(live).unwrap());
+        let of = |live: &str| run_of(&orders, &TargetName::parse(live).unwrap());
         assert_eq!(of("a"), of("public.a"));
         assert_ne!(of("a"), of("b"));
         assert!(of("a").as_str().starts_with("orders rebuild "));

@@ -48,6 +48,7 @@ mod family;
 mod file;
 mod java;
 pub mod kafka;
+pub mod machine;
 mod port;
 pub mod postgres;
 mod process;

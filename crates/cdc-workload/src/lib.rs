@@ -64,4 +64,5 @@ pub use oracle::{OperationCounts, Oracle, Tally};
 pub use order::{Cents, Order};
 pub use pace::Pace;
 pub use partition::partition_of;
+pub use random::Random;
 pub use workload::{Load, Operation, Transaction, Workload};

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cdc_stack::postgres::Durability;
 use cdc_stack::{Stack, StackOptions};
+use cdc_workload::Random;
 
 mod comparison;
 mod deployment;
@@ -67,7 +68,7 @@ pub(crate) fn hex(bytes: &[u8]) -> String {
 
 /// Random moments, by a seed that is printed and can be given as `CDC_TEST_SEED`.
 #[derive(Debug)]
-pub(crate) struct Moments(u64);
+pub(crate) struct Moments(Random);
 
 impl Moments {
     /// Moments of the seed in the environment, or of this moment.
@@ -81,25 +82,16 @@ impl Moments {
             |seed| seed.parse().expect("CDC_TEST_SEED is a number"),
         );
         println!("CDC_TEST_SEED={seed} repeats these moments");
-        Self(seed)
+        Self(Random::new(seed))
     }
 
     /// Moments that follow from these and differ from them.
     pub(crate) fn fork(&mut self) -> Self {
-        Self(self.bits())
+        Self(Random::new(self.0.bits()))
     }
 
     /// A number below `bound`.
     pub(crate) fn below(&mut self, bound: u64) -> u64 {
-        self.bits() % bound
-    }
-
-    fn bits(&mut self) -> u64 {
-        // SplitMix64: any generator would do whose numbers follow from the seed alone.
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut word = self.0;
-        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        word ^ (word >> 31)
+        self.0.bits() % bound
     }
 }

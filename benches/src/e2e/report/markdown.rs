@@ -12,9 +12,9 @@ impl Report {
         line(&mut out, &format!("# End-to-end, {date}, commit {commit}\n"));
         line(&mut out, "| | |\n|---|---|");
         for (name, value) in [
-            ("processor", format!("{}, {} cores", machine.processor, machine.cores)),
-            ("memory", format!("{} MiB", grouped(count(machine.memory_mib)))),
-            ("kernel", machine.kernel.clone()),
+            ("processor", format!("{}, {} cores", machine.itself.processor, machine.itself.cores)),
+            ("memory", format!("{} MiB", grouped(count(machine.itself.memory_mib)))),
+            ("kernel", machine.itself.kernel.clone()),
             ("PostgreSQL", format!("{}, fsync and synchronous_commit on", machine.postgresql)),
             ("Kafka", format!("{}, one broker, one partition", machine.kafka)),
             ("build", (*profile).to_owned()),

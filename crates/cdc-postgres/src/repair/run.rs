@@ -4,6 +4,7 @@ use cdc_core::{NextOffset, Partition};
 
 use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
+use crate::repair::run_name;
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::state;
@@ -28,9 +29,6 @@ const FORGET: [&str; 2] = [
 
 /// More repairs of one part at once than this are refused.
 const RUNS_MAX: u32 = 64;
-
-/// How much of the pipeline's name a run's name shows.
-const NAME_CHARS_SHOWN: usize = 20;
 
 /// A repair that has a name of its own, for as long as it lives.
 ///
@@ -138,13 +136,8 @@ async fn read(
     Ok(positions.into_iter().map(|raw| NextOffset::try_new(raw?).ok()).collect())
 }
 
-/// The name of a run: readable, and another one for each part and pipeline.
 fn name(pipeline: &PipelineName, part: &str, number: u32) -> PipelineName {
-    let shown: String =
-        pipeline.as_str().chars().filter(char::is_ascii).take(NAME_CHARS_SHOWN).collect();
-    let hash = super::digest(&format!("{pipeline}\n{part}"));
-    let name = format!("{shown} repair {:08x}.{number}", hash >> 32);
-    PipelineName::parse(&name).expect("it is short and printable")
+    run_name(pipeline, "repair", part, Some(number))
 }
 
 #[cfg(test)]

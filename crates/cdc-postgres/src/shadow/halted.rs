@@ -5,6 +5,7 @@ use cdc_core::Partition;
 use super::statements::Sides;
 use super::{Reach, Shadow, catalog, reach};
 use crate::catalog::TargetTable;
+use crate::checkpoint::LOCK_TIMEOUT;
 use crate::error::{PostgresError, from_driver};
 use crate::ident::Identifier;
 use crate::session::Session;
@@ -18,9 +19,6 @@ SELECT topic, generation, partition, next_offset
  WHERE pipeline = $1 AND topic = ANY ($2)
  ORDER BY topic, generation, partition
    FOR UPDATE";
-
-/// The code of a lock that was not granted in time.
-const LOCK_TIMEOUT: &str = "55P03";
 
 /// The writers of a live table wait while this lives.
 #[derive(Debug)]
