@@ -7,7 +7,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 
 use anyhow::{Context as _, Result, bail, ensure};
-use benches::by_hand::OrderChange;
+use benches::by_hand::{COPY_HEADER, OrderChange};
 use benches::every_type::EveryType;
 use benches::inputs::{self, OwnedMessage};
 use benches::ratio::Ratio;
@@ -167,6 +167,7 @@ fn records(messages: &[OwnedMessage]) -> Result<RecordBatch> {
 /// The same rows of the history as the pipeline writes.
 fn write_all_by_hand(records: &RecordBatch, block: SchemaBlock, out: &mut Vec<u8>) {
     out.clear();
+    out.extend_from_slice(COPY_HEADER);
     let mut scratch = Vec::new();
     for index in 0..records.len() {
         let record = records.get(index).expect("a record of the batch");

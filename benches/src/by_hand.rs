@@ -8,6 +8,8 @@
 
 mod copy;
 
+pub use self::copy::COPY_HEADER;
+
 use std::borrow::Cow;
 use std::fmt;
 

@@ -8,6 +8,9 @@ use debezium_envelope::Timestamp;
 
 use super::{Amount, Moment, Operation, OrderChange, Text};
 
+/// What stands before the rows in the binary form of COPY: a signature, no flags, no extension.
+pub const COPY_HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
+
 /// Columns of a row: those of an order, and nine that say where it comes from.
 const COLUMNS: i16 = 16;
 /// Microseconds from 1970 to 2000, where PostgreSQL begins to count.
