@@ -4,6 +4,7 @@
 //! for what the role may do.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use cdc_config::closest;
 use cdc_core::{Classify as _, ErrorClass, Halt, RowShape, TableId, with_causes};
@@ -15,9 +16,12 @@ use crate::error::{PostgresError, from_driver};
 use crate::ident::QualifiedName;
 use crate::plan::{SourceColumns, plan_keyed};
 use crate::reach::{ADDRESS_SETTING, is_to_look_again, reach};
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::settings::{Mode, PostgresSettings, SynchronousCommit, TableSettings};
 use crate::{registry, state};
+
+/// The longest that a probe of all tables may take: beyond that the connection carries nothing any more.
+const PROBE_MAX: Duration = Duration::from_mins(2);
 
 mod rehearsal;
 
@@ -102,7 +106,9 @@ pub async fn check(
         };
         match reach(settings).await {
             Ok(mut session) => {
-                if let Err(failure) = probe.all(&mut session).await {
+                let limit = settings.apply_timeout.min(PROBE_MAX);
+                let probed = within(limit, "probing the warehouse", probe.all(&mut session)).await;
+                if let Err(failure) = probed {
                     if is_to_look_again(&failure, deadline).await {
                         continue;
                     }

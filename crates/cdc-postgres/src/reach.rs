@@ -9,7 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::time::{Instant, sleep};
 
 use crate::error::{Cause, PostgresError};
-use crate::session::Session;
+use crate::session::{Session, is_passing};
 use crate::settings::PostgresSettings;
 
 /// The setting that names the server, for messages.
@@ -24,7 +24,7 @@ pub(crate) async fn reach(settings: &PostgresSettings) -> Result<Session, Postgr
         Ok(session) => return Ok(session),
         Err(error) => error,
     };
-    if settings.connect_patience.is_zero() || !may_come_back(&error) {
+    if settings.connect_patience.is_zero() || !is_passing(&error) {
         return Err(at(error, &place, settings.connect_patience));
     }
     let seconds = settings.connect_patience.as_secs_f64();
@@ -51,11 +51,6 @@ pub(crate) async fn is_to_look_again(error: &PostgresError, deadline: Instant) -
     true
 }
 
-fn may_come_back(error: &PostgresError) -> bool {
-    let PostgresError::Connect { class, .. } = error else { return false };
-    !matches!(class, ErrorClass::Fatal(_))
-}
-
 /// Where a session was to be opened: between the step and the driver's reason.
 #[derive(Debug, thiserror::Error)]
 #[error("no session with {place}, which {ADDRESS_SETTING} names")]
@@ -66,7 +61,7 @@ struct At {
 }
 
 fn at(error: PostgresError, place: &str, patience: Duration) -> PostgresError {
-    let may_come_back = may_come_back(&error);
+    let is_passing = is_passing(&error);
     let PostgresError::Connect { class, hint, source } = error else { return error };
     let tried = if patience.is_zero() {
         String::new()
@@ -76,7 +71,7 @@ fn at(error: PostgresError, place: &str, patience: Duration) -> PostgresError {
     let given_up = format!("start the server, or correct {ADDRESS_SETTING}{tried}");
     PostgresError::Connect {
         class,
-        hint: if may_come_back { Some(given_up) } else { hint },
+        hint: if is_passing { Some(given_up) } else { hint },
         source: Box::new(At { place: place.to_owned(), source }),
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use cdc_core::{ErrorClass, Halt};
 use sqlx::postgres::{PgConnectOptions, PgConnection, PgCopyIn};
 use sqlx::{ConnectOptions as _, Executor as _};
-use tokio::time::{Instant, sleep, timeout_at};
+use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use crate::copy::{HEADER, TRAILER, TextRows};
 use crate::error::{PostgresError, from_driver};
@@ -42,17 +42,13 @@ impl Session {
         loop {
             let attempt_deadline = deadline.max(Instant::now() + PAUSE_MAX);
             let attempt_deadline = attempt_deadline.min(Instant::now() + ATTEMPT_MAX);
-            let attempt = timeout_at(attempt_deadline, options.connect()).await;
-            let error = match attempt {
-                Ok(Ok(connection)) => return Self::pin(connection, settings).await,
-                Ok(Err(error)) => refused(error),
-                Err(_) => refused(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())),
+            let attempt = timeout_at(attempt_deadline, Self::attempt(&options, settings)).await;
+            let silent = |_| Err(refused(sqlx::Error::Io(std::io::ErrorKind::TimedOut.into())));
+            let error = match attempt.unwrap_or_else(silent) {
+                Ok(session) => return Ok(session),
+                Err(error) if is_passing(&error) => error,
+                Err(error) => return Err(error),
             };
-            let hopeless =
-                matches!(&error, PostgresError::Connect { class: ErrorClass::Fatal(_), .. });
-            if hopeless {
-                return Err(error);
-            }
             let left = deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
                 return Err(given_up(error, settings.connect_patience));
@@ -64,10 +60,11 @@ impl Session {
         }
     }
 
-    async fn pin(
-        connection: PgConnection,
+    async fn attempt(
+        options: &PgConnectOptions,
         settings: &PostgresSettings,
     ) -> Result<Self, PostgresError> {
+        let connection = options.connect().await.map_err(refused)?;
         let mut session = Self { connection, staged: BTreeSet::new() };
         let name = format!("{PREFIX}{}", settings.pipeline);
         let pinned = [
@@ -227,6 +224,24 @@ fn options(settings: &PostgresSettings) -> Result<PgConnectOptions, PostgresErro
         .map_err(|error| PostgresError::Address { source: error.into() })?;
     // The driver would log statements, and dead letters are parameters of some.
     Ok(options.disable_statement_logging())
+}
+
+/// Runs an exchange with the server for as long as the limit at most. A connection that was forgotten on
+/// its way stays open and carries nothing, and nothing else tells.
+pub(crate) async fn within<T>(
+    limit: Duration,
+    doing: &str,
+    exchange: impl Future<Output = Result<T, PostgresError>>,
+) -> Result<T, PostgresError> {
+    timeout(limit, exchange).await.unwrap_or_else(|_| {
+        Err(PostgresError::Silent { doing: doing.to_owned(), limit_ms: limit.as_millis() })
+    })
+}
+
+/// Whether a server that refused a session may take one a little later.
+pub(crate) fn is_passing(error: &PostgresError) -> bool {
+    let PostgresError::Connect { class, .. } = error else { return false };
+    !matches!(class, ErrorClass::Fatal(_))
 }
 
 /// A session that was lost before it was of use has not been opened.

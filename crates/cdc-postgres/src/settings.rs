@@ -177,7 +177,15 @@ pub struct PostgresSettings {
     pub ledger_retention: Duration,
 }
 
+/// The longest that the few rows which a start reads and writes may take.
+const START_MAX: Duration = Duration::from_secs(30);
+
 impl PostgresSettings {
+    /// How long an exchange may take that a lane is waiting for before it has a batch.
+    pub(crate) fn start_timeout(&self) -> Duration {
+        self.apply_timeout.min(START_MAX)
+    }
+
     /// Settings with every default.
     pub fn new(url: Secret, pipeline: PipelineName) -> Self {
         Self {

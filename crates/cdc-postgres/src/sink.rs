@@ -12,6 +12,7 @@ use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
 use crate::reach::is_to_look_again;
 use crate::registry;
+use crate::session::within;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::stager::PostgresStager;
 use crate::state;
@@ -74,9 +75,13 @@ impl PostgresSink {
     async fn try_open_lane(&self) -> Result<(PostgresStager, PostgresWriter), PostgresError> {
         let mut session = state::open(&self.settings).await?;
         let pipeline = &self.settings.pipeline;
-        registry::admit(&mut session, pipeline, self.tables.all()).await?;
-        registry::forget_others(&mut session, pipeline, self.tables.all()).await?;
-        topics::follow(&mut session, pipeline, &self.topics).await?;
+        let follow = async {
+            registry::admit(&mut session, pipeline, self.tables.all()).await?;
+            registry::forget_others(&mut session, pipeline, self.tables.all()).await?;
+            topics::follow(&mut session, pipeline, &self.topics).await
+        };
+        let doing = "writing down what the pipeline follows";
+        within(self.settings.start_timeout(), doing, follow).await?;
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = OwnerName::new(pipeline, self.token, lane);
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));

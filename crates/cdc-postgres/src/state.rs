@@ -5,7 +5,7 @@
 
 use crate::error::{PostgresError, from_driver};
 use crate::reach::reach;
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::settings::PostgresSettings;
 
 /// The version that this program reads and writes.
@@ -54,7 +54,8 @@ pub(crate) async fn version(session: &mut Session) -> Result<i32, PostgresError>
 /// Opens the first session of a command, on a warehouse that has our state tables.
 pub(crate) async fn open(settings: &PostgresSettings) -> Result<Session, PostgresError> {
     let mut session = reach(settings).await?;
-    require(&mut session).await?;
+    let doing = "reading the version of the state tables";
+    within(settings.start_timeout(), doing, require(&mut session)).await?;
     Ok(session)
 }
 

@@ -14,7 +14,7 @@ use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
 use crate::reach::is_to_look_again;
 use crate::registry::forget_progress;
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::settings::{PipelineName, PostgresSettings};
 use crate::state;
 
@@ -95,11 +95,12 @@ async fn read_generations(
     settings: &PostgresSettings,
 ) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
     let mut session = state::open(settings).await?;
-    let rows: Vec<(String, i32)> = sqlx::query_as(GENERATIONS)
+    let doing = "reading the generations of the topics";
+    let read = sqlx::query_as(GENERATIONS)
         .bind(settings.pipeline.as_str())
-        .fetch_all(session.driver())
-        .await
-        .map_err(|error| from_driver("reading the generations of the topics", error))?;
+        .fetch_all(session.driver());
+    let read = async { read.await.map_err(|error| from_driver(doing, error)) };
+    let rows: Vec<(String, i32)> = within(settings.start_timeout(), doing, read).await?;
     let known = rows.into_iter().filter_map(|(topic, generation)| {
         let generation = Generation::new(u32::try_from(generation).ok()?);
         Some((TopicName::parse(&topic).ok()?, generation))

@@ -27,7 +27,7 @@ use crate::owner::OwnerName;
 use crate::parked::{self, ParkedKeys};
 use crate::plan::{PostgresPlan, plan};
 use crate::reach::is_to_look_again;
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
 use crate::{
@@ -144,7 +144,9 @@ impl PostgresWriter {
         session: Session,
     ) -> Result<Self, PostgresError> {
         let place = shared.writers.fetch_add(1, Ordering::Relaxed);
-        let session = Some(shared.adopt(place, session).await?);
+        let limit = settings.start_timeout();
+        let adopted = within(limit, "opening a session", shared.adopt(place, session)).await?;
+        let session = Some(adopted);
         let merging = Merging::default();
         Ok(Self { settings, tables, shared, place, session, prepared: None, merging })
     }
@@ -174,9 +176,7 @@ impl PostgresWriter {
         exchange: impl AsyncFnOnce(&mut Self) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
         let limit = self.settings.apply_timeout;
-        let result = timeout(limit, exchange(self)).await.unwrap_or_else(|_| {
-            Err(PostgresError::Silent { doing: doing.to_owned(), limit_ms: limit.as_millis() })
-        });
+        let result = within(limit, doing, exchange(self)).await;
         if result.as_ref().is_err_and(PostgresError::ends_session) {
             self.drop_session();
         }

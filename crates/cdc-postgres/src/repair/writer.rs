@@ -7,7 +7,6 @@ use cdc_core::{
     Found, NextOffset, Partition, ResumePoint, RowShape, SourceMarks, SourcePosition, TableId,
     WriteBatch, Writer,
 };
-use tokio::time::timeout;
 
 use super::{RepairMode, Shared, present};
 use crate::body::PostgresBody;
@@ -17,7 +16,7 @@ use crate::error::{PostgresError, from_driver};
 use crate::last_message::LastMessage;
 use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::writer::is_nothing;
 use crate::{catalog, dead_letter, fencing, ledger, source_marks, sql, table_event};
 
@@ -48,7 +47,8 @@ impl RepairWriter {
             applied: BTreeMap::new(),
             plans_made: 0,
         };
-        writer.adopt(session).await?;
+        let limit = writer.shared.settings.start_timeout();
+        within(limit, "opening a session", writer.adopt(session)).await?;
         Ok(writer)
     }
 
@@ -79,9 +79,7 @@ impl RepairWriter {
         exchange: impl AsyncFnOnce(&mut Self) -> Result<T, PostgresError>,
     ) -> Result<T, PostgresError> {
         let limit = self.shared.settings.apply_timeout;
-        let result = timeout(limit, exchange(self)).await.unwrap_or_else(|_| {
-            Err(PostgresError::Silent { doing: doing.to_owned(), limit_ms: limit.as_millis() })
-        });
+        let result = within(limit, doing, exchange(self)).await;
         if result.as_ref().is_err_and(PostgresError::ends_session) {
             self.session = None;
         }

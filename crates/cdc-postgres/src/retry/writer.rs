@@ -7,7 +7,6 @@ use cdc_core::{
     Classify as _, DeadLetter, ErrorClass, Partition, Poison, RecordRef, Rejection, ResumePoint,
     RowShape, Stage, TableId, WriteBatch, Writer,
 };
-use tokio::time::timeout;
 
 use super::marks::{self, HeldLetters, Place};
 use super::{Moot, Retried, RetryMode};
@@ -18,7 +17,7 @@ use crate::letters::LetterState;
 use crate::mirror::Merging;
 use crate::parked::{self, ParkedKeys};
 use crate::plan::{PostgresPlan, plan};
-use crate::session::Session;
+use crate::session::{Session, within};
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::tables::Tables;
 use crate::{catalog, history, mirror, sql, table_event};
@@ -398,14 +397,12 @@ impl Writer for RetryWriter {
         // It comes back only when it is known to be between two transactions.
         let mut session = self.session.take().ok_or_else(no_session)?;
         let limit = self.settings.apply_timeout;
-        let written = timeout(limit, async {
+        let written = within(limit, doing, async {
             let fates = self.write(&mut session, batch, &letters).await?;
             self.end(&mut session, batch).await?;
             Ok(fates)
         });
-        let silent =
-            || PostgresError::Silent { doing: doing.to_owned(), limit_ms: limit.as_millis() };
-        match written.await.unwrap_or_else(|_| Err(silent())) {
+        match written.await {
             Ok(fates) => {
                 self.session = Some(session);
                 self.count(batch, &letters, &fates);

@@ -171,6 +171,28 @@ async fn a_server_that_does_not_answer_in_time_costs_the_session() {
 }
 
 #[tokio::test]
+async fn a_lane_is_opened_although_the_first_session_is_never_answered() {
+    let tables = vec![table(0, "orders_fact", Mode::History)];
+    let warehouse = Warehouse::initialised(&tables).await;
+    // The first statement that writes to the table is answered when nobody waits for it any more.
+    warehouse.sql(
+        "CREATE SEQUENCE public.dozed;
+         GRANT ALL ON SEQUENCE public.dozed TO public;
+         CREATE FUNCTION public.doze() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF nextval('public.dozed') = 1 THEN PERFORM pg_sleep(30); END IF; RETURN NULL; END $$;
+         CREATE TRIGGER doze BEFORE INSERT ON cdc.pipeline_table FOR EACH STATEMENT
+             EXECUTE FUNCTION public.doze()",
+    );
+    let mut settings = warehouse.settings();
+    settings.apply_timeout = Duration::from_millis(300);
+    let opened = tokio::time::timeout(Duration::from_secs(15), Lane::open(settings, tables));
+    let mut lane = opened.await.expect("the lane waits for the session that is not answered");
+    assert_eq!(warehouse.sql("SELECT last_value > 1 FROM public.dozed"), "t", "nothing dozed");
+    lane.write(&[Op::Insert(order(1, 100, "pending"))]).await;
+    assert_eq!(warehouse.sql("SELECT count(*) FROM orders_fact"), "1");
+}
+
+#[tokio::test]
 async fn a_warehouse_without_state_tables_is_refused() {
     let warehouse = Warehouse::empty();
     let tables = vec![table(0, "orders_fact", Mode::History)];
