@@ -97,9 +97,9 @@ pub struct Campaign {
 }
 
 impl Campaign {
-    /// A campaign that could not be played to its end, which counts as a violation.
-    pub fn broken_off(seed: u64, error: &anyhow::Error) -> Self {
-        let what = format!("the campaign was broken off: {error:#}");
+    /// A campaign that could not begin, which counts as a violation.
+    pub fn not_begun(seed: u64, error: &anyhow::Error) -> Self {
+        let what = format!("the campaign could not begin: {error:#}");
         Self {
             seed,
             faults: Vec::new(),
@@ -133,10 +133,12 @@ impl Finished {
 
 /// Plays a campaign. Each fault that is over is told to `tell`.
 ///
+/// What goes wrong once it has begun is a violation: that a change never arrives as well as that a part
+/// around the pipelines cannot be used any more. What was seen before is kept.
+///
 /// # Errors
 ///
-/// When the parts around the pipelines cannot be started or used. What the pipelines do wrong is no
-/// error, but a violation.
+/// When the parts cannot be started.
 pub fn play(options: &Options, tell: impl FnMut(&Struck)) -> Result<Finished> {
     let mut draw = Draw::new(options.seed);
     let faults = fault::campaign(&mut draw.fork(), options.faults, options.tempo);
@@ -144,27 +146,30 @@ pub fn play(options: &Options, tell: impl FnMut(&Struck)) -> Result<Finished> {
     let membership = if draw.once_in(2) { Membership::Static } else { Membership::Dynamic };
     let members = Members::prepare(&stage, &options.pipeline, membership)?;
     stage.install_pause()?;
-    let mut run = Run { stage, members, violations: Vec::new(), probes: 0, capture_restarts: 0 };
+    let mut run = Run {
+        stage,
+        members,
+        struck: Vec::with_capacity(faults.len()),
+        violations: Vec::new(),
+        probes: 0,
+        capture_restarts: 0,
+    };
     // Behind the stage, so that it ends before it: what it has published needs the broker.
     let load = Load::start(&run.stage, &mut draw)?;
     run.stage.wait_for_offsets()?;
     run.members.rescale(1 + usize::try_from(draw.below(3))?)?;
     let began = Instant::now();
-    run.recover("the start", Instant::now())?;
-    let struck = run.strike_all(&faults, tell)?;
-    let sent = load.sent();
-    load.finish()?;
-    run.settle()?;
-    run.end(options)?;
-    let account = oracle::read(&run.stage)?;
-    let found = account.violations();
-    run.violations.extend(found);
-    run.replay(options, &account)?;
-    anyhow::ensure!(!account.journal.is_empty(), "of {sent} transactions none was committed");
+    let account = run.play(load, &faults, options, tell);
+    run.keep_logs(options)?;
+    let account = account.unwrap_or_else(|error| {
+        let what = format!("the campaign was broken off: {error:#}");
+        run.violations.push(Violation::new(Invariant::Liveness, what));
+        None
+    });
     let campaign = Campaign {
         seed: options.seed,
-        faults: struck,
-        traffic: traffic(&account, run.capture_restarts),
+        faults: run.struck,
+        traffic: account.map_or_else(Traffic::default, |it| traffic(&it, run.capture_restarts)),
         seconds: began.elapsed().as_secs(),
         violations: shortened(run.violations),
     };
@@ -204,18 +209,35 @@ struct Run {
     // Before the stage, so that no pipeline outlives what it runs on.
     members: Members,
     stage: Stage,
+    struck: Vec<Struck>,
     violations: Vec<Violation>,
     probes: u32,
     capture_restarts: u32,
 }
 
 impl Run {
-    fn strike_all(
+    /// Lets the faults strike and judges what is left behind. Gives what was read for that.
+    fn play(
         &mut self,
+        load: Load,
         faults: &[Fault],
-        mut tell: impl FnMut(&Struck),
-    ) -> Result<Vec<Struck>> {
-        let mut struck = Vec::with_capacity(faults.len());
+        options: &Options,
+        tell: impl FnMut(&Struck),
+    ) -> Result<Option<Account>> {
+        self.recover("the start", Instant::now())?;
+        self.strike_all(faults, tell)?;
+        let sent = load.sent();
+        load.finish()?;
+        self.settle()?;
+        self.end(options)?;
+        let account = oracle::read(&self.stage)?;
+        self.violations.extend(account.violations());
+        self.replay(options, &account)?;
+        anyhow::ensure!(!account.journal.is_empty(), "of {sent} transactions none was committed");
+        Ok(Some(account))
+    }
+
+    fn strike_all(&mut self, faults: &[Fault], mut tell: impl FnMut(&Struck)) -> Result<()> {
         for (number, fault) in (1..).zip(faults) {
             thread::sleep(fault.pause);
             let place = format!("fault {number}, {}", fault.kind);
@@ -231,9 +253,9 @@ impl Run {
             let kind = fault.kind;
             let fault = Struck { number, kind, detail, met, recovered_ms };
             tell(&fault);
-            struck.push(fault);
+            self.struck.push(fault);
         }
-        Ok(struck)
+        Ok(())
     }
 
     /// Makes a change in every partition of both tables, and waits until all of them have arrived. It
@@ -338,11 +360,6 @@ impl Run {
         self.members.rescale(0)?;
         self.note_surprises("the end");
         for (number, log) in self.members.logs().iter().enumerate() {
-            if let Some(folder) = &options.logs {
-                let name = format!("seed-{}-pipeline-{number}.log", options.seed);
-                fs::create_dir_all(folder)?;
-                fs::write(folder.join(name), log)?;
-            }
             for line in log.lines().filter(|line| line.contains("panicked")) {
                 let what = format!("pipeline {number} panicked: {line}");
                 self.violations.push(Violation::new(Invariant::Liveness, what));
@@ -353,6 +370,16 @@ impl Run {
         if let Err(error) = books {
             let what = format!("the pipeline's own look at its books: {error:#}");
             self.violations.push(Violation::new(Invariant::LedgerSums, what));
+        }
+        Ok(())
+    }
+
+    fn keep_logs(&self, options: &Options) -> Result<()> {
+        let Some(folder) = &options.logs else { return Ok(()) };
+        fs::create_dir_all(folder)?;
+        for (number, log) in self.members.logs().iter().enumerate() {
+            let name = format!("seed-{}-pipeline-{number}.log", options.seed);
+            fs::write(folder.join(name), log)?;
         }
         Ok(())
     }

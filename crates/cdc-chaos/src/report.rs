@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use anyhow::{Result, ensure};
 use cdc_stack::machine::{Machine, commit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -51,9 +52,19 @@ pub struct Report {
 
 impl Report {
     /// Takes the campaigns of another run in, with the words that played them.
-    pub fn join(&mut self, other: Self) {
+    ///
+    /// # Errors
+    ///
+    /// When it was about another commit or had another tempo: one page would speak for both.
+    pub fn join(&mut self, other: Self) -> Result<()> {
+        let (ours, theirs) = (&self.setting, &other.setting);
+        let (is_one_commit, is_one_tempo) =
+            (ours.commit == theirs.commit, ours.tempo == theirs.tempo);
+        ensure!(is_one_commit, "it is about commit {}, not {}", theirs.commit, ours.commit);
+        ensure!(is_one_tempo, "its tempo is {:?}, not {:?}", theirs.tempo, ours.tempo);
         self.setting.command = format!("{}`, `{}", self.setting.command, other.setting.command);
         self.campaigns.extend(other.campaigns);
+        Ok(())
     }
 
     /// How many violations there are in all.
@@ -63,7 +74,7 @@ impl Report {
 
     /// The last line of a run.
     pub fn last_line(&self) -> String {
-        let faults: usize = self.campaigns.iter().map(|campaign| campaign.faults.len()).sum();
+        let faults = self.faults().filter(|fault| fault.met != Met::Nobody).count();
         let seeds: Vec<u64> = self.campaigns.iter().map(|campaign| campaign.seed).collect();
         let follow = seeds.windows(2).all(|two| matches!(two, [a, b] if a + 1 == *b));
         let seeds = match seeds.as_slice() {
@@ -115,10 +126,10 @@ impl Report {
         )?;
         for Campaign { seed, faults, traffic, seconds, violations } in &self.campaigns {
             let minutes = format!("{}:{:02}", seconds / 60, seconds % 60);
+            let met = faults.iter().filter(|fault| fault.met != Met::Nobody).count();
             writeln!(
                 page,
-                "| {seed} | {} | {minutes} | {} | {} | {} | {} | {} |",
-                faults.len(),
+                "| {seed} | {met} | {minutes} | {} | {} | {} | {} | {} |",
                 traffic.changes,
                 traffic.records,
                 traffic.sent_again,
@@ -137,7 +148,7 @@ impl Report {
 
     fn kinds(&self, page: &mut String) -> std::fmt::Result {
         let mut by_kind: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
-        for fault in self.faults() {
+        for fault in self.faults().filter(|fault| fault.met != Met::Nobody) {
             by_kind.entry(fault.kind).or_default().push(fault.recovered_ms);
         }
         writeln!(
@@ -160,7 +171,15 @@ impl Report {
             .map(|kind| kind.to_string())
             .collect();
         if !missing.is_empty() {
-            writeln!(page, "\nNot drawn: {}.", missing.join(", "))?;
+            writeln!(page, "\nNone of these: {}.", missing.join(", "))?;
+        }
+        let missed = self.faults().filter(|fault| fault.met == Met::Nobody).count();
+        if missed > 0 {
+            writeln!(
+                page,
+                "\n{missed} more faults met nobody and are not counted: no batch came within their \
+                 time, or what they strike was not there."
+            )?;
         }
         let in_commit = self.faults().filter(|fault| fault.met == Met::Window);
         let frozen = in_commit.clone().filter(|fault| {
@@ -180,7 +199,7 @@ impl Report {
             frozen.count(),
             random.clone().count(),
             random.clone().filter(|fault| fault.met == Met::Window).count(),
-            random.filter(|fault| fault.met != Met::Nothing).count(),
+            random.filter(|fault| matches!(fault.met, Met::Window | Met::Transaction)).count(),
         )
     }
 
@@ -258,6 +277,34 @@ mod tests {
         apart.campaigns.iter_mut().for_each(|campaign| campaign.seed *= 2);
         assert_eq!(apart.last_line(), "chaos: seeds 14, 16, 4 faults, 0 violations");
         assert_eq!(one.last_line(), "chaos: seed 7, 2 faults, 0 violations");
+    }
+
+    #[test]
+    fn a_fault_that_met_nobody_is_told_and_not_counted() {
+        let mut missed = report(Vec::new());
+        missed.campaigns.truncate(1);
+        missed.campaigns[0].faults[1].met = Met::Nobody;
+        assert_eq!(missed.last_line(), "chaos: seed 7, 1 faults, 0 violations");
+        let page = missed.markdown();
+        assert!(page.contains("| 7 | 1 | 1:01 |"), "{page}");
+        assert!(page.contains("| commit client frozen | 1 | 1.50 s | 1.50 s |"), "{page}");
+        assert!(page.contains("1 more faults met nobody"), "{page}");
+    }
+
+    #[test]
+    fn campaigns_of_another_commit_or_tempo_are_not_joined() {
+        let (mut one, mut other) = (report(Vec::new()), report(Vec::new()));
+        other.setting.commit = "another".to_owned();
+        let refused = one.join(other.clone()).unwrap_err().to_string();
+        assert!(refused.starts_with("it is about commit another, not "), "{refused}");
+        other.setting = Setting { tempo: Tempo::Scaled, ..one.setting.clone() };
+        assert_eq!(
+            one.join(other.clone()).unwrap_err().to_string(),
+            "its tempo is Scaled, not Full"
+        );
+        other.setting.tempo = Tempo::Full;
+        one.join(other).unwrap();
+        assert_eq!(one.campaigns.len(), 4);
     }
 
     #[test]

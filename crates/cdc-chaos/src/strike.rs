@@ -37,6 +37,8 @@ const END_REPLICATION: &str = "select pg_terminate_backend(active_pid) from pg_r
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Met {
+    /// The fault did not come about, because what it strikes was not there in time.
+    Nobody,
     /// None, or nobody looked.
     #[default]
     Nothing,
@@ -58,6 +60,10 @@ pub(crate) struct Seen {
 impl Seen {
     fn of(detail: impl Into<String>) -> Self {
         Self { detail: detail.into(), ..Self::default() }
+    }
+
+    fn nobody(detail: impl Into<String>) -> Self {
+        Self { met: Met::Nobody, detail: detail.into() }
     }
 }
 
@@ -96,8 +102,11 @@ pub(crate) fn strike(stage: &Stage, members: &mut Members, fault: &Fault) -> Res
         Kind::WarehouseFrozen => frozen(warehouse.freeze(), hold, || warehouse.thaw())?,
         Kind::WarehouseCut => connections(to_warehouse.cut()),
         Kind::WarehouseCutAfterCommit => {
-            let was_met = to_warehouse.cut_after_commit(WINDOW_LIMIT);
-            Seen::of(if was_met { "an answer was lost" } else { "nobody committed" })
+            if to_warehouse.cut_after_commit(WINDOW_LIMIT) {
+                Seen::of("an answer was lost")
+            } else {
+                Seen::nobody("nobody committed")
+            }
         }
         Kind::WarehouseHalfOpen => connections(to_warehouse.silence()),
         Kind::WarehouseOrphaned => connections(to_warehouse.orphan()),
@@ -131,6 +140,9 @@ fn whole(struck: Result<(), StackError>) -> Result<Seen> {
 }
 
 fn connections(count: usize) -> Seen {
+    if count == 0 {
+        return Seen::nobody("no connection");
+    }
     Seen::of(format!("{count} connections"))
 }
 
@@ -224,7 +236,7 @@ fn in_commit(
 ) -> Result<Seen> {
     let mut held = Held::start(&stage.warehouse)?;
     let Some(server) = Held::wait_for_batch(&stage.warehouse, WINDOW_LIMIT)? else {
-        return Ok(Seen::of("no batch came"));
+        return Ok(Seen::nobody("no batch came"));
     };
     let in_window = stage.warehouse.psql(DATABASE, IN_WINDOW)?;
     let is_met = in_window.lines().any(|pid| pid == server.to_string());
@@ -281,13 +293,16 @@ fn end_sessions(warehouse: &Cluster, choice: &mut Draw) -> Result<Seen> {
     let one = if choice.once_in(2) { " order by random() limit 1" } else { "" };
     let sql = format!("select pg_terminate_backend(pid) {SESSIONS}{one}");
     let ended = warehouse.psql(DATABASE, &sql)?;
-    Ok(Seen::of(format!("{} sessions", ended.lines().count())))
+    Ok(match ended.lines().count() {
+        0 => Seen::nobody("no session"),
+        count => Seen::of(format!("{count} sessions")),
+    })
 }
 
 fn kill_session(warehouse: &Cluster, choice: &mut Draw) -> Result<Seen> {
     let pids = warehouse.psql(DATABASE, &format!("select pid {SESSIONS}"))?;
     let pids: Vec<&str> = pids.lines().collect();
-    let Some(pid) = choice.choose(&pids) else { return Ok(Seen::of("no session")) };
+    let Some(pid) = choice.choose(&pids) else { return Ok(Seen::nobody("no session")) };
     signal(pid.parse()?, Signal::KILL)?;
     answers(warehouse)?;
     Ok(Seen::default())

@@ -74,7 +74,8 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
     let Arguments { seed, faults, scaled, .. } = *arguments;
     let tempo = if scaled { Tempo::Scaled } else { Tempo::Full };
     let pipeline = arguments.pipeline.clone().map_or_else(|| beside("cdc-pipeline"), Ok)?;
-    let replayer = beside("cdc-replayer").ok();
+    // Without it a repair would not be tried, and nothing would say so.
+    let replayer = Some(beside("cdc-replayer")?);
     let words: Vec<String> = env::args().skip(1).collect();
     let setting = Setting::of(tempo, format!("just chaos {}", words.join(" ")));
     let mut report = Report { setting, campaigns: Vec::new() };
@@ -90,7 +91,7 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
         let campaign = match play(&options, |fault| println!("{}", line(seed, fault))) {
             Ok(finished) => finished.campaign,
             // The others are played all the same: what is wrong may be wrong once.
-            Err(error) => Campaign::broken_off(seed, &error),
+            Err(error) => Campaign::not_begun(seed, &error),
         };
         for violation in &campaign.violations {
             println!("seed {seed}: VIOLATION {violation}");
@@ -113,7 +114,9 @@ fn kept(files: &[PathBuf]) -> Result<Report> {
             .with_context(|| format!("{} is no report", file.display()))?;
         match &mut all {
             None => all = Some(report),
-            Some(all) => all.join(report),
+            Some(all) => all
+                .join(report)
+                .with_context(|| format!("cannot add {} to the others", file.display()))?,
         }
     }
     all.context("no file was named")
@@ -121,8 +124,12 @@ fn kept(files: &[PathBuf]) -> Result<Report> {
 
 fn line(seed: u64, fault: &Struck) -> String {
     let Struck { number, kind, detail, met, recovered_ms } = fault;
-    let (kind, window) =
-        (kind.to_string(), if *met == Met::Window { ", in the window" } else { "" });
+    let kind = kind.to_string();
+    let window = match met {
+        Met::Window => ", in the window",
+        Met::Nobody => ", met nobody",
+        Met::Nothing | Met::Transaction => "",
+    };
     let seconds = format!("{}.{:03}", recovered_ms / 1_000, recovered_ms % 1_000);
     format!("seed {seed} fault {number:>4}  {kind:<28} recovered in {seconds} s  {detail}{window}")
 }
@@ -145,7 +152,7 @@ fn beside(name: &str) -> Result<PathBuf> {
     let path = own.with_file_name(name);
     anyhow::ensure!(
         path.is_file(),
-        "cannot find {}: build it, or name the program with --pipeline",
+        "cannot find {}: run `cargo build --release --workspace`, or `just chaos`, which builds it",
         path.display()
     );
     Ok(path)
