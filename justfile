@@ -95,6 +95,15 @@ bench-e2e *ARGS:
     cargo build --release --package pipeline --package benches
     target/release/bench-e2e "$@"
 
+# Measure what the ledger and the filter of changes sent again cost: beside a build of this commit without them
+bench-cost *ARGS:
+    rm -rf target/cost/tree && mkdir -p target/cost/tree
+    git archive HEAD | tar -x -C target/cost/tree
+    patch -p1 -d target/cost/tree < benches/cost/without-books-and-filter.patch
+    cargo build --release --package pipeline --manifest-path target/cost/tree/Cargo.toml --target-dir target/cost/build
+    cargo build --release --package pipeline --package benches
+    target/release/bench-e2e --only history,mirror --against target/cost/build/release/cdc-pipeline --results benches/results/cost "$@"
+
 # Capture Debezium's messages anew as fixtures, e.g. `just capture-fixtures 2.4.2`; with `--extensions`
 # those with types of PostGIS and pgvector, which the server has to have then
 capture-fixtures *RELEASES:

@@ -36,6 +36,7 @@ pub use self::report::{Form, Report, Setting, Summary};
 
 use self::fill::Topic;
 use self::pipeline::Mode;
+use self::report::Against;
 use self::raw::Rows;
 use self::stage::Stage;
 use crate::inputs;
@@ -102,6 +103,7 @@ fn form(stage: &Stage, options: &Options, schema_block: SchemaBlock) -> Result<F
         mirror: Vec::new(),
         latency: Vec::new(),
         idle: Vec::new(),
+        against: Against::default(),
         summary: Summary::default(),
     };
     let mut rows = None;
@@ -136,7 +138,7 @@ fn drains(
         form.read.push(read);
     }
     if options.wants(Part::History) || options.wants(Part::Raw) {
-        let (drain, setup) = drain::drain(stage, topic, Mode::History)?;
+        let (drain, setup) = drain::drain(&stage.pipeline, stage, topic, Mode::History)?;
         say(&format!("  {run} history  {:>7.2} s", drain.seconds));
         form.history.push(drain);
         if options.wants(Part::Raw) {
@@ -150,13 +152,32 @@ fn drains(
         }
         stage.drop_database(&setup.database)?;
     }
+    if options.wants(Part::History) {
+        let others = other(stage, options, topic, (run, Mode::History))?;
+        form.against.history.extend(others);
+    }
     if options.wants(Part::Mirror) {
-        let (drain, setup) = drain::drain(stage, topic, Mode::Mirror)?;
+        let (drain, setup) = drain::drain(&stage.pipeline, stage, topic, Mode::Mirror)?;
         say(&format!("  {run} mirror   {:>7.2} s", drain.seconds));
         form.mirror.push(drain);
         stage.drop_database(&setup.database)?;
+        form.against.mirror.extend(other(stage, options, topic, (run, Mode::Mirror))?);
     }
     Ok(())
+}
+
+/// The same drain by the program to compare with, if there is one.
+fn other(
+    stage: &Stage,
+    options: &Options,
+    topic: &Topic,
+    (run, mode): (u32, Mode),
+) -> Result<Option<Drain>> {
+    let Some(program) = &options.against else { return Ok(None) };
+    let (drain, setup) = drain::drain(program, stage, topic, mode)?;
+    say(&format!("  {run} {:<8} {:>7.2} s with the other program", mode.name(), drain.seconds));
+    stage.drop_database(&setup.database)?;
+    Ok(Some(drain))
 }
 
 /// Progress for people; the report goes to standard output.

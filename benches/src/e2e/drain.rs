@@ -1,6 +1,7 @@
 //! One drain of the topic by the pipeline, with memory and processor time, checked against the oracle.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
@@ -75,11 +76,16 @@ impl Watch {
 }
 
 /// Drains the topic into a new database. The database stays, for the caller to look at and drop.
-pub(crate) fn drain(stage: &Stage, topic: &Topic, mode: Mode) -> Result<(Drain, Setup)> {
-    let setup = Setup::create(stage, &topic.name, mode)?;
+pub(crate) fn drain(
+    program: &Path,
+    stage: &Stage,
+    topic: &Topic,
+    mode: Mode,
+) -> Result<(Drain, Setup)> {
+    let setup = Setup::of(program, stage, &topic.name, mode)?;
     stage.settle(&setup.database)?;
     let before = stage.neighbours()?;
-    let running = Running::start(stage, &setup, Until::CaughtUp)?;
+    let running = Running::start(&setup, Until::CaughtUp)?;
     let (mut watch, deadline) = (Watch::default(), Instant::now() + LIMIT);
     while !running.has_ended()? {
         watch.look(running.id());

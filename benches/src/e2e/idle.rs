@@ -32,11 +32,11 @@ pub struct Idle {
 /// Drains the topic, rests, starts again, rests.
 pub(crate) fn idle(stage: &Stage, topic: &Topic) -> Result<Vec<Idle>> {
     let setup = Setup::create(stage, &topic.name, Mode::History)?;
-    let running = Running::start(stage, &setup, Until::Stopped)?;
+    let running = Running::start(&setup, Until::Stopped)?;
     wait_until_applied(stage, &setup, topic, &running)?;
     let drained = rest(&running, "drain")?;
     running.stop()?;
-    let running = Running::start(stage, &setup, Until::Stopped)?;
+    let running = Running::start(&setup, Until::Stopped)?;
     wait_for_partition(&running)?;
     let started = rest(&running, "start")?;
     running.stop()?;

@@ -65,7 +65,7 @@ pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Res
     let publisher = Topic::create(stage, &topic, Compression::None)?;
     let setup = Setup::create(stage, &topic, Mode::History)?;
     stage.settle(&setup.database)?;
-    let running = Running::start(stage, &setup, Until::Stopped)?;
+    let running = Running::start(&setup, Until::Stopped)?;
     wait_for_partition(&running)?;
     let mut session = Session::open(stage, &setup.database)?;
     let (sender, receiver) = sync_channel(KEYS_UNDER_WAY);

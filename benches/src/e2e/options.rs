@@ -36,6 +36,9 @@ pub struct Options {
     /// The program to measure; without it `cdc-pipeline` beside this program.
     #[arg(long, value_name = "FILE")]
     pub pipeline: Option<PathBuf>,
+    /// Measure history and mirror with this program as well, in turns, and report how the two compare.
+    #[arg(long, value_name = "FILE")]
+    pub against: Option<PathBuf>,
 }
 
 /// What can be measured.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead as _, BufReader, Read};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, OnceLock};
 use std::thread::JoinHandle;
@@ -46,12 +47,18 @@ impl Mode {
 #[derive(Debug)]
 pub(crate) struct Setup {
     pub(crate) database: String,
+    program: PathBuf,
     file: String,
 }
 
 impl Setup {
     /// A new database with the tables that `init` makes, and a configuration of defaults.
     pub(crate) fn create(stage: &Stage, topic: &str, mode: Mode) -> Result<Self> {
+        Self::of(&stage.pipeline, stage, topic, mode)
+    }
+
+    /// The same for another program.
+    pub(crate) fn of(program: &Path, stage: &Stage, topic: &str, mode: Mode) -> Result<Self> {
         let database = stage.cluster.fresh_database(mode.name())?;
         let text = format!(
             r#"[pipeline]
@@ -79,12 +86,12 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
         let path = stage.file(&format!("{database}.toml"));
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         let file = path.to_string_lossy().into_owned();
-        let mut init = command(stage);
+        let mut init = command(program);
         let output = init.args(["init", "--config", &file]).output();
-        let output = output.with_context(|| format!("cannot run {}", stage.pipeline.display()))?;
+        let output = output.with_context(|| format!("cannot run {}", program.display()))?;
         let errors = String::from_utf8_lossy(&output.stderr);
         ensure!(output.status.success(), "`cdc-pipeline init` failed:\n{errors}");
-        Ok(Self { database, file })
+        Ok(Self { database, program: program.to_owned(), file })
     }
 }
 
@@ -130,8 +137,8 @@ pub(crate) struct Ended {
 }
 
 impl Running {
-    pub(crate) fn start(stage: &Stage, setup: &Setup, until: Until) -> Result<Self> {
-        let mut command = command(stage);
+    pub(crate) fn start(setup: &Setup, until: Until) -> Result<Self> {
+        let mut command = command(&setup.program);
         command.args(["run", "--json", "--config", &setup.file]);
         if until == Until::CaughtUp {
             command.arg("--until-caught-up");
@@ -217,8 +224,8 @@ impl Drop for Running {
 }
 
 /// The program, under its own defaults whatever the environment of this one says.
-fn command(stage: &Stage) -> Command {
-    let mut command = Command::new(&stage.pipeline);
+fn command(program: &Path) -> Command {
+    let mut command = Command::new(program);
     command.env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }

@@ -63,8 +63,19 @@ pub struct Form {
     pub latency: Vec<Latency>,
     /// Memory at rest.
     pub idle: Vec<Idle>,
+    /// The same drains by another program.
+    pub against: Against,
     /// Medians and ratios of the lists above.
     pub summary: Summary,
+}
+
+/// Drains by the program that was to be compared with, each after one of our own.
+#[derive(Debug, Clone, Default, Serialize)]
+pub struct Against {
+    /// One row per change.
+    pub history: Vec<Drain>,
+    /// One row per key.
+    pub mirror: Vec<Drain>,
 }
 
 /// Medians over the runs, in messages of the topic, so that all rates compare.
@@ -90,6 +101,12 @@ pub struct Summary {
     pub history_cpu_seconds_per_million: Option<f64>,
     /// The same for the mirror.
     pub mirror_cpu_seconds_per_million: Option<f64>,
+    /// Rate of the history to that of the other program, pair by pair.
+    pub history_to_other: Option<f64>,
+    /// The same for the mirror.
+    pub mirror_to_other: Option<f64>,
+    /// How much more memory our own drains needed at their peak, by medians, in KiB.
+    pub peak_beyond_other_kib: Option<i64>,
 }
 
 impl Form {
@@ -117,8 +134,29 @@ impl Form {
             first_poll_ms: median(drains().map(|drain| drain.first_poll_ms).collect()),
             history_cpu_seconds_per_million: cpu(&self.history),
             mirror_cpu_seconds_per_million: cpu(&self.mirror),
+            history_to_other: faster(&self.history, &self.against.history),
+            mirror_to_other: faster(&self.mirror, &self.against.mirror),
+            peak_beyond_other_kib: self.peak_beyond_other(),
         };
     }
+
+    fn peak_beyond_other(&self) -> Option<i64> {
+        let others = self.against.history.iter().chain(&self.against.mirror);
+        Some(peak(self.history.iter().chain(&self.mirror))? - peak(others)?)
+    }
+}
+
+/// The median of how much faster each drain was than its neighbour.
+fn faster(ours: &[Drain], others: &[Drain]) -> Option<f64> {
+    let pairs = ours.iter().zip(others);
+    median(pairs.map(|(own, other)| other.seconds / own.seconds).collect())
+}
+
+/// The middle one of the peaks.
+fn peak<'d>(drains: impl Iterator<Item = &'d Drain>) -> Option<i64> {
+    let mut peaks: Vec<u64> = drains.map(|drain| drain.peak_resident_kib).collect();
+    peaks.sort_unstable();
+    i64::try_from(*peaks.get(peaks.len() / 2)?).ok()
 }
 
 fn smaller(one: Option<f64>, other: Option<f64>) -> Option<f64> {

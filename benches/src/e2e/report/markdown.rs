@@ -76,6 +76,11 @@ impl Form {
             summary.mirror_cpu_seconds_per_million.map(two),
         );
         row(out, "largest VmHWM, MiB", summary.peak_resident_kib.map(mib));
+        row(out, "(c) ÷ (e) history of the other program", summary.history_to_other.map(two));
+        row(out, "(d) ÷ (f) mirror of the other program", summary.mirror_to_other.map(two));
+        let beyond = summary.peak_beyond_other_kib;
+        let beyond = beyond.map(|kib| format!("{:.1}", signed(kib) / 1024.0));
+        row(out, "median VmHWM beyond that of the other program, MiB", beyond);
         row(out, "start to first poll, ms", summary.first_poll_ms.map(|ms| format!("{ms:.0}")));
     }
 
@@ -106,7 +111,13 @@ impl Form {
                 ),
             );
         }
-        for (name, drains) in [("(c)", &self.history), ("(d)", &self.mirror)] {
+        let against = &self.against;
+        for (name, drains) in [
+            ("(c)", &self.history),
+            ("(d)", &self.mirror),
+            ("(e)", &against.history),
+            ("(f)", &against.mirror),
+        ] {
             for (run, drain) in (1..).zip(drains) {
                 let text = self.drain(drain);
                 line(out, &format!("| {run} | {name} | {text} |"));
@@ -193,6 +204,11 @@ fn row(out: &mut String, name: &str, value: Option<String>) {
     if let Some(value) = value {
         line(out, &format!("| {name} | {value} |"));
     }
+}
+
+/// A difference as a number to calculate with.
+fn signed(number: i64) -> f64 {
+    count(number.unsigned_abs()) * if number < 0 { -1.0 } else { 1.0 }
 }
 
 fn mib(kib: u64) -> String {
