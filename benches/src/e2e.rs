@@ -32,11 +32,10 @@ pub use self::machine::Machine;
 pub use self::options::{Compression, Options, Part, Shapes};
 pub use self::raw::RawCopy;
 pub use self::read::Reading;
-pub use self::report::{Form, Report, Setting, Summary};
+pub use self::report::{Against, Form, Report, Setting, Summary};
 
 use self::fill::Topic;
 use self::pipeline::Mode;
-use self::report::Against;
 use self::raw::Rows;
 use self::stage::Stage;
 use crate::inputs;

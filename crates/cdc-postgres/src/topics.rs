@@ -96,9 +96,8 @@ async fn read_generations(
 ) -> Result<BTreeMap<TopicName, Generation>, PostgresError> {
     let mut session = state::open(settings).await?;
     let doing = "reading the generations of the topics";
-    let read = sqlx::query_as(GENERATIONS)
-        .bind(settings.pipeline.as_str())
-        .fetch_all(session.driver());
+    let read =
+        sqlx::query_as(GENERATIONS).bind(settings.pipeline.as_str()).fetch_all(session.driver());
     let read = async { read.await.map_err(|error| from_driver(doing, error)) };
     let rows: Vec<(String, i32)> = within(settings.start_timeout(), doing, read).await?;
     let known = rows.into_iter().filter_map(|(topic, generation)| {
