@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use cdc_core::{ByteBudget, Generation, Offset, Partition, TopicName, Witness};
+use cdc_core::{ByteBudget, Offset, Partition, TopicName, Witness};
 use cdc_kafka::KafkaSpan;
-use cdc_postgres::{applied_logs, generations};
+use cdc_postgres::applied_logs;
 use cdc_replay::{CaptureSource, CapturedPart, scan_capture};
 use cdc_setup::Settings;
 
@@ -14,21 +14,23 @@ use crate::failure::Failure;
 /// The parts of topics that a capture holds.
 pub(crate) async fn captured(path: &Path, settings: &Settings) -> Result<Vec<KafkaSpan>, Failure> {
     let failed = |error| Failure::end("read what is known of the topics", error);
-    let followed = generations(&settings.postgres).await.map_err(failed)?;
-    let mut known: BTreeMap<(Partition, Offset), Witness> = BTreeMap::new();
+    // A record stands where it stands, in whichever generation it is read.
+    let place = |partition: &Partition, offset: Offset| {
+        (partition.topic().clone(), partition.number(), offset)
+    };
+    let mut known = BTreeMap::new();
     for topic in settings.kafka.topics() {
         for log in applied_logs(&settings.postgres, topic).await.map_err(failed)? {
             let of_log = log.witnesses.into_iter();
-            known.extend(of_log.map(|it| ((log.partition.clone(), it.offset()), it)));
+            known.extend(of_log.map(|it| (place(&log.partition, it.offset()), it)));
         }
     }
-    let generation = |topic: &TopicName| followed.get(topic).copied().unwrap_or(Generation::new(0));
+    let generation = |topic: &TopicName| settings.kafka.generation(topic);
     let mut other: Option<(Partition, Offset)> = None;
     let parts = scan_capture(path, generation, |partition, record| {
-        let place = (partition.clone(), record.offset);
-        let is_other = known.get(&place).is_some_and(|it| *it != Witness::of_parts(record));
-        if is_other && other.is_none() {
-            other = Some(place);
+        let held = known.get(&place(partition, record.offset));
+        if held.is_some_and(|it| *it != Witness::of_parts(record)) && other.is_none() {
+            other = Some((partition.clone(), record.offset));
         }
     });
     let parts = parts.map_err(|error| Failure::end("read the capture", error))?;

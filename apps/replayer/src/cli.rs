@@ -5,6 +5,7 @@ mod shadow;
 
 use std::path::{Path, PathBuf};
 
+use cdc_core::Generation;
 use clap::{Args, Parser, Subcommand};
 use debezium_envelope::Lsn;
 
@@ -122,6 +123,11 @@ pub(crate) struct RepairArgs {
     /// are kept as a history.
     #[arg(long = "table", value_name = "SCHEMA.TABLE")]
     pub(crate) tables: Vec<String>,
+    /// Repair what was applied in this generation, or in the last one of topics that have not come so far.
+    /// Without it in that in which each topic is followed now. It rises when partitions are added and
+    /// when a topic is created again: column `cdc_generation`.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) generation: Option<u32>,
     /// Count what is missing, and write nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,
@@ -131,6 +137,13 @@ pub(crate) struct RepairArgs {
     /// Print one JSON object at the end.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+impl RepairArgs {
+    /// The last generation that is repaired.
+    pub(crate) fn generation(&self) -> Generation {
+        Generation::new(self.generation.unwrap_or(u32::MAX))
+    }
 }
 
 /// A part of the topics.

@@ -5,6 +5,7 @@ mod capture;
 mod captured;
 mod cli;
 mod failure;
+mod generations;
 mod output;
 mod progress;
 mod range;

@@ -12,6 +12,7 @@ use cdc_setup::{Settings, Table};
 use crate::captured::{captured, source_of};
 use crate::cli::{RangeArgs, RepairArgs};
 use crate::failure::Failure;
+use crate::generations::Generations;
 use crate::progress::{self, Shown};
 use crate::range::{Reader, WhatIsLeft};
 use crate::report::Report;
@@ -27,10 +28,8 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     let tables = chosen(&settings.tables, &arguments.tables)?;
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
-    let settings = settings
-        .in_their_generations()
-        .await
-        .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
+    let generations = Generations::read(&settings.postgres).await?;
+    let settings = generations.as_of(settings, arguments.generation()).await?;
     let spans = if let Some(path) = &arguments.from_file {
         captured(path, &settings).await?
     } else {
@@ -38,6 +37,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         let reader = Reader { settings: &settings, kafka, shutdown: shutdown.clone() };
         reader.spans(bounds, WhatIsLeft::Serves).await?
     };
+    let (spans, earlier) = generations.within(spans);
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await
         .map_err(|error| Failure::end("begin a repair", error))?;
@@ -79,6 +79,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         counts: &counts,
         elapsed: started.elapsed(),
         beyond: range.beyond,
+        earlier,
         resumed: range.resumed,
     };
     report.print(arguments);
@@ -121,10 +122,12 @@ fn chosen(tables: &[Table], named: &[String]) -> Result<Vec<Table>, Failure> {
 fn part(arguments: &RepairArgs, tables: &[Table]) -> String {
     let tables: Vec<String> =
         tables.iter().map(|table| table.settings.target.to_string()).collect();
-    let RepairArgs { range: RangeArgs { from, to }, from_file, dry_run, .. } = arguments;
-    // Without a file it is the range alone.
+    let RepairArgs { range: RangeArgs { from, to }, from_file, generation, dry_run, .. } =
+        arguments;
+    // Without a file and a generation it is the range alone.
     let file = from_file.as_ref().map_or_else(String::new, |file| format!("{}\n", file.display()));
-    format!("{file}{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
+    let generation = generation.map_or_else(String::new, |number| format!("generation {number}\n"));
+    format!("{file}{generation}{from}\n{to}\n{dry_run}\n{}", tables.join("\n"))
 }
 
 /// What is read.

@@ -20,6 +20,8 @@ pub(crate) struct Report<'r> {
     pub(crate) elapsed: Duration,
     /// Offsets of the range that the pipeline has not applied yet.
     pub(crate) beyond: u64,
+    /// Offsets of the range that belong to earlier generations.
+    pub(crate) earlier: u64,
     /// Whether an earlier run had begun with the range.
     pub(crate) resumed: bool,
 }
@@ -45,6 +47,7 @@ impl Report<'_> {
             "rejected": self.reading.dead_lettered,
             "skipped": self.reading.skipped,
             "beyond_pipeline": self.beyond,
+            "of_earlier_generations": self.earlier,
             "seconds": self.elapsed.as_secs_f64(),
             "records_per_second": per_second(self.reading.records, self.elapsed),
         })
@@ -75,6 +78,13 @@ impl Report<'_> {
             let beyond = self.beyond;
             add(&format!(
                 "{beyond} offsets at the end were left to the pipeline, which has not applied them yet"
+            ));
+        }
+        if self.earlier > 0 {
+            let earlier = self.earlier;
+            add(&format!(
+                "{earlier} offsets at the beginning were left out: they were applied in an earlier \
+                 generation, before partitions were added; repair them with --generation"
             ));
         }
         if arguments.dry_run {

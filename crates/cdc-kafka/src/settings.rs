@@ -197,7 +197,9 @@ impl KafkaSettings {
         Duration::from_millis(millis.unwrap_or(SESSION_TIMEOUT_MS))
     }
 
-    pub(crate) fn generation(&self, topic: &TopicName) -> Generation {
+    /// In which generation a topic is followed: in the first, unless
+    /// [`with_generation`](Self::with_generation) said otherwise.
+    pub fn generation(&self, topic: &TopicName) -> Generation {
         self.generations.get(topic).copied().unwrap_or_default()
     }
 

@@ -1,6 +1,8 @@
 //! What an operator decides about logs that are not what they were, each as one statement: the decision
 //! and what it changes are there together, and whoever is still writing is fenced.
 
+use std::collections::BTreeMap;
+
 use cdc_core::{Generation, NextOffset, OffsetRange, Partition, PartitionNumber, TopicName};
 use sqlx::Row as _;
 
@@ -167,6 +169,63 @@ pub(crate) async fn read(
     };
     let read: Result<Vec<_>, _> = rows.iter().map(decision).collect();
     read.map_err(|error| from_driver(doing, error))
+}
+
+const CONTINUED: &str = "
+SELECT decision.state ->> 'topic', (decision.state ->> 'generation')::int4,
+       (before.log ->> 'partition')::int4, coalesce((before.log ->> 'next_offset')::int8, 0)
+  FROM cdc.decision AS decision
+ CROSS JOIN LATERAL jsonb_array_elements(decision.state -> 'before') AS before (log)
+ WHERE decision.pipeline = $1 AND decision.kind = 'partitions_accepted'";
+
+/// The generations of topics that go on where the one before ended, because partitions were added: what
+/// stands before their beginning is in the history under the number of an earlier one.
+#[derive(Debug, Default)]
+pub struct Continued(BTreeMap<(TopicName, Generation), BTreeMap<PartitionNumber, NextOffset>>);
+
+impl Continued {
+    /// Where the generation of a partition begins; at zero when it goes on behind no other.
+    pub fn start(&self, partition: &Partition) -> NextOffset {
+        let place = (partition.topic().clone(), partition.generation());
+        let starts = self.0.get(&place);
+        starts
+            .and_then(|starts| starts.get(&partition.number()))
+            .copied()
+            .unwrap_or(NextOffset::ZERO)
+    }
+
+    /// Whether a generation goes on behind another. One that does not was begun with another log.
+    pub fn holds(&self, topic: &TopicName, generation: Generation) -> bool {
+        self.0.contains_key(&(topic.clone(), generation))
+    }
+}
+
+/// Reads which generations of a pipeline's topics go on behind another, and from where.
+///
+/// # Errors
+///
+/// When the warehouse cannot be reached or lacks the state tables.
+pub async fn continued(settings: &PostgresSettings) -> Result<Continued, PostgresError> {
+    let mut session = state::open(settings).await?;
+    let rows: Vec<(String, i32, i32, i64)> = sqlx::query_as(CONTINUED)
+        .bind(settings.pipeline.as_str())
+        .fetch_all(session.driver())
+        .await
+        .map_err(|error| from_driver("reading where generations begin", error))?;
+    let mut continued = Continued::default();
+    for (topic, generation, number, start) in rows {
+        // What is no place was not written by this program, and no place is asked for by it.
+        let (Ok(topic), Some(generation)) = (TopicName::parse(&topic), generation_of(generation))
+        else {
+            continue;
+        };
+        if let (Ok(number), Ok(start)) =
+            (PartitionNumber::try_new(number), NextOffset::try_new(start))
+        {
+            continued.0.entry((topic, generation)).or_default().insert(number, start);
+        }
+    }
+    Ok(continued)
 }
 
 /// Passes over what logs had lost before it was read, and records why. The logs are given with where

@@ -114,7 +114,9 @@ pub use body::PostgresBody;
 pub use books::{Books, LogBooks, Mismatch, MismatchKind, read_ledger, watch_ledger};
 pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
 pub use continuity::applied_logs;
-pub use decision::{Decision, accept_gap, accept_incarnation, accept_partitions};
+pub use decision::{
+    Continued, Decision, accept_gap, accept_incarnation, accept_partitions, continued,
+};
 pub use error::{Cause, PostgresError, Refusal};
 pub use init::{Adopt, InitReport, init, plan_init};
 pub use letters::{

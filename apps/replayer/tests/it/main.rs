@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
+mod generations;
 mod rebuild;
 #[cfg(test)]
 mod repair;

@@ -7,10 +7,10 @@ use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
-use cdc_core::ByteBudget;
+use cdc_core::{ByteBudget, Generation, NextOffset, PartitionNumber, TopicName};
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, Stop, StopWhen};
-use cdc_kafka::{KafkaSource, Message, Publisher};
-use cdc_postgres::{Adopt, PostgresSink, init};
+use cdc_kafka::{KafkaSource, Message, Publisher, preflight};
+use cdc_postgres::{Adopt, PostgresSink, accept_partitions, init};
 use cdc_setup::{Settings, decoder};
 use cdc_stack::kafka::{Broker, BrokerOptions};
 use cdc_stack::postgres::Cluster;
@@ -120,6 +120,28 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
         self.publisher.flush(LIMIT).unwrap();
     }
 
+    /// Gives the topic so many partitions, and lets the pipeline, which has applied everything, follow them.
+    pub(crate) async fn widen(&mut self, partitions: i32) {
+        let (bootstrap, count) = (broker().bootstrap(), partitions.to_string());
+        let place = ["--bootstrap-server", &bootstrap, "--topic", &self.topic];
+        let alter = [&place[..], &["--alter", "--partitions", &count]].concat();
+        broker().tool("org.apache.kafka.tools.TopicCommand", &alter).unwrap();
+        // A publisher that knew the topic before does not look again soon.
+        self.publisher = Publisher::connect(&bootstrap).unwrap();
+        let end = |number: i32| {
+            let applied = self.ask(&format!(
+                "select coalesce(max(next_offset), 0) from cdc.checkpoint where partition = {number}"
+            ));
+            let number = PartitionNumber::try_new(number).unwrap();
+            (number, NextOffset::try_new(applied.parse().unwrap()).unwrap())
+        };
+        let ends: Vec<_> = (0..partitions).map(end).collect();
+        let settings = Settings::load(&self.file()).unwrap().postgres;
+        let (topic, first) = (TopicName::parse(&self.topic).unwrap(), Generation::new(0));
+        let accepted = accept_partitions(&settings, &topic, first, &ends, "a test").await.unwrap();
+        assert_eq!(accepted, Some(Generation::new(1)));
+    }
+
     /// Lets the pipeline write what the topic holds.
     pub(crate) async fn run_pipeline(&self) {
         let (_stop, shutdown) = Shutdown::channel();
@@ -134,12 +156,17 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
     }
 
     async fn run_until(file: PathBuf, stop_when: StopWhen, shutdown: Shutdown) -> Outcome {
-        let settings = Settings::load(&file).unwrap();
+        let settings = Settings::load(&file).unwrap().in_their_generations().await.unwrap();
+        let kafka = settings.kafka.clone();
+        let probe = move || preflight::probe(&kafka, kafka.retry_for());
+        let report = tokio::task::spawn_blocking(probe).await.unwrap().unwrap();
+        let topics = report.topics().iter();
+        let topics = topics.map(|it| (it.name().clone(), it.partitions().len())).collect();
         let budget = ByteBudget::new(settings.memory);
         let engine = EngineSettings { stop_when, ..settings.engine };
         let source = KafkaSource::start(settings.kafka, budget.clone()).unwrap();
         let targets = settings.tables.iter().map(|it| it.settings.clone()).collect();
-        let sink = PostgresSink::new(settings.postgres, targets);
+        let sink = PostgresSink::new(settings.postgres, targets).following(topics);
         let decoder = decoder(&settings.tables).unwrap();
         let rules = settings.tables.iter().map(|it| it.rules.clone()).collect();
         let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
@@ -166,8 +193,8 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
     /// All that the pipeline keeps about itself, as one word each.
     pub(crate) fn digests_of_state(&self) -> [String; 3] {
         [
-            "select md5(string_agg(c::text, ',' order by partition)) from cdc.checkpoint c",
-            "select md5(string_agg(l::text, ',' order by partition, first_offset)) from cdc.ledger l",
+            "select md5(string_agg(c::text, ',' order by generation, partition)) from cdc.checkpoint c",
+            "select md5(string_agg(l::text, ',' order by generation, partition, first_offset)) from cdc.ledger l",
             "select count(*) || ' ' || coalesce(md5(string_agg(d::text, ',' order by id)), '') \
              from cdc.dead_letter d",
         ]
