@@ -11,8 +11,12 @@ use cdc_setup::Settings;
 
 use crate::failure::Failure;
 
-/// The parts of topics that a capture holds.
-pub(crate) async fn captured(path: &Path, settings: &Settings) -> Result<Vec<KafkaSpan>, Failure> {
+/// The parts of topics that a capture holds, and how many of its records are remembered from when they
+/// were applied: only by these it can be told from a capture of another log.
+pub(crate) async fn captured(
+    path: &Path,
+    settings: &Settings,
+) -> Result<(Vec<KafkaSpan>, u64), Failure> {
     let failed = |error| Failure::end("read what is known of the topics", error);
     // A record stands where it stands, in whichever generation it is read.
     let place = |partition: &Partition, offset: Offset| {
@@ -26,11 +30,14 @@ pub(crate) async fn captured(path: &Path, settings: &Settings) -> Result<Vec<Kaf
         }
     }
     let generation = |topic: &TopicName| settings.kafka.generation(topic);
-    let mut other: Option<(Partition, Offset)> = None;
+    let (mut recognised, mut other): (u64, Option<(Partition, Offset)>) = (0, None);
     let parts = scan_capture(path, generation, |partition, record| {
-        let held = known.get(&place(partition, record.offset));
-        if held.is_some_and(|it| *it != Witness::of_parts(record)) && other.is_none() {
-            other = Some((partition.clone(), record.offset));
+        match known.get(&place(partition, record.offset)) {
+            Some(held) if *held == Witness::of_parts(record) => {
+                recognised = recognised.saturating_add(1);
+            }
+            Some(_) if other.is_none() => other = Some((partition.clone(), record.offset)),
+            Some(_) | None => {}
         }
     });
     let parts = parts.map_err(|error| Failure::end("read the capture", error))?;
@@ -59,7 +66,7 @@ pub(crate) async fn captured(path: &Path, settings: &Settings) -> Result<Vec<Kaf
     }
     let span =
         |CapturedPart { partition, from, until }| KafkaSpan { partition, first: from, from, until };
-    Ok(parts.into_iter().map(span).collect())
+    Ok((parts.into_iter().map(span).collect(), recognised))
 }
 
 /// A source of these parts of a capture.

@@ -30,12 +30,13 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     signals::stop_on_signal(stop)?;
     let generations = Generations::read(&settings.postgres).await?;
     let settings = generations.as_of(settings, arguments.generation()).await?;
-    let spans = if let Some(path) = &arguments.from_file {
-        captured(path, &settings).await?
+    let (spans, recognised) = if let Some(path) = &arguments.from_file {
+        let (spans, recognised) = captured(path, &settings).await?;
+        (spans, Some(recognised))
     } else {
         let kafka = &settings.kafka;
         let reader = Reader { settings: &settings, kafka, shutdown: shutdown.clone() };
-        reader.spans(bounds, WhatIsLeft::Serves).await?
+        (reader.spans(bounds, WhatIsLeft::Serves).await?, None)
     };
     let (spans, earlier) = generations.within(spans);
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
@@ -80,6 +81,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         elapsed: started.elapsed(),
         beyond: range.beyond,
         earlier,
+        recognised,
         resumed: range.resumed,
     };
     report.print(arguments);

@@ -22,6 +22,8 @@ pub(crate) struct Report<'r> {
     pub(crate) beyond: u64,
     /// Offsets of the range that belong to earlier generations.
     pub(crate) earlier: u64,
+    /// Records of the capture, if one was read, that are remembered from when they were applied.
+    pub(crate) recognised: Option<u64>,
     /// Whether an earlier run had begun with the range.
     pub(crate) resumed: bool,
 }
@@ -48,6 +50,7 @@ impl Report<'_> {
             "skipped": self.reading.skipped,
             "beyond_pipeline": self.beyond,
             "of_earlier_generations": self.earlier,
+            "recognised": self.recognised,
             "seconds": self.elapsed.as_secs_f64(),
             "records_per_second": per_second(self.reading.records, self.elapsed),
         })
@@ -79,6 +82,12 @@ impl Report<'_> {
             add(&format!(
                 "{beyond} offsets at the end were left to the pipeline, which has not applied them yet"
             ));
+        }
+        if self.recognised == Some(0) {
+            add(
+                "none of the capture's records is remembered any more: whether it is of this topic could \
+                 not be seen",
+            );
         }
         if self.earlier > 0 {
             let earlier = self.earlier;

@@ -4,6 +4,7 @@
 mod capture;
 #[cfg(test)]
 mod generations;
+#[cfg(test)]
 mod rebuild;
 #[cfg(test)]
 mod repair;
