@@ -29,14 +29,14 @@ pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Resu
     let kafka = settings.kafka.clone().with_topics(topics);
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
-    let mut file = CaptureFile::create(&arguments.output)?;
+    let file = (!arguments.dry_run).then(|| CaptureFile::create(&arguments.output)).transpose()?;
     let reader = Reader { settings: &settings, kafka: &kafka, shutdown: shutdown.clone() };
     let spans = reader.spans(bounds, WhatIsLeft::Serves).await?;
     let report = Report { spans: spans.clone(), arguments };
-    if arguments.dry_run {
+    let Some(mut file) = file else {
         report.print(None);
         return Ok(());
-    }
+    };
     let started = Instant::now();
     let done = Arc::<AtomicU64>::default();
     let counted = Arc::clone(&done);

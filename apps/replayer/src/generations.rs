@@ -62,22 +62,4 @@ impl Generations {
         });
         (spans.collect(), earlier)
     }
-
-    /// Refuses parts that reach into an earlier generation.
-    pub(crate) fn require(&self, spans: &[KafkaSpan]) -> Result<(), Failure> {
-        let earlier = |span: &&KafkaSpan| span.from < self.0.start(&span.partition);
-        let Some(span) = spans.iter().find(earlier) else { return Ok(()) };
-        let start = self.0.start(&span.partition);
-        Err(Failure::Data {
-            message: format!(
-                "cannot rebuild a table from {} of {}: partitions were added when {start} had been \
-                 applied, and what stands before has no order with what came into the new ones",
-                span.from, span.partition
-            ),
-            hint: format!(
-                "have the connector make a new snapshot of the table, and begin where that begins, with \
-                 --from at {start} or later; rows that were not sent again since would be missing"
-            ),
-        })
-    }
 }

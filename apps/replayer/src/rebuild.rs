@@ -11,7 +11,6 @@ use serde_json::json;
 
 use crate::cli::RebuildArgs;
 use crate::failure::Failure;
-use crate::generations::Generations;
 use crate::output;
 use crate::progress::per_second;
 use crate::range::{Place, WhatIsLeft, as_json};
@@ -40,9 +39,6 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
         from
     };
     let located = run.reader().spans((from, to), WhatIsLeft::IsNotEnough).await?;
-    if !resumed {
-        Generations::read(&run.settings.postgres).await?.require(&located)?;
-    }
     if arguments.dry_run {
         let report = DryRun { table: &table, shadow: &shadow, resumed, spans: &located };
         report.print(arguments);

@@ -88,7 +88,12 @@ impl Group {
         self.rebuild == Some(number)
     }
 
-    /// Another consumer has taken the place of the one that stalled.
+    /// Whether everything is being given back so that the consumer can be replaced.
+    pub(super) fn awaits_rebuild(&self) -> bool {
+        self.rebuild.is_some()
+    }
+
+    /// Another consumer has taken the place of the one before.
     pub(super) fn rebuilt(&mut self) {
         self.rebuild = None;
         self.leaving = 0;

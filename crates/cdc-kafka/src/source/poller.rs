@@ -46,6 +46,9 @@ const COMMIT_EVERY: Duration = Duration::from_secs(1);
 /// was killed it takes less, a new group's own delay of up to three seconds aside.
 const JOINING_SILENT: Duration = Duration::from_secs(2);
 
+/// A member that is fenced twice within this time has a twin.
+const FENCED_AGAIN_WITHIN: Duration = Duration::from_mins(1);
+
 /// Why intake is blocked, and since when.
 #[derive(Debug, Clone, Copy)]
 struct Blocked {
@@ -81,6 +84,8 @@ pub(super) struct Poller {
     committed: Instant,
     /// Whose turn it is to be asked for its end.
     asked: usize,
+    /// When another member last took the instance id.
+    fenced: Option<Instant>,
 }
 
 impl Poller {
@@ -109,6 +114,7 @@ impl Poller {
             joining: Some(now),
             committed: now,
             asked: 0,
+            fenced: None,
         }
     }
 
@@ -341,8 +347,7 @@ impl Poller {
             return;
         }
         if let DriverError::MessageConsumptionFatal(code) = error {
-            let error = self.fatal(*code);
-            self.outbox.push(Err(error));
+            self.on_end(*code);
             return;
         }
         match error.rdkafka_error_code() {
@@ -367,6 +372,30 @@ impl Poller {
         }
     }
 
+    /// The consumer is of no use any more. A member that was away for too long, and joins again while the
+    /// broker does not answer in time, may be taken for a second one with its own instance id: it joins
+    /// once more. When there is a second one, that is now the one which is told, and does the same; so
+    /// whoever is told again soon has to go.
+    fn on_end(&mut self, code: RDKafkaErrorCode) {
+        if self.group.awaits_rebuild() {
+            return;
+        }
+        let now = Instant::now();
+        let is_new = self.fenced.is_none_or(|last| now.duration_since(last) > FENCED_AGAIN_WITHIN);
+        if code == RDKafkaErrorCode::FencedInstanceId && is_new {
+            self.fenced = Some(now);
+            tracing::warn!(
+                "another member took the instance id {}: joining the group once more",
+                self.settings.instance_id().unwrap_or_default()
+            );
+            self.intake.hand_over(&mut self.outbox);
+            self.group.revoke_all(&mut self.outbox);
+            return;
+        }
+        let error = self.fatal(code);
+        self.outbox.push(Err(error));
+    }
+
     fn fatal(&self, code: RDKafkaErrorCode) -> KafkaError {
         match (code, self.settings.instance_id()) {
             (RDKafkaErrorCode::FencedInstanceId, Some(instance_id)) => KafkaError::Fenced {
@@ -377,7 +406,7 @@ impl Poller {
         }
     }
 
-    /// Replaces a stalled consumer, after everything it read from has been given back.
+    /// Replaces a consumer that is of no use any more, after everything it read from has been given back.
     fn rebuild(&mut self) -> Turn {
         match super::connect(&self.settings, &self.replaced) {
             Ok(consumer) => {

@@ -106,17 +106,49 @@ async fn a_missing_topic_is_fatal_and_is_not_created() {
 }
 
 #[tokio::test]
-async fn a_second_process_with_the_same_instance_id_ends_the_first_one_by_name() {
+async fn of_two_processes_with_the_same_instance_id_one_ends_by_name_and_the_other_reads_on() {
     let topic = Topic::create("fenced", 1);
+    topic.publish(1, 0, 10);
     let settings = topic.settings().with_instance_id("twin");
     let mut first = Reader::start(settings.clone());
-    first.until("its partition", |reader| !reader.caught_up.is_empty()).await;
-    let second = Reader::start(settings);
-    let error = first.failure().await;
+    first.until("its partition", |reader| reader.total() == 10).await;
+    let mut second = Reader::start(settings);
+    let (has_first_ended, error) = tokio::select! {
+        error = first.failure() => (true, error),
+        error = second.failure() => (false, error),
+    };
     let KafkaError::Fenced { instance_id, .. } = &error else { panic!("{error}") };
     assert_eq!(instance_id, "twin");
-    second.close().await;
-    first.close().await;
+    let (ended, mut left) = if has_first_ended { (first, second) } else { (second, first) };
+    ended.close().await;
+    topic.publish(1, 10, 20);
+    let (partition, all) = (topic.partition(0), numbers(0, 20));
+    let is_read =
+        |reader: &Reader| reader.values.get(&partition).is_some_and(|it| it.last() == all.last());
+    left.until("what came afterwards", is_read).await;
+    left.close().await;
+}
+
+/// A broker that takes a member for a second one with its own instance id, as it may when the member joins
+/// again before it has seen the answer to its first attempt.
+#[tokio::test]
+async fn a_member_that_is_taken_for_another_one_joins_once_more_and_reads_on() {
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    cluster.create_topic("taken", 1, 1).unwrap();
+    let topic = mock_topic(&cluster, "taken");
+    topic.publish(1, 0, 10);
+    let mut reader = Reader::start(topic.settings().with_instance_id("only"));
+    reader.until("the first half", |reader| reader.total() == 10).await;
+    let fenced = RDKafkaRespErr::RD_KAFKA_RESP_ERR_FENCED_INSTANCE_ID;
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &[fenced]);
+    reader.until("a revocation", |reader| reader.revocations > 0).await;
+    topic.publish(1, 10, 20);
+    reader.until("the second half", |reader| reader.total() == 20).await;
+    assert_eq!(reader.values[&topic.partition(0)], numbers(0, 20));
+    cluster.request_errors(RDKafkaApiKey::Heartbeat, &[fenced]);
+    let error = reader.failure().await;
+    assert!(matches!(&error, KafkaError::Fenced { .. }), "{error}");
+    reader.close().await;
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 use cdc_core::{NextOffset, Partition};
 
-use super::{Shadow, catalog, statements};
+use super::{Shadow, catalog, forget, statements};
 use crate::catalog::TargetTable;
 use crate::checkpoint::generation;
 use crate::error::PostgresError;
@@ -102,7 +102,8 @@ impl Shadow {
         starts: &[(Partition, NextOffset)],
     ) -> Result<String, PostgresError> {
         let filled = catalog::server_filled(&mut self.session, &live.name).await?;
-        let mut statements = vec!["BEGIN".to_owned()];
+        // Somebody may have dropped an earlier one by hand.
+        let mut statements = vec!["BEGIN".to_owned(), forget(&self.run)];
         let comment = self.comment(from);
         statements.extend(statements::create(&self.name.0, live, self.live.mode, &filled));
         statements.push(format!("COMMENT ON TABLE {} IS {}", self.name.0, literal(&comment)));

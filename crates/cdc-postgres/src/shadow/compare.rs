@@ -15,7 +15,8 @@ const DOING: &str = "comparing a shadow with its table";
 /// Joins of whole tables, in one snapshot. A table without statistics looks small to the planner, which
 /// would then compare every row with every other.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; SET LOCAL enable_hashjoin = on; \
-                     SET LOCAL enable_mergejoin = on; SET LOCAL enable_nestloop = off";
+                     SET LOCAL enable_mergejoin = on; SET LOCAL enable_nestloop = off; \
+                     SET LOCAL statement_timeout = 0";
 
 /// The result of a comparison.
 #[derive(Debug, Clone, Default)]

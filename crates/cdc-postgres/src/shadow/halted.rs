@@ -39,7 +39,10 @@ impl Halted {
         let Shadow { settings, run, live, name, .. } = shadow;
         let mut session = Session::connect(settings).await?;
         let halting = format!("halting the writers of {}", live.target);
-        session.execute(&halting, &sql::begin(settings.lock_timeout)).await?;
+        // Two whole tables are compared: a limit for statements of batches is none for that.
+        let begin =
+            format!("{}; SET LOCAL statement_timeout = 0", sql::begin(settings.lock_timeout));
+        session.execute(&halting, &begin).await?;
         if live.mode == Mode::History {
             // A repair or a retry that has found rows missing would bring them behind the exchange. It
             // locks places before the table, and so does this.

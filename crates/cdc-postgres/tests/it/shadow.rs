@@ -143,6 +143,20 @@ async fn rows_that_were_there_before_the_pipeline_are_left_alone() {
 }
 
 #[tokio::test]
+async fn a_shadow_that_somebody_dropped_by_hand_is_begun_again() {
+    let (warehouse, live, _lane) = written(HARD).await;
+    let before = warehouse.sql(ROWS);
+    drop(begun(&warehouse, &live).await);
+    read(&warehouse, &live, &ops()).await;
+    warehouse.sql("DROP TABLE orders_current_shadow");
+    let mut shadow = begun(&warehouse, &live).await;
+    assert_eq!(shadow.reach().await.unwrap()[0].reached, at(100), "nothing is taken for read");
+    read(&warehouse, &live, &ops()).await;
+    shadow.halt().await.unwrap().exchange(0).await.unwrap();
+    assert_eq!(warehouse.sql(ROWS), before);
+}
+
+#[tokio::test]
 async fn beginnings_from_which_a_table_would_not_come_out_whole_are_refused() {
     let (warehouse, live, mut lane) = written(HARD).await;
     let other = Partition::new("shop.public.orders", 0, 1).unwrap();
