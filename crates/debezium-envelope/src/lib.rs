@@ -96,6 +96,7 @@ mod limits;
 mod lsn;
 mod message;
 mod plan;
+mod redact;
 mod row;
 mod schema;
 mod semantic;
@@ -117,6 +118,9 @@ pub use message::{
     CollectionCount, Document, Envelope, Heartbeat, LogicalMessage, Message, Op, Other,
     SchemaBlock, SchemaChange, SnapshotMarker, SourceInfo, Tombstone, TransactionBlock,
     TransactionBoundary, TransactionMarker,
+};
+pub use redact::{
+    REDACTED, RedactError, Redaction, Redactions, key_is_free_of, redact_value,
 };
 pub use row::{
     Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
