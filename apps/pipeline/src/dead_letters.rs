@@ -1,6 +1,7 @@
 //! `dead-letters`: what was refused and why, and what a person decides about it.
 
 mod arguments;
+mod originals;
 mod retry;
 mod shown;
 
@@ -73,6 +74,9 @@ async fn show(settings: &Settings, arguments: &ShowArgs) -> Result<Exit, Failure
     let mut out = output_to(arguments.output.as_deref())?;
     let filter = LetterFilter { ids: vec![letter.id], ..LetterFilter::default() };
     let write = |letter: &RawLetter| {
+        if letter.is_masked() {
+            eprintln!("{}", shown::masked_copy(letter.withheld.as_deref()));
+        }
         let bytes = match part {
             Part::Key => &letter.key,
             Part::Value => &letter.value,
@@ -112,7 +116,9 @@ async fn discard(settings: &Settings, arguments: &DiscardArgs) -> Result<Exit, F
 async fn export(settings: &Settings, arguments: &ExportArgs) -> Result<Exit, Failure> {
     let filter = arguments.filter.filter(arguments.state.state());
     let mut capture = CaptureWriter::try_new(output_to(arguments.output.as_deref())?)?;
+    let mut masked = 0_u64;
     let take = |letter: &RawLetter| {
+        masked = masked.saturating_add(u64::from(letter.is_masked()));
         let record = CaptureRecord {
             topic: letter.partition.topic().as_str(),
             partition: letter.partition.number().get(),
@@ -126,9 +132,18 @@ async fn export(settings: &Settings, arguments: &ExportArgs) -> Result<Exit, Fai
     };
     let letters = export_letters(&settings.postgres, &filter, take).await?;
     capture.finish()?;
+    if masked > 0 {
+        eprintln!(
+            "{} of them masked: what is written of these is a copy without the values of columns that \
+             rules hash or drop",
+            shown::letters(masked)
+        );
+    }
     match (&arguments.output, arguments.common.json) {
         (Some(path), true) => {
-            output::line(json!({ "exported": letters, "file": path.display().to_string() }));
+            output::line(
+                json!({ "exported": letters, "masked": masked, "file": path.display().to_string() }),
+            );
         }
         (Some(path), false) => {
             output::line(format!("{} written to {}", shown::letters(letters), path.display()));

@@ -41,6 +41,7 @@ mod decoder;
 mod error;
 mod record;
 mod record_value;
+mod redact;
 mod rejection;
 mod sink;
 mod source;
@@ -55,6 +56,7 @@ pub use decoder::{Decoded, Decoder};
 pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
 pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
 pub use record_value::RecordValue;
+pub use redact::Redact;
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
@@ -68,6 +70,7 @@ pub use cdc_checkpoint::{
 pub use debezium_envelope::{
     Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
     Decimal, DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, Map,
-    NativeShape, ParseModeError, Point, Row, RowBuffer, RowShape, SemanticType, Slot, SparseVector,
-    StructuredType, Time, TimeMode, TimeUnit, Timestamp, Value, ZonedTime,
+    NativeShape, ParseModeError, Point, REDACTED, RedactError, Redaction, Redactions, Row,
+    RowBuffer, RowShape, SemanticType, Slot, SparseVector, StructuredType, Time, TimeMode,
+    TimeUnit, Timestamp, Value, ZonedTime,
 };

@@ -74,6 +74,7 @@ mod decoder;
 mod error;
 mod filler;
 mod identity;
+mod redact;
 mod rejection;
 mod tables;
 
@@ -81,4 +82,5 @@ pub use before::BeforeImages;
 pub use declarations::TableDeclarations;
 pub use decoder::DebeziumDecoder;
 pub use error::AdapterError;
+pub use redact::DebeziumRedactor;
 pub use tables::TableMap;

@@ -24,7 +24,7 @@
 //!   arrives for 30 s, all partitions are announced as revoked, and after their tokens have come
 //!   back a new consumer joins the group.
 //! - **Ranges.** [`KafkaRange`] reads parts of topics outside any group and ends by itself; [`locate`]
-//!   says where they lie, and refuses those of which a part is gone.
+//!   says where they lie, and refuses those of which a part is gone. [`look_up`] gives single records.
 //!
 //! # Example
 //!
@@ -71,6 +71,7 @@
 
 mod continuity;
 mod error;
+mod lookup;
 pub mod preflight;
 mod publisher;
 mod range;
@@ -78,6 +79,7 @@ mod settings;
 mod source;
 
 pub use error::{Cause, KafkaError};
+pub use lookup::{FoundRecord, LookedUp, look_up};
 pub use publisher::{Message, Publisher};
 pub use range::{Bound, BoundError, KafkaSpan, locate};
 pub use settings::{FETCH_BYTES_DEFAULT, KafkaSettings, RETRY_FOR_DEFAULT};

@@ -1,9 +1,13 @@
-//! Rejected records, stored in the transaction that moves the checkpoint past them.
+//! Rejected records, stored in the transaction that moves the checkpoint past them, without the values
+//! that [masks](crate::masks) keep out.
 
-use cdc_core::{Headers, RecordValue, WriteBatch};
+use std::borrow::Cow;
+
+use cdc_core::{Headers, REDACTED, RecordValue, Redactions, WriteBatch};
 
 use crate::body::PostgresBody;
 use crate::error::{PostgresError, from_driver};
+use crate::masks::LetterMasks;
 use crate::session::Session;
 use crate::settings::PipelineName;
 use crate::tables::Tables;
@@ -12,29 +16,37 @@ use crate::tables::Tables;
 const STATEMENT_ROWS: usize = 1_000;
 /// Raw bytes of one statement; a single record may pass it.
 const STATEMENT_BYTES: usize = 4 * 1024 * 1024;
+/// Bytes of all headers beside a masked copy. They carry what was added on the way, no row; what is
+/// larger than that could carry anything and is not stored.
+const MASKED_HEADERS_BYTES: usize = 16 * 1024;
 
 const INSERT: &str = r#"
 INSERT INTO cdc.dead_letter AS held
        (pipeline, topic, generation, partition, "offset", source_table, target_table, stage, reason,
         message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers, timestamp_ms,
-        deleted_in)
+        masked, withheld, key_hidden, key_bytes, value_bytes, digest, hashed_by, deleted_in)
 SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", letter.source_table,
        letter.target_table, letter.stage, letter.reason, letter.message, letter.column_name,
        letter.sqlstate, letter.hint, letter.raw_key, letter.raw_value, letter.raw_headers::json,
-       letter.timestamp_ms, '{}'
+       letter.timestamp_ms, letter.masked, letter.withheld, letter.key_hidden, letter.key_bytes,
+       letter.value_bytes, letter.digest, letter.hashed_by,
+       CASE WHEN letter.watched THEN '{}'::text[] END
   FROM unnest($2::text[], $3::int4[], $4::int4[], $5::int8[], $6::text[], $7::text[], $8::text[],
               $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::bytea[],
-              $15::bytea[], $16::text[], $17::int8[])
+              $15::bytea[], $16::text[], $17::int8[], $18::bool[], $19::text[], $20::bool[],
+              $21::int8[], $22::int8[], $23::bytea[], $24::bytea[], $25::bool[])
        AS letter (topic, generation, partition, "offset", source_table, target_table, stage, reason,
                   message, column_name, sqlstate, hint, raw_key, raw_value, raw_headers,
-                  timestamp_ms)
+                  timestamp_ms, masked, withheld, key_hidden, key_bytes, value_bytes, digest,
+                  hashed_by, watched)
     ON CONFLICT (pipeline, topic, generation, partition, "offset") "#;
 
 /// What becomes of the letter that a place has already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Earlier {
     /// A record that is read again, because its pipeline started over, may be refused again: then it is
-    /// as open as it was at first. What somebody put aside stays aside.
+    /// as open as it was at first, and stored as the rules of today want it. What somebody put aside
+    /// stays aside.
     Opens,
     /// Whoever reads beside the pipeline changes nothing of what is known of a letter.
     Stays,
@@ -54,6 +66,11 @@ const REOPEN: &str = "DO UPDATE
        message = excluded.message, column_name = excluded.column_name,
        sqlstate = excluded.sqlstate, hint = excluded.hint, source_table = excluded.source_table,
        target_table = excluded.target_table, deleted_in = excluded.deleted_in,
+       raw_key = excluded.raw_key, raw_value = excluded.raw_value,
+       raw_headers = excluded.raw_headers, timestamp_ms = excluded.timestamp_ms,
+       masked = excluded.masked, withheld = excluded.withheld, key_hidden = excluded.key_hidden,
+       key_bytes = excluded.key_bytes, value_bytes = excluded.value_bytes,
+       digest = excluded.digest, hashed_by = excluded.hashed_by,
        resolution = NULL, resolved_by = NULL, resolved_at = NULL
  WHERE held.state <> 'discarded'";
 
@@ -72,24 +89,38 @@ struct Letters<'b> {
     column_name: Vec<Option<String>>,
     sqlstate: Vec<Option<String>>,
     hint: Vec<Option<String>>,
-    raw_key: Vec<Option<&'b [u8]>>,
+    raw_key: Vec<Option<Cow<'b, [u8]>>>,
     raw_value: Vec<Option<Vec<u8>>>,
     raw_headers: Vec<String>,
     timestamp_ms: Vec<Option<i64>>,
+    masked: Masked,
     bytes: usize,
+}
+
+/// Those that say what is not as it came.
+#[derive(Debug, Default)]
+struct Masked {
+    masked: Vec<bool>,
+    withheld: Vec<Option<&'static str>>,
+    key_hidden: Vec<bool>,
+    key_bytes: Vec<Option<i64>>,
+    value_bytes: Vec<Option<i64>>,
+    digest: Vec<Option<Vec<u8>>>,
+    hashed_by: Vec<Option<Vec<u8>>>,
+    watched: Vec<bool>,
 }
 
 /// Stores the dead letters of a batch; the caller owns the transaction.
 pub(crate) async fn insert(
     session: &mut Session,
-    pipeline: &PipelineName,
+    (pipeline, masks): (&PipelineName, &LetterMasks),
     tables: &Tables,
     batch: &WriteBatch<PostgresBody>,
     earlier: Earlier,
 ) -> Result<(), PostgresError> {
     let mut letters = Letters::default();
     for letter in batch.dead_letters() {
-        letters.push(tables, batch, letter);
+        letters.push((tables, masks), batch, letter);
         if letters.topic.len() >= STATEMENT_ROWS || letters.bytes >= STATEMENT_BYTES {
             std::mem::take(&mut letters).store(session, pipeline, earlier).await?;
         }
@@ -100,7 +131,7 @@ pub(crate) async fn insert(
 impl<'b> Letters<'b> {
     fn push(
         &mut self,
-        tables: &Tables,
+        (tables, masks): (&Tables, &'b LetterMasks),
         batch: &'b WriteBatch<PostgresBody>,
         letter: &cdc_core::DeadLetter,
     ) {
@@ -121,11 +152,23 @@ impl<'b> Letters<'b> {
         self.column_name.push(rejection.column.as_deref().map(storable));
         self.sqlstate.push(rejection.sqlstate.as_deref().map(storable));
         self.hint.push(rejection.hint.as_deref().map(storable));
-        self.raw_key.push(record.key);
-        let headers = json(record.headers);
-        let sizes = [record.key.map_or(0, <[u8]>::len), record.value.map_or(0, RecordValue::len)];
-        self.raw_value.push(record.value.map(RecordValue::to_vec));
-        self.bytes += sizes.iter().sum::<usize>() + headers.len();
+        let length = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
+        let sizes = [record.key.map(<[u8]>::len), record.value.map(RecordValue::len)];
+        let kept = masks.kept(rejection, record.key, record.value.map(RecordValue::to_vec));
+        let (headers, are_headers_whole) = json(record.headers, kept.columns);
+        self.bytes += sizes.iter().flatten().sum::<usize>() + headers.len();
+        let is_masked = kept.is_masked || !are_headers_whole;
+        let [key_bytes, value_bytes] = sizes.map(|size| size.filter(|_| is_masked).map(length));
+        self.masked.watched.push(kept.is_watched());
+        self.masked.masked.push(is_masked);
+        self.masked.withheld.push(kept.withheld);
+        self.masked.key_hidden.push(kept.is_key_hidden);
+        self.masked.key_bytes.push(key_bytes);
+        self.masked.value_bytes.push(value_bytes);
+        self.masked.digest.push(kept.digest);
+        self.masked.hashed_by.push(kept.hashed_by);
+        self.raw_key.push(kept.key);
+        self.raw_value.push(kept.value);
         self.raw_headers.push(headers);
         self.timestamp_ms.push(record.timestamp_ms);
     }
@@ -151,10 +194,18 @@ impl<'b> Letters<'b> {
             .bind(self.column_name)
             .bind(self.sqlstate)
             .bind(self.hint)
-            .bind(self.raw_key)
+            .bind(self.raw_key.iter().map(Option::as_deref).collect::<Vec<_>>())
             .bind(self.raw_value)
             .bind(self.raw_headers)
             .bind(self.timestamp_ms)
+            .bind(self.masked.masked)
+            .bind(self.masked.withheld)
+            .bind(self.masked.key_hidden)
+            .bind(self.masked.key_bytes)
+            .bind(self.masked.value_bytes)
+            .bind(self.masked.digest)
+            .bind(self.masked.hashed_by)
+            .bind(self.masked.watched)
             .execute(session.driver())
             .await
             .map_err(|error| from_driver("storing dead letters", error))?;
@@ -168,11 +219,25 @@ pub(crate) fn storable(text: &str) -> String {
     text.replace('\0', "\u{fffd}")
 }
 
-/// Headers as JSON: names as text, values as hexadecimal digits, order and repetition kept.
-fn json(headers: Headers<'_>) -> String {
+/// Headers as JSON: names as text, values as hexadecimal digits, order and repetition kept. Beside a copy
+/// without the values of columns a header that is named like one has no value either, as a transform may
+/// have moved it there. The second part says whether they are whole.
+fn json(headers: Headers<'_>, columns: Option<&Redactions>) -> (String, bool) {
+    let bytes = headers.into_iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
+    if columns.is_some() && bytes.sum::<usize>() > MASKED_HEADERS_BYTES {
+        return ("[]".to_owned(), false);
+    }
+    let mut are_whole = true;
     let entries: Vec<String> = headers
         .into_iter()
         .map(|(name, value)| {
+            let is_masked = columns.is_some_and(|columns| columns.contains_key(name));
+            let value = if is_masked && value.is_some() {
+                are_whole = false;
+                Some(REDACTED.as_bytes())
+            } else {
+                value
+            };
             let name: String = name.chars().flat_map(escaped).collect();
             match value {
                 Some(value) => format!(r#"{{"name":"{name}","value":"{}"}}"#, hexadecimal(value)),
@@ -180,7 +245,7 @@ fn json(headers: Headers<'_>) -> String {
             }
         })
         .collect();
-    format!("[{}]", entries.join(","))
+    (format!("[{}]", entries.join(",")), are_whole)
 }
 
 fn escaped(c: char) -> Vec<char> {

@@ -77,6 +77,10 @@ pub struct Letter {
     pub sqlstate: Option<String>,
     /// What to do about it.
     pub hint: Option<String>,
+    /// Whether what is stored is a copy without the values of columns that rules hash or drop.
+    pub is_masked: bool,
+    /// Why nothing of the value is stored, as a word.
+    pub withheld: Option<String>,
     /// How many bytes the key has; `None` for a null key.
     pub key_bytes: Option<i64>,
     /// How many bytes the value has; `None` for a null value.
@@ -108,7 +112,7 @@ pub enum WhichLetter {
     At(Partition, i64),
 }
 
-/// A letter's record as it was read.
+/// A letter's record as it was read, or the masked copy of it that is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RawLetter {
     /// The letter's number.
@@ -125,6 +129,30 @@ pub struct RawLetter {
     pub value: Option<Vec<u8>>,
     /// The headers as they are stored.
     pub(crate) headers: String,
+    /// Why nothing of the value is stored, as a word.
+    pub withheld: Option<String>,
+    /// What its record is known by, where the bytes are those of a masked copy.
+    pub(crate) original: Option<OriginalMark>,
+}
+
+impl RawLetter {
+    /// Whether the bytes are those of a copy without the values of some columns.
+    pub fn is_masked(&self) -> bool {
+        self.original.is_some()
+    }
+}
+
+/// What is stored of a record beside its masked copy.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct OriginalMark {
+    pub(crate) timestamp_ms: Option<i64>,
+    pub(crate) key_bytes: Option<i64>,
+    pub(crate) value_bytes: Option<i64>,
+    /// Whether the stored key is a hash.
+    pub(crate) is_key_hidden: bool,
+    pub(crate) digest: Option<Vec<u8>>,
+    /// Which key the digest was made with.
+    pub(crate) hashed_by: Option<Vec<u8>>,
 }
 
 /// A time as it is shown.
@@ -159,7 +187,10 @@ const SHOW: &str = concat!(
 SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.timestamp_ms, l.source_table,
        l.target_table, l.stage, l.reason, l.message, l.column_name, l.sqlstate, l.hint, l.state,
        l.attempts, l.resolution, l.resolved_by,
-       octet_length(l.raw_key)::int8 AS key_bytes, octet_length(l.raw_value)::int8 AS value_bytes,
+       l.masked, l.withheld,
+       CASE WHEN l.masked THEN l.key_bytes ELSE octet_length(l.raw_key)::int8 END AS key_bytes,
+       CASE WHEN l.masked THEN l.value_bytes
+            ELSE octet_length(l.raw_value)::int8 END AS value_bytes,
        ARRAY(SELECT h.value ->> 'name' FROM json_array_elements(l.raw_headers) AS h) AS headers,
        "#,
     utc!("l.created_at"),
@@ -281,6 +312,8 @@ fn letter(row: &PgRow) -> Result<Letter, sqlx::Error> {
         column: row.try_get("column_name")?,
         sqlstate: row.try_get("sqlstate")?,
         hint: row.try_get("hint")?,
+        is_masked: row.try_get("masked")?,
+        withheld: row.try_get("withheld")?,
         key_bytes: row.try_get("key_bytes")?,
         value_bytes: row.try_get("value_bytes")?,
         headers: row.try_get("headers")?,

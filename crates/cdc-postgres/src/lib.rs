@@ -84,6 +84,7 @@ mod init;
 mod last_message;
 mod ledger;
 mod letters;
+mod masks;
 mod mirror;
 mod owner;
 mod pair;
@@ -123,12 +124,13 @@ pub use letters::{
     Letter, LetterFilter, LetterGroup, LetterState, RawLetter, WhichLetter, discard_letters,
     export_letters, list_letters, show_letter,
 };
+pub use masks::{LetterMasks, MaskedTable};
 pub use pair::{TypePair, type_pairs};
 pub use plan::PostgresPlan;
 pub use repair::{RepairCounts, RepairMode, RepairRun, RepairSink, RepairWriter};
 pub use retry::{
-    Retried, Retry, RetryFailure, RetryMode, RetryReport, RetrySink, RetrySource, RetryStager,
-    RetryWriter,
+    Lost, LostLetters, NoOriginals, Original, Originals, Retried, Retry, RetryFailure, RetryMode,
+    RetryReport, RetrySink, RetrySource, RetryStager, RetryWriter,
 };
 pub use settings::{
     Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,

@@ -25,6 +25,7 @@ use sqlx::Row as _;
 use crate::body::{PostgresBody, TableEvent};
 use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
+use crate::masks::LetterMasks;
 use crate::session::Session;
 use crate::settings::{Mode, PipelineName, Truncates};
 use crate::tables::Tables;
@@ -77,6 +78,14 @@ UPDATE cdc.dead_letter AS letter
     }
 }
 
+/// Letters whose keys are hashed with a key that the rules do not have any more: no later change of their
+/// rows finds them, so nobody watches them.
+const UNWATCH: &str = "
+UPDATE cdc.dead_letter AS letter
+   SET deleted_in = NULL
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.key_hidden
+   AND letter.deleted_in IS NOT NULL AND NOT (letter.hashed_by = ANY ($2))";
+
 /// A truncate is followed by mirrors from topics of one partition only.
 const NOTE_TRUNCATE: &str = r#"
 UPDATE cdc.dead_letter AS letter
@@ -124,6 +133,7 @@ impl ParkedKeys {
             if let Some(record) = batch.record(letter.at)
                 && let Some(key) = record.key
             {
+                // Whoever looks for a key looks for its own form as well as for hashed ones.
                 self.insert(record.partition, key);
             }
         }
@@ -133,7 +143,7 @@ impl ParkedKeys {
     pub(crate) fn affected(
         &self,
         batch: &WriteBatch<PostgresBody>,
-        tables: &Tables,
+        (tables, masks): (&Tables, &LetterMasks),
     ) -> Vec<Affected> {
         if self.is_empty() {
             return Vec::new();
@@ -141,7 +151,9 @@ impl ParkedKeys {
         let mut found = Vec::new();
         let may_hold = |at: &RecordRef| {
             batch.record(*at).is_some_and(|record| {
-                record.key.is_some_and(|key| self.may_hold(record.partition, key))
+                record.key.is_some_and(|key| {
+                    masks.key_forms(key).any(|form| self.may_hold(record.partition, &form))
+                })
             })
         };
         for (table, step) in batch.body().mirror_steps() {
@@ -171,10 +183,16 @@ pub(crate) struct Affected {
 /// The keys of letters of these partitions.
 pub(crate) async fn load(
     session: &mut Session,
-    pipeline: &PipelineName,
+    (pipeline, masks): (&PipelineName, &LetterMasks),
     partitions: &[Partition],
 ) -> Result<Vec<(Partition, Vec<u8>)>, PostgresError> {
     let failed = |error| from_driver("reading the keys of dead letters", error);
+    sqlx::query(UNWATCH)
+        .bind(pipeline.as_str())
+        .bind(masks.key_names())
+        .execute(session.driver())
+        .await
+        .map_err(failed)?;
     let parameters = Parameters::of(partitions);
     let limit = i64::try_from(KEYS_MAX).unwrap_or(i64::MAX).saturating_add(1);
     let rows = sqlx::query(LOAD)
@@ -194,15 +212,20 @@ pub(crate) async fn load(
 /// batch's own letters, and has not touched a mirror's rows.
 pub(crate) async fn note(
     session: &mut Session,
-    pipeline: &PipelineName,
+    (pipeline, masks): (&PipelineName, &LetterMasks),
     batch: &WriteBatch<PostgresBody>,
     affected: Vec<Affected>,
 ) -> Result<(), PostgresError> {
     for Affected { target, later, records } in affected {
-        let records: Vec<_> = records.iter().filter_map(|at| batch.record(*at)).collect();
-        let parameters = Parameters::of(records.iter().map(|record| record.partition));
-        let offsets: Vec<i64> = records.iter().map(|record| record.offset.get()).collect();
-        let keys: Vec<Option<&[u8]>> = records.iter().map(|record| record.key).collect();
+        let records = records.iter().filter_map(|at| batch.record(*at));
+        let forms = records.flat_map(|record| {
+            let forms = record.key.into_iter().flat_map(|key| masks.key_forms(key));
+            forms.map(move |form| (record, form))
+        });
+        let forms: Vec<_> = forms.collect();
+        let parameters = Parameters::of(forms.iter().map(|(record, _)| record.partition));
+        let offsets: Vec<i64> = forms.iter().map(|(record, _)| record.offset.get()).collect();
+        let keys: Vec<&[u8]> = forms.iter().map(|(_, form)| &**form).collect();
         sqlx::query(&later.statement())
             .bind(pipeline.as_str())
             .bind(target)

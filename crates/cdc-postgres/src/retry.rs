@@ -12,6 +12,8 @@
 //!   a [lock](crate::history::lock) that every such writer takes.
 //! - **A mirror** compares positions, as it always does: a row that is newer stays, and the letter is
 //!   superseded. Of rows that were deleted since the [letters themselves](crate::parked) know.
+//! - **A masked letter** lacks values, so its [original](originals) is read from the log; without it the letter
+//!   stays as it is.
 //! - **The pipeline** is never behind its own checkpoint, and letters before it are not retried.
 //!
 //! Letters of one log go in its order, one page in one transaction, so that changes of a key follow each
@@ -19,6 +21,7 @@
 
 mod letters;
 mod marks;
+mod originals;
 mod source;
 mod stager;
 mod writer;
@@ -36,6 +39,7 @@ use crate::registry;
 use crate::settings::{PostgresSettings, TableSettings};
 use crate::state;
 use crate::tables::Tables;
+pub use originals::{Lost, LostLetters, NoOriginals, Original, Originals};
 pub use source::RetrySource;
 pub use stager::RetryStager;
 pub use writer::RetryWriter;
@@ -52,9 +56,9 @@ pub enum RetryMode {
 /// A retry that is ready to run: give source and sink to a pipeline of one lane that takes changes which
 /// were sent before for new. They were refused, so they had no effect.
 #[derive(Debug)]
-pub struct Retry {
+pub struct Retry<O = NoOriginals> {
     /// Delivers the letters, and ends.
-    pub source: RetrySource,
+    pub source: RetrySource<O>,
     /// Writes what becomes of them.
     pub sink: RetrySink,
     /// What has become of them so far.
@@ -104,6 +108,8 @@ pub struct RetryReport {
     pub skipped: BTreeMap<String, u64>,
     /// Refused again, by reason.
     pub failures: Vec<RetryFailure>,
+    /// Left open, because only a masked copy is stored and the original cannot be had, by reason.
+    pub lost: Vec<LostLetters>,
 }
 
 impl RetryReport {
@@ -112,10 +118,16 @@ impl RetryReport {
         self.failures.iter().map(|failure| failure.letters).sum()
     }
 
+    /// How many could not be tried for want of their originals.
+    pub fn lost(&self) -> u64 {
+        self.lost.iter().map(|lost| lost.letters).sum()
+    }
+
     /// How many letters it says something about.
     fn accounted(&self) -> u64 {
         let skipped: u64 = self.skipped.values().sum();
         let others = [self.written, self.present, self.superseded, self.resolved, self.failed()];
+        let skipped = skipped.saturating_add(self.lost());
         others.iter().fold(skipped, |sum, more| sum.saturating_add(*more))
     }
 
@@ -178,7 +190,8 @@ impl Retry {
             return Err(PostgresError::Occupied { message: refusal.message, fix: refusal.fix });
         }
         let filter = LetterFilter { state: Some(LetterState::Open), ..filter };
-        let source = RetrySource::new(session, pipeline.clone(), filter, &retried, budget).await?;
+        let filter = (filter, mode);
+        let source = RetrySource::new(session, &settings, filter, &retried, budget).await?;
         let sink = RetrySink {
             settings: Arc::new(settings),
             tables: Arc::new(Tables::new(tables)),
@@ -186,6 +199,13 @@ impl Retry {
             retried: retried.clone(),
         };
         Ok(Self { source, sink, retried })
+    }
+
+    /// The same, with a place to read the records of masked letters from. Without one they stay open.
+    #[must_use]
+    pub fn reading<O: Originals>(self, originals: O) -> Retry<O> {
+        let Self { source, sink, retried } = self;
+        Retry { source: source.reading(originals), sink, retried }
     }
 }
 

@@ -10,6 +10,7 @@ use cdc_config::Secret;
 use cdc_core::{SourceTable, TableId};
 
 use crate::ident::QualifiedName;
+use crate::masks::LetterMasks;
 
 mod read;
 
@@ -175,6 +176,8 @@ pub struct PostgresSettings {
     /// For how long entries of `cdc.ledger` are kept, the newest of each log apart. Default 7 days,
     /// which is how long Kafka keeps records by default; zero keeps them for ever.
     pub ledger_retention: Duration,
+    /// Which values dead letters may not hold. Default none: a letter holds its record as it came.
+    pub letter_masks: LetterMasks,
 }
 
 /// The longest that the few rows which a start reads and writes may take.
@@ -198,6 +201,7 @@ impl PostgresSettings {
             apply_timeout: Duration::from_mins(10),
             synchronous_commit: SynchronousCommit::On,
             ledger_retention: Duration::from_hours(7 * 24),
+            letter_masks: LetterMasks::default(),
         }
     }
 }

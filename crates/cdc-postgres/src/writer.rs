@@ -219,13 +219,14 @@ impl PostgresWriter {
         let session = session.as_mut().ok_or_else(no_session)?;
         let body = batch.body();
         let last = LastMessage::of(batch, &settings.pipeline, &shared.epochs())?;
-        dead_letter::insert(session, &settings.pipeline, tables, batch, Earlier::Opens).await?;
+        let kept = (&settings.pipeline, &settings.letter_masks);
+        dead_letter::insert(session, kept, tables, batch, Earlier::Opens).await?;
         let affected = {
             let mut parked = shared.parked();
             parked.extend(batch);
-            parked.affected(batch, tables)
+            parked.affected(batch, (tables, &settings.letter_masks))
         };
-        parked::note(session, &settings.pipeline, batch, affected).await?;
+        parked::note(session, kept, batch, affected).await?;
         parked::note_truncates(session, (&settings.pipeline, tables), batch).await?;
         for (table, step) in body.mirror_steps() {
             let settings = tables.require(table)?;
@@ -278,7 +279,9 @@ impl Writer for PostgresWriter {
                 let acquired =
                     checkpoint::acquire(session, &settings, &shared.owner, partitions).await?;
                 ledger::join(session, &settings.pipeline, &acquired, &known).await?;
-                let keys = parked::load(session, &settings.pipeline, partitions).await?;
+                let keys =
+                    parked::load(session, (&settings.pipeline, &settings.letter_masks), partitions)
+                        .await?;
                 let mut parked = shared.parked();
                 for (partition, key) in &keys {
                     parked.insert(partition, key);

@@ -62,12 +62,14 @@ mod error;
 mod filter;
 mod hash;
 mod literal;
+mod masked;
 mod rule;
 mod set;
 mod validate;
 
 pub use bound::{BoundRules, Verdict};
 pub use error::RuleError;
+pub use masked::Masked;
 pub use rule::{
     Comparison, Condition, Deletes, Filter, FilterEffect, Pattern, PatternError, Rule, RuleKind,
 };

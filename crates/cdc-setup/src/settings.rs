@@ -4,18 +4,21 @@ use std::error::Error;
 use std::fs;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_config::{Document, Problems, ProcessEnvironment, Section};
 use cdc_core::{Classify, SourceTable, TableId};
-use cdc_debezium::{AdapterError, BeforeImages, DebeziumDecoder, TableDeclarations, TableMap};
+use cdc_debezium::{
+    AdapterError, BeforeImages, DebeziumDecoder, DebeziumRedactor, TableDeclarations, TableMap,
+};
 use cdc_engine::{EngineSettings, RejectedShare, SentAgain};
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{
-    PipelineName, PostgresError, PostgresSettings, SourceSettings, TableSettings, generations,
-    read_settings, read_source_settings, read_table,
+    LetterMasks, MaskedTable, PipelineName, PostgresError, PostgresSettings, SourceSettings,
+    TableSettings, generations, read_settings, read_source_settings, read_table,
 };
-use cdc_rules::RuleSet;
+use cdc_rules::{Masked, RuleSet};
 use debezium_envelope::Limits;
 
 /// Bytes under way by default: enough that batches are large when behind, little enough that the
@@ -154,15 +157,26 @@ fn read(root: &Section<'_>) -> Option<Settings> {
     let tables: Option<Vec<_>> =
         (0..).zip(&sections).map(|(index, section)| read_one_table(section, index)).collect();
     report_repeated_sources(&sections, tables.as_deref().unwrap_or_default());
+    let (mut postgres, tables) = (postgres?, tables?);
+    postgres.letter_masks = letter_masks(&tables);
     Some(Settings {
         engine,
         memory: usize::try_from(memory).ok()?,
         kafka: kafka?,
         // A section with a mistake in it leaves nothing, like every other.
         source: database.map_or(Some(None), |read| read.map(Some))?,
-        postgres: postgres?,
-        tables: tables?,
+        postgres,
+        tables,
     })
+}
+
+/// What rules keep out of the warehouse is kept out of its dead letters as well.
+fn letter_masks(tables: &[Table]) -> LetterMasks {
+    let masked = tables.iter().map(|table| {
+        let Masked { columns, keys } = table.rules.masked();
+        MaskedTable { id: table.settings.id, columns, keys }
+    });
+    LetterMasks::new(Arc::new(DebeziumRedactor::default()), masked)
 }
 
 fn read_engine(pipeline: &Section<'_>) -> EngineSettings {

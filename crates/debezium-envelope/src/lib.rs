@@ -119,9 +119,7 @@ pub use message::{
     SchemaBlock, SchemaChange, SnapshotMarker, SourceInfo, Tombstone, TransactionBlock,
     TransactionBoundary, TransactionMarker,
 };
-pub use redact::{
-    REDACTED, RedactError, Redaction, Redactions, key_is_free_of, redact_value,
-};
+pub use redact::{REDACTED, RedactError, Redaction, Redactions, key_is_free_of, redact_value};
 pub use row::{
     Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
     DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, ListMark, Map,

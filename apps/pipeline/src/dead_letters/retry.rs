@@ -6,10 +6,11 @@ use cdc_core::ByteBudget;
 use cdc_engine::{
     Ends, EngineSettings, Meter, Outcome, Pipeline, RejectedShare, SentAgain, Shutdown, StopWhen,
 };
-use cdc_postgres::{Retry, RetryFailure, RetryMode, RetryReport};
+use cdc_postgres::{LostLetters, Retry, RetryFailure, RetryMode, RetryReport};
 use serde_json::{Value, json};
 
 use super::arguments::RetryArgs;
+use super::originals::FromKafka;
 use super::shown::letters;
 use crate::config::Settings;
 use crate::exit::Exit;
@@ -28,7 +29,8 @@ pub(super) async fn retry(settings: Settings, arguments: &RetryArgs) -> Result<E
     let targets = tables.iter().map(|table| table.settings.clone()).collect();
     let opened = Retry::open(settings.postgres, targets, filter, mode, budget.clone()).await;
     let failed = |error| Failure::end("retry dead letters", error);
-    let Retry { source, sink, retried } = opened.map_err(failed)?;
+    let opened = opened.map_err(failed)?.reading(FromKafka::new(settings.kafka));
+    let Retry { source, sink, retried } = opened;
     let decoder = run::decoder(&tables)?;
     let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
     // They were refused: whoever sent them sent them once, and they had no effect.
@@ -49,15 +51,20 @@ pub(super) async fn retry(settings: Settings, arguments: &RetryArgs) -> Result<E
         describe(&report, mode).into_iter().for_each(output::line);
     }
     match ended? {
-        Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped if report.failed() > 0 => {
+        Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped if is_dead(&report) => {
             let again = match mode {
                 RetryMode::Commit => "failed again and stay open",
                 RetryMode::DryRun => "would fail again",
             };
-            Err(Failure::StillDead(format!("{} {again}, listed above", letters(report.failed()))))
+            let dead = report.failed().saturating_add(report.lost());
+            Err(Failure::StillDead(format!("{} {again}, listed above", letters(dead))))
         }
         Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped => Ok(Exit::Done),
     }
+}
+
+fn is_dead(report: &RetryReport) -> bool {
+    report.failed() > 0 || report.lost() > 0
 }
 
 /// The report for a person: a line for each thing that happened.
@@ -88,8 +95,27 @@ fn describe(report: &RetryReport, mode: RetryMode) -> Vec<String> {
     for failure in &report.failures {
         add(failure.letters, &describe_failure(failure));
     }
+    for lost in &report.lost {
+        add(lost.letters, &describe_lost(lost));
+    }
     add(*unread, "left alone: the pipeline has yet to read their records again");
     lines
+}
+
+/// How many letters of a reason are named to a person.
+const NAMED: usize = 20;
+
+fn describe_lost(group: &LostLetters) -> String {
+    let LostLetters { lost, letters: count, first } = group;
+    let mut text = format!("not tried: {lost}\n        hint: {}", lost.hint());
+    for (id, partition, offset) in first.iter().take(NAMED) {
+        text.push_str(&format!("\n        letter {id}: {partition} at offset {offset}"));
+    }
+    let named = u64::try_from(first.len().min(NAMED)).unwrap_or(u64::MAX);
+    if let more @ 1.. = count.saturating_sub(named) {
+        text.push_str(&format!("\n        and {}", letters(more)));
+    }
+    text
 }
 
 fn describe_failure(failure: &RetryFailure) -> String {
@@ -115,6 +141,24 @@ fn as_json(report: &RetryReport, mode: RetryMode) -> Value {
             "letters": failure.letters,
         })
     });
+    let lost = report.lost.iter().map(|group| {
+        let first = group.first.iter().map(|(id, partition, offset)| {
+            json!({
+                "id": id,
+                "topic": partition.topic().as_str(),
+                "generation": partition.generation().get(),
+                "partition": partition.number().get(),
+                "offset": offset,
+            })
+        });
+        json!({
+            "reason": group.lost.code(),
+            "message": group.lost.to_string(),
+            "hint": group.lost.hint(),
+            "letters": group.letters,
+            "first": first.collect::<Vec<_>>(),
+        })
+    });
     json!({
         "dry_run": mode == RetryMode::DryRun,
         "selected": report.selected,
@@ -125,6 +169,8 @@ fn as_json(report: &RetryReport, mode: RetryMode) -> Value {
         "resolved": report.resolved,
         "failed": report.failed(),
         "failures": failures.collect::<Vec<_>>(),
+        "lost": report.lost(),
+        "lost_letters": lost.collect::<Vec<_>>(),
         "unread": report.unread,
     })
 }

@@ -54,6 +54,20 @@ fn way(source: Option<&str>, target: Option<&str>) -> String {
     }
 }
 
+/// What is stored of a masked letter.
+pub(super) fn masked_copy(withheld: Option<&str>) -> &'static str {
+    match withheld {
+        None => {
+            "what is stored is a copy without the values of columns that rules hash or drop; a retry \
+             reads the record from Kafka"
+        }
+        Some(_) => {
+            "nothing of the value is stored, because it cannot be told where it holds values of columns \
+             that rules hash or drop; a retry reads the record from Kafka"
+        }
+    }
+}
+
 /// One letter for a person, a line for each thing.
 pub(super) fn letter(letter: &Letter) -> String {
     let bytes = |size: Option<i64>| size.map_or("null".to_owned(), |size| format!("{size} bytes"));
@@ -72,6 +86,9 @@ pub(super) fn letter(letter: &Letter) -> String {
         if let Some(text) = text {
             add(name, text);
         }
+    }
+    if letter.is_masked {
+        add("masked", masked_copy(letter.withheld.as_deref()));
     }
     add("key", &bytes(letter.key_bytes));
     add("value", &bytes(letter.value_bytes));
@@ -130,6 +147,8 @@ pub(super) fn letter_as_json(letter: &Letter) -> Value {
         "column": letter.column,
         "sqlstate": letter.sqlstate,
         "hint": letter.hint,
+        "masked": letter.is_masked,
+        "withheld": letter.withheld,
         "key_bytes": letter.key_bytes,
         "value_bytes": letter.value_bytes,
         "headers": letter.headers,

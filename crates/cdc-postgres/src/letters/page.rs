@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
-use super::{LetterFilter, MATCHES, RawLetter, bound, failed, partition};
+use super::{LetterFilter, MATCHES, OriginalMark, RawLetter, bound, failed, partition};
 use crate::error::PostgresError;
 use crate::session::Session;
 use crate::settings::PipelineName;
@@ -13,10 +13,12 @@ const PAGE_LETTERS: i32 = 1_000;
 /// Bytes of a page at most; a single letter may pass it.
 const PAGE_BYTES: i64 = 4 * 1024 * 1024;
 
-/// Sizes first: reading a page's bytes before they are counted would take any amount of memory.
+/// Sizes first: reading a page's bytes before they are counted would take any amount of memory. Of masked
+/// letters the originals count, as a retry reads them.
 const SIZES: &str = r#"
 SELECT l.id, l.topic, l.generation, l.partition, l."offset",
-       coalesce(octet_length(l.raw_key), 0)::int8 + coalesce(octet_length(l.raw_value), 0)::int8
+       greatest(octet_length(l.raw_key)::int8, l.key_bytes, 0)
+           + greatest(octet_length(l.raw_value)::int8, l.value_bytes, 0)
            + octet_length(l.raw_headers::text)::int8 AS bytes
   FROM cdc.dead_letter AS l
  WHERE "#;
@@ -36,7 +38,9 @@ const BEHIND: &str = r#"
 const BYTES: &str = r#"
 SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.raw_key, l.raw_value,
        l.raw_headers::text AS raw_headers,
-       coalesce(l.timestamp_ms, floor(extract(epoch FROM l.created_at) * 1000)::int8) AS timestamp_ms
+       coalesce(l.timestamp_ms, floor(extract(epoch FROM l.created_at) * 1000)::int8) AS timestamp_ms,
+       l.timestamp_ms AS own_timestamp_ms, l.masked, l.withheld, l.key_bytes, l.value_bytes,
+       l.key_hidden, l.digest, l.hashed_by
   FROM cdc.dead_letter AS l
  WHERE l.id = ANY ($1)
  ORDER BY l.topic, l.generation, l.partition, l."offset""#;
@@ -133,6 +137,21 @@ fn size(row: &PgRow) -> Result<Size, sqlx::Error> {
     Ok(Size { id: row.try_get("id")?, place, bytes: row.try_get("bytes")? })
 }
 
+/// What the record of a masked letter is known by.
+fn original(row: &PgRow) -> Result<Option<OriginalMark>, sqlx::Error> {
+    if !row.try_get::<bool, _>("masked")? {
+        return Ok(None);
+    }
+    Ok(Some(OriginalMark {
+        timestamp_ms: row.try_get("own_timestamp_ms")?,
+        key_bytes: row.try_get("key_bytes")?,
+        value_bytes: row.try_get("value_bytes")?,
+        is_key_hidden: row.try_get("key_hidden")?,
+        digest: row.try_get("digest")?,
+        hashed_by: row.try_get("hashed_by")?,
+    }))
+}
+
 fn raw(row: &PgRow) -> Result<RawLetter, sqlx::Error> {
     Ok(RawLetter {
         id: row.try_get("id")?,
@@ -142,5 +161,7 @@ fn raw(row: &PgRow) -> Result<RawLetter, sqlx::Error> {
         key: row.try_get("raw_key")?,
         value: row.try_get("raw_value")?,
         headers: row.try_get("raw_headers")?,
+        withheld: row.try_get("withheld")?,
+        original: original(row)?,
     })
 }

@@ -113,8 +113,8 @@ impl RepairWriter {
             return Ok(found);
         }
         // A place that has its dead letter, or its event, keeps it.
-        dead_letter::insert(session, &shared.pipeline, &shared.tables, batch, Earlier::Stays)
-            .await?;
+        let kept = (&shared.pipeline, &shared.settings.letter_masks);
+        dead_letter::insert(session, kept, &shared.tables, batch, Earlier::Stays).await?;
         table_event::insert(session, &shared.pipeline, &shared.tables, batch).await?;
         let last = LastMessage::of(batch, &shared.settings.pipeline, epochs)?;
         last.send(session).await?;

@@ -8,12 +8,14 @@ use cdc_core::{
 };
 use sqlx::Row as _;
 
-use super::Retried;
-use super::letters::Headers;
+use super::letters::headers;
+use super::originals::{self, Lost, LostLetters, NoOriginals, Original, Originals};
+use super::{Retried, RetryMode};
 use crate::error::{PostgresError, from_driver};
 use crate::letters::{LetterFilter, MATCHES, Page, PageOf, RawLetter, bound, partition};
+use crate::masks::LetterMasks;
 use crate::session::Session;
-use crate::settings::PipelineName;
+use crate::settings::{PipelineName, PostgresSettings};
 
 /// The number of the only assignment.
 const ASSIGNMENT: u64 = 1;
@@ -38,12 +40,16 @@ const BY_LOG: &str = "
 /// A page is delivered when the one before has been applied: so a transaction has letters of one log,
 /// and what it locks is what it writes.
 #[derive(Debug)]
-pub struct RetrySource {
+pub struct RetrySource<O = NoOriginals> {
     session: Session,
     pipeline: PipelineName,
     pages: Page,
     budget: ByteBudget,
     retried: Retried,
+    masks: LetterMasks,
+    mode: RetryMode,
+    /// Where the records of masked letters are read.
+    originals: O,
     /// What happens next, in order.
     ready: VecDeque<Result<SourceEvent, PostgresError>>,
     /// The page that is being applied: its log, and where it ends.
@@ -53,11 +59,12 @@ pub struct RetrySource {
 impl RetrySource {
     pub(super) async fn new(
         mut session: Session,
-        pipeline: PipelineName,
-        filter: LetterFilter,
+        settings: &PostgresSettings,
+        (filter, mode): (LetterFilter, RetryMode),
         retried: &Retried,
         budget: ByteBudget,
     ) -> Result<Self, PostgresError> {
+        let pipeline = settings.pipeline.clone();
         let statement = [SELECTED, MATCHES, BY_LOG].concat();
         let failed = |error| from_driver(DOING, error);
         let rows = bound(sqlx::query(&statement), &pipeline, &filter)
@@ -89,47 +96,152 @@ impl RetrySource {
         };
         let pages = Page::new(filter).up_to(newest);
         let ready = VecDeque::from([Ok(begin)]);
-        let retried = retried.clone();
-        Ok(Self { session, pipeline, pages, budget, retried, ready, under_way: None })
+        let (retried, masks) = (retried.clone(), settings.letter_masks.clone());
+        let (originals, under_way) = (NoOriginals, None);
+        Ok(Self {
+            session,
+            pipeline,
+            pages,
+            budget,
+            retried,
+            masks,
+            mode,
+            originals,
+            ready,
+            under_way,
+        })
     }
 
+    /// The same, reading records of masked letters from somewhere else.
+    pub(super) fn reading<O: Originals>(self, originals: O) -> RetrySource<O> {
+        let Self { session, pipeline, pages, budget, retried, masks, mode, ready, .. } = self;
+        let under_way = None;
+        RetrySource {
+            session,
+            pipeline,
+            pages,
+            budget,
+            retried,
+            masks,
+            mode,
+            originals,
+            ready,
+            under_way,
+        }
+    }
+}
+
+impl<O: Originals> RetrySource<O> {
     /// Reads the next page. It is not read while polling: a poll may be dropped in the middle.
     async fn read(&mut self) {
-        let of = PageOf::OneLogBehindTheCheckpoint;
-        let page = self.pages.next(&mut self.session, &self.pipeline, of).await;
-        let event = page.and_then(|page| self.event(&page));
-        self.ready.push_back(event.map_err(PostgresError::interrupted));
+        let event = loop {
+            match self.try_read().await {
+                Ok(None) => {}
+                Ok(Some(event)) => break Ok(event),
+                Err(error) => break Err(error.interrupted()),
+            }
+        };
+        self.ready.push_back(event);
     }
 
-    fn event(&mut self, page: &[RawLetter]) -> Result<SourceEvent, PostgresError> {
-        let Some(first) = page.first() else {
+    /// What happens next; nothing of a page whose records are all lost.
+    async fn try_read(&mut self) -> Result<Option<SourceEvent>, PostgresError> {
+        let of = PageOf::OneLogBehindTheCheckpoint;
+        let page = self.pages.next(&mut self.session, &self.pipeline, of).await?;
+        if page.is_empty() {
             self.retried.settle();
-            return Ok(SourceEvent::End);
-        };
-        let partition = first.partition.clone();
-        let offset = |letter: &RawLetter| {
-            Offset::try_new(letter.offset).map_err(|error| unreadable(letter, error.into()))
-        };
-        let mut builder =
-            RecordBatchBuilder::new(partition.clone(), ASSIGNMENT, offset(first)?.position());
+            return Ok(Some(SourceEvent::End));
+        }
+        let records = self.records(&page).await?;
+        if records.is_empty() {
+            return Ok(None);
+        }
+        self.event(&records).map(Some)
+    }
+
+    /// The records of letters: as they are stored, or read from the log where a masked copy is. Letters
+    /// whose records cannot be had are left out, and said to be.
+    async fn records(&mut self, page: &[RawLetter]) -> Result<Vec<Letter>, PostgresError> {
+        let is_masked = |letter: &&RawLetter| letter.original.is_some();
+        let places: Result<Vec<Offset>, _> =
+            page.iter().filter(is_masked).map(|letter| offset_of(letter)).collect();
+        let (places, mut found) = (places?, VecDeque::new());
+        let mut is_recreated = false;
+        if let Some(first) = page.first()
+            && !places.is_empty()
+        {
+            let Self { session, pipeline, originals: log, .. } = self;
+            is_recreated = originals::is_recreated(session, pipeline, &first.partition).await?;
+            found.extend(log.read(&first.partition, &places).await);
+        }
+        let (mut records, mut lost) = (Vec::with_capacity(page.len()), Vec::new());
         for letter in page {
-            let headers = Headers::parse(&letter.headers);
-            let headers = headers.map_err(|error| unreadable(letter, error))?;
+            let Some(mark) = &letter.original else {
+                records.push(stored(letter)?);
+                continue;
+            };
+            let nothing = || Err(Lost::Unreachable("nothing was said of it".to_owned()));
+            let original = found.pop_front().unwrap_or_else(nothing).and_then(|original| {
+                originals::recognise(letter, mark, &original, (&self.masks, is_recreated))?;
+                Ok(original)
+            });
+            match original {
+                Ok(original) => {
+                    records.push((offset_of(letter)?, letter.partition.clone(), original))
+                }
+                Err(why) => {
+                    LostLetters::add(&mut self.retried.lock().lost, letter, &why);
+                    lost.push(letter.id);
+                }
+            }
+        }
+        if self.mode == RetryMode::Commit && !lost.is_empty() {
+            originals::note_attempt(&mut self.session, &lost).await?;
+        }
+        Ok(records)
+    }
+
+    fn event(&mut self, records: &[Letter]) -> Result<SourceEvent, PostgresError> {
+        let Some((first, partition, _)) = records.first() else { return Ok(SourceEvent::End) };
+        let mut builder = RecordBatchBuilder::new(partition.clone(), ASSIGNMENT, first.position());
+        for (offset, _, record) in records {
+            let headers = record.headers.iter();
+            let headers: Vec<_> =
+                headers.map(|(name, value)| (&**name, value.as_deref())).collect();
             builder.push(&RecordParts {
-                offset: offset(letter)?,
-                timestamp_ms: Some(letter.timestamp_ms),
-                key: letter.key.as_deref(),
-                value: letter.value.as_deref(),
-                headers: &headers.parts(),
+                offset: *offset,
+                timestamp_ms: record.timestamp_ms,
+                key: record.key.as_deref(),
+                value: record.value.as_deref(),
+                headers: &headers,
             });
         }
         let batch: RecordBatch = builder.finish(self.budget.charge(0));
-        self.under_way = Some((partition, batch.range().until()));
+        self.under_way = Some((partition.clone(), batch.range().until()));
         Ok(SourceEvent::Records(batch))
     }
 }
 
-impl Source for RetrySource {
+/// A letter's place and its record.
+type Letter = (Offset, Partition, Original);
+
+fn offset_of(letter: &RawLetter) -> Result<Offset, PostgresError> {
+    Offset::try_new(letter.offset).map_err(|error| unreadable(letter, error.into()))
+}
+
+/// The record of a letter that is stored as it came.
+fn stored(letter: &RawLetter) -> Result<Letter, PostgresError> {
+    let headers = headers(&letter.headers).map_err(|error| unreadable(letter, error))?;
+    let record = Original {
+        timestamp_ms: Some(letter.timestamp_ms),
+        key: letter.key.clone(),
+        value: letter.value.clone(),
+        headers,
+    };
+    Ok((offset_of(letter)?, letter.partition.clone(), record))
+}
+
+impl<O: Originals> Source for RetrySource<O> {
     type Error = PostgresError;
 
     async fn poll(&mut self) -> Result<SourceEvent, PostgresError> {

@@ -94,8 +94,9 @@ impl RetryWriter {
         let is_held = |offset: &&i64| !held.contains_key(*offset);
         fates.resolved.extend(letters.offsets.iter().filter(is_held));
         self.write_histories(session, batch, letters, &mut fates).await?;
-        let affected = ParkedKeys::unknown().affected(batch, &tables);
-        parked::note(session, &settings.pipeline, batch, affected).await?;
+        let affected = ParkedKeys::unknown().affected(batch, (&tables, &settings.letter_masks));
+        let kept = (&settings.pipeline, &settings.letter_masks);
+        parked::note(session, kept, batch, affected).await?;
         for (table, step) in batch.body().mirror_steps() {
             let settings = tables.require(table)?;
             mirror::apply(session, settings, step, &mut self.merging).await?;

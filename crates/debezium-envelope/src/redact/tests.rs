@@ -20,7 +20,8 @@ const SOURCE: &str = r#"{"version":"3.4","connector":"postgresql","name":"shop",
 
 /// Values with the canary in masked columns alone, and what is to be left of them.
 fn readable() -> Vec<(String, String)> {
-    let after = r#"{ "id" : 7,"email":"canary-7c1e","card" : {"x":["canary-7c1e"]}, "status":"é\n"}"#;
+    let after =
+        r#"{ "id" : 7,"email":"canary-7c1e","card" : {"x":["canary-7c1e"]}, "status":"é\n"}"#;
     let left = r#"{ "id" : 7,"email":"***","card" : "***", "status":"é\n"}"#;
     let before = r#"{"id":7,"email":null,"card":null,"status":null}"#;
     let before_left = r#"{"id":7,"email":null,"card":"***","status":null}"#;
