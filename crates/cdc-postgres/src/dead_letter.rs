@@ -7,7 +7,7 @@ use cdc_core::{Headers, REDACTED, RecordValue, Redactions, WriteBatch};
 
 use crate::body::PostgresBody;
 use crate::error::{PostgresError, from_driver};
-use crate::masks::LetterMasks;
+use crate::masks::{self, LetterMasks};
 use crate::session::Session;
 use crate::settings::PipelineName;
 use crate::tables::Tables;
@@ -154,13 +154,14 @@ impl<'b> Letters<'b> {
         self.hint.push(rejection.hint.as_deref().map(storable));
         let length = |bytes: usize| i64::try_from(bytes).unwrap_or(i64::MAX);
         let sizes = [record.key.map(<[u8]>::len), record.value.map(RecordValue::len)];
-        let kept = masks.kept(rejection, record.key, record.value.map(RecordValue::to_vec));
-        let (headers, are_headers_whole) = json(record.headers, kept.columns);
+        let (headers, stored) = json(record.headers, masks.columns(rejection));
+        let value = record.value.map(RecordValue::to_vec);
+        let kept = masks.kept(rejection, (record.key, value), stored);
         self.bytes += sizes.iter().flatten().sum::<usize>() + headers.len();
-        let is_masked = kept.is_masked || !are_headers_whole;
-        let [key_bytes, value_bytes] = sizes.map(|size| size.filter(|_| is_masked).map(length));
+        let [key_bytes, value_bytes] =
+            sizes.map(|size| size.filter(|_| kept.is_masked).map(length));
         self.masked.watched.push(kept.is_watched());
-        self.masked.masked.push(is_masked);
+        self.masked.masked.push(kept.is_masked);
         self.masked.withheld.push(kept.withheld);
         self.masked.key_hidden.push(kept.is_key_hidden);
         self.masked.key_bytes.push(key_bytes);
@@ -221,19 +222,19 @@ pub(crate) fn storable(text: &str) -> String {
 
 /// Headers as JSON: names as text, values as hexadecimal digits, order and repetition kept. Beside a copy
 /// without the values of columns a header that is named like one has no value either, as a transform may
-/// have moved it there. The second part says whether they are whole.
-fn json(headers: Headers<'_>, columns: Option<&Redactions>) -> (String, bool) {
+/// have moved it there.
+fn json(headers: Headers<'_>, columns: Option<&Redactions>) -> (String, masks::Headers) {
     let bytes = headers.into_iter().map(|(name, value)| name.len() + value.map_or(0, <[u8]>::len));
     if columns.is_some() && bytes.sum::<usize>() > MASKED_HEADERS_BYTES {
-        return ("[]".to_owned(), false);
+        return ("[]".to_owned(), masks::Headers::Masked);
     }
-    let mut are_whole = true;
+    let mut stored = masks::Headers::Whole;
     let entries: Vec<String> = headers
         .into_iter()
         .map(|(name, value)| {
             let is_masked = columns.is_some_and(|columns| columns.contains_key(name));
             let value = if is_masked && value.is_some() {
-                are_whole = false;
+                stored = masks::Headers::Masked;
                 Some(REDACTED.as_bytes())
             } else {
                 value
@@ -245,7 +246,7 @@ fn json(headers: Headers<'_>, columns: Option<&Redactions>) -> (String, bool) {
             }
         })
         .collect();
-    (format!("[{}]", entries.join(",")), are_whole)
+    (format!("[{}]", entries.join(",")), stored)
 }
 
 fn escaped(c: char) -> Vec<char> {

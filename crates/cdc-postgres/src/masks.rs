@@ -53,6 +53,15 @@ struct Mask {
     key: Option<MacKey>,
 }
 
+/// What is stored of a record's headers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Headers {
+    /// All of them.
+    Whole,
+    /// Not all of them.
+    Masked,
+}
+
 /// What is stored of a record.
 #[derive(Debug)]
 pub(crate) struct Kept<'r> {
@@ -60,8 +69,6 @@ pub(crate) struct Kept<'r> {
     pub(crate) key: Option<Cow<'r, [u8]>>,
     /// The value or its copy.
     pub(crate) value: Option<Vec<u8>>,
-    /// The columns that were looked for; none when everything is stored as it came.
-    pub(crate) columns: Option<&'r Redactions>,
     /// Whether something is not as it came.
     pub(crate) is_masked: bool,
     /// Why there is no copy of the value.
@@ -98,12 +105,17 @@ impl LetterMasks {
         Self(Some(Arc::new(Masks { format, tables: masks, any, keys })))
     }
 
+    /// The columns that are looked for in a record that was refused; none when it is stored as it came.
+    pub(crate) fn columns(&self, rejection: &Rejection) -> Option<&Redactions> {
+        self.mask(rejection).map(|(_, mask)| &mask.columns)
+    }
+
     /// What is stored of a record that was refused.
     pub(crate) fn kept<'r>(
         &'r self,
         rejection: &Rejection,
-        key: Option<&'r [u8]>,
-        value: Option<Vec<u8>>,
+        (key, value): (Option<&'r [u8]>, Option<Vec<u8>>),
+        headers: Headers,
     ) -> Kept<'r> {
         let Some((masks, mask)) = self.mask(rejection) else {
             return Kept::whole(key, value);
@@ -115,7 +127,7 @@ impl LetterMasks {
             Some(copy) => copy.as_ref().ok() != value.as_ref(),
         };
         let is_key_hidden = key.is_some_and(|key| !masks.format.is_free(key, columns));
-        let is_masked = is_value_masked || is_key_hidden;
+        let is_masked = is_value_masked || is_key_hidden || headers == Headers::Masked;
         let mac = mask.key.as_ref().filter(|_| is_masked);
         let stored_key = match key {
             Some(key) if is_key_hidden => mac.map(|mac| Cow::Owned(mac.key_form(key))),
@@ -125,7 +137,6 @@ impl LetterMasks {
             key: stored_key,
             withheld: copy.as_ref().and_then(|copy| copy.as_ref().err()).map(|error| error.code()),
             value: copy.and_then(Result::ok),
-            columns: Some(columns),
             is_masked,
             is_key_hidden,
             digest: mac.map(|mac| mac.of_record(key, value.as_deref())),
@@ -177,7 +188,6 @@ impl<'r> Kept<'r> {
         Self {
             key: key.map(Cow::Borrowed),
             value,
-            columns: None,
             is_masked: false,
             withheld: None,
             is_key_hidden: false,

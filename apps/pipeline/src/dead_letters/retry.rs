@@ -179,6 +179,9 @@ fn as_json(report: &RetryReport, mode: RetryMode) -> Value {
 mod tests {
     use std::collections::BTreeMap;
 
+    use cdc_core::Partition;
+    use cdc_postgres::Lost;
+
     use super::*;
 
     #[test]
@@ -191,8 +194,11 @@ mod tests {
             hint: Some("relax it".to_owned()),
             letters: 2,
         };
+        let partition = Partition::new("t", 0, 0).expect("a partition");
+        let lost = Lost::Removed { first: 8 };
+        let lost = LostLetters { lost, letters: 3, first: vec![(5, partition, 7)] };
         let report = RetryReport {
-            selected: 9,
+            selected: 12,
             unread: 1,
             written: 3,
             present: 1,
@@ -200,13 +206,17 @@ mod tests {
             resolved: 1,
             skipped: BTreeMap::from([("tests".to_owned(), 1)]),
             failures: vec![failure],
+            lost: vec![lost],
         };
         assert_eq!(
             describe(&report, RetryMode::DryRun).join("\n"),
-            "9 letters tried, rolled back\n    3 written\n    1 already present\n    1 superseded by a newer \
+            "12 letters tried, rolled back\n    3 written\n    1 already present\n    1 superseded by a newer \
              version of the row\n    1 skipped: tests\n    1 resolved by somebody else meanwhile\n    2 failed \
              again: check in amount, apply\n        the row breaks the constraint cheap\n        hint: relax \
-             it\n    1 left alone: the pipeline has yet to read their records again"
+             it\n    3 not tried: its record is gone from the log, which begins at 8 now, and the letter \
+             has a masked copy alone\n        hint: let the source send the row again, by a change of it \
+             or an ad-hoc snapshot; compare with `cdc-pipeline verify`; then discard the letter\n        \
+             letter 5: t/0 at offset 7\n        and 2 letters\n    1 left alone: the pipeline has yet to read their records again"
         );
         let value = as_json(&report, RetryMode::Commit);
         assert_eq!((&value["failed"], &value["skipped"]["tests"]), (&json!(2), &json!(1)));

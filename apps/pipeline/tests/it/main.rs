@@ -21,6 +21,8 @@ mod judges;
 #[cfg(test)]
 mod ledger;
 #[cfg(test)]
+mod masked_letters;
+#[cfg(test)]
 mod open_during_snapshot;
 #[cfg(test)]
 mod preparation;

@@ -59,7 +59,8 @@ fn value(text: &str) -> Option<Vec<u8>> {
 #[test]
 fn a_letter_of_a_masked_table_has_a_copy_and_a_keyed_hash_of_the_original() {
     let (masks, rejection) = (masks(), refused(Stage::Apply, Some(PEOPLE)));
-    let kept = masks.kept(&rejection, Some(b"id=1"), value("id=1,email=a@b.c,card=4"));
+    let kept =
+        masks.kept(&rejection, (Some(b"id=1"), value("id=1,email=a@b.c,card=4")), Headers::Whole);
     assert_eq!(kept.value, value("id=1,email=***,card=4"));
     assert_eq!((kept.key.as_deref(), kept.withheld), (Some(b"id=1".as_slice()), None));
     assert!(kept.is_masked && kept.is_watched() && !kept.is_key_hidden);
@@ -80,13 +81,17 @@ fn what_has_nothing_to_hide_is_stored_as_it_came() {
         (refused(Stage::Rule, Some(ORDERS)), "id=1,email=of no interest here"),
         (refused(Stage::Decode, None), "id=1"),
     ] {
-        let kept = masks.kept(&rejection, Some(b"id=1"), value(text));
+        let kept = masks.kept(&rejection, (Some(b"id=1"), value(text)), Headers::Whole);
         assert_eq!(kept.value, value(text));
         assert!(!kept.is_masked && kept.digest.is_none() && kept.withheld.is_none());
     }
     let none = LetterMasks::new(Arc::new(Pairs), [table(PLAIN, &[], &[])]);
     assert!(none.0.is_none());
-    assert!(!none.kept(&refused(Stage::Decode, None), None, value("garbage")).is_masked);
+    assert!(
+        !none
+            .kept(&refused(Stage::Decode, None), (None, value("garbage")), Headers::Whole)
+            .is_masked
+    );
 }
 
 #[test]
@@ -97,11 +102,15 @@ fn of_a_value_that_is_not_understood_nothing_is_stored_whatever_its_topic_is_cal
         refused(Stage::Decode, None),
         refused(Stage::Encode, Some(PEOPLE)),
     ] {
-        let kept = masks.kept(&rejection, None, value("a@b.c"));
+        let kept = masks.kept(&rejection, (None, value("a@b.c")), Headers::Whole);
         assert_eq!((kept.value, kept.withheld), (None, Some("unknown_shape")));
         assert!(kept.is_masked);
     }
-    let kept = masks.kept(&refused(Stage::Decode, None), None, value("email=a,card=4,id=1"));
+    let kept = masks.kept(
+        &refused(Stage::Decode, None),
+        (None, value("email=a,card=4,id=1")),
+        Headers::Whole,
+    );
     assert_eq!(kept.value, value("email=***,card=***,id=1"), "what any table masks");
 }
 
@@ -110,7 +119,7 @@ fn a_key_that_holds_a_masked_value_is_stored_as_a_hash_that_its_changes_are_foun
     let masks = masks();
     let key = b"email=a@b.c".as_slice();
     for rejection in [refused(Stage::Apply, Some(PEOPLE)), refused(Stage::Decode, None)] {
-        let kept = masks.kept(&rejection, Some(key), None);
+        let kept = masks.kept(&rejection, (Some(key), None), Headers::Whole);
         let form = kept.key.as_deref().unwrap();
         assert!(kept.is_masked && kept.is_key_hidden && kept.is_watched());
         assert!(form.starts_with(b"hmac-sha256:") && form.len() == 76, "{form:?}");
@@ -125,7 +134,11 @@ fn a_key_that_holds_a_masked_value_is_stored_as_a_hash_that_its_changes_are_foun
 #[test]
 fn without_any_key_a_key_is_not_stored_and_the_letter_says_that_nobody_watches_its_row() {
     let masks = LetterMasks::new(Arc::new(Pairs), [table(ORDERS, &["card"], &[])]);
-    let kept = masks.kept(&refused(Stage::Apply, Some(ORDERS)), Some(b"card=4"), value("card=4"));
+    let kept = masks.kept(
+        &refused(Stage::Apply, Some(ORDERS)),
+        (Some(b"card=4"), value("card=4")),
+        Headers::Whole,
+    );
     assert_eq!((kept.key.as_deref(), kept.digest.as_deref()), (None, None));
     assert!(kept.is_masked && kept.is_key_hidden && !kept.is_watched());
 }

@@ -356,8 +356,8 @@ fn overlaid() -> Rejection {
 }
 
 fn unwatched() -> Rejection {
-    let message = "the letter was kept by an earlier version, so that nobody knows whether its row was \
-                   deleted since";
+    let message = "the letter was kept by an earlier version, or its key is masked by a key that the rules \
+                   do not have, so that nobody knows whether its row was deleted since";
     Rejection::new(Stage::Apply, "unwatched", message)
         .with_hint("compare with `cdc-pipeline verify`, then discard the letter")
 }

@@ -26,6 +26,8 @@ mod ledger;
 #[cfg(test)]
 mod letters;
 #[cfg(test)]
+mod masked_letters;
+#[cfg(test)]
 mod mirror;
 #[cfg(test)]
 mod mirror_oracle;

@@ -24,10 +24,10 @@ async fn a_warehouse_of_version_1_keeps_what_it_holds_and_goes_on() {
     let before = warehouse.sql(held);
     let error =
         PostgresSink::new(warehouse.settings(), tables.clone()).open_lane().await.unwrap_err();
-    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 3 }), "{error}");
+    assert!(matches!(error, PostgresError::StateVersion { found: 1, expected: 6 }), "{error}");
     assert_eq!(error.hint().unwrap(), "run `cdc-pipeline init`");
     let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
-    assert_eq!(report.steps, ["brought the state tables from version 1 to version 3"]);
+    assert_eq!(report.steps, ["brought the state tables from version 1 to version 6"]);
     assert_eq!(warehouse.sql(held), before);
     // A program of version 1 that still runs can apply nothing any more.
     let old = "SELECT cdc.advance('orders', ARRAY['shop.public.orders'], ARRAY[0], ARRAY[3],
@@ -51,13 +51,13 @@ async fn a_warehouse_of_version_2_keeps_what_it_holds_and_goes_on() {
     warehouse.sql(VERSION_2);
     let error =
         PostgresSink::new(warehouse.settings(), tables.clone()).open_lane().await.unwrap_err();
-    assert!(matches!(error, PostgresError::StateVersion { found: 2, expected: 3 }), "{error}");
+    assert!(matches!(error, PostgresError::StateVersion { found: 2, expected: 6 }), "{error}");
     let held = "SELECT (SELECT count(*) FROM cdc.ledger), (SELECT count(*) FROM cdc.table_event),
                        (SELECT string_agg(format('%s:%s', \"offset\", state), ',')
                           FROM cdc.dead_letter)";
     let before = warehouse.sql(held);
     let report = init(&warehouse.settings(), &tables, Adopt::No).await.unwrap();
-    assert_eq!(report.steps, ["brought the state tables from version 2 to version 3"]);
+    assert_eq!(report.steps, ["brought the state tables from version 2 to version 6"]);
     assert_eq!(warehouse.sql(held), before);
     let unwatched = "SELECT attempts, deleted_in IS NULL FROM cdc.dead_letter";
     assert_eq!(warehouse.sql(unwatched), "0|t", "nobody knows what was deleted before");
