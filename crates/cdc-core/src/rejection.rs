@@ -31,7 +31,7 @@ impl Stage {
 }
 
 /// Why a record cannot be applied. Its text names tables, columns, rules and limits, never values:
-/// the raw bytes are kept beside it.
+/// what may be kept of the record's bytes is kept beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rejection {
     /// Where it was rejected.

@@ -12,6 +12,9 @@
 //! A key has its letters in one partition, until a topic is followed in a new generation: letters of
 //! earlier ones are older, wherever they stand.
 //!
+//! A key that holds masked values is stored as a hash, so changes look for every [form](crate::masks) that a
+//! letter may have their key in.
+//!
 //! Letters are the exception, so the keys that have some are kept in memory, as hashes: a batch that
 //! deletes none of them costs nothing.
 
