@@ -18,8 +18,11 @@ CREATE TABLE IF NOT EXISTS public.orders_fact (
     cdc_ordinal    integer       NOT NULL,
     source_lsn     pg_lsn,
     source_tx_id   bigint,
-    unavailable    text[]
+    unavailable    text[],
+    cdc_wave       bigint
 );
+-- For a table from before snapshots were told apart.
+ALTER TABLE public.orders_fact ADD COLUMN IF NOT EXISTS cdc_wave bigint;
 
 CREATE INDEX IF NOT EXISTS orders_fact_order_id ON public.orders_fact (order_id);
 CREATE INDEX IF NOT EXISTS orders_fact_customer_id ON public.orders_fact (customer_id);
@@ -44,6 +47,8 @@ COMMENT ON COLUMN public.orders_fact.source_lsn IS 'Position in the source''s wr
 COMMENT ON COLUMN public.orders_fact.source_tx_id IS 'The source''s transaction.';
 COMMENT ON COLUMN public.orders_fact.unavailable IS
     'Columns that are NULL here only because the source did not send their unchanged values; NULL when there are none.';
+COMMENT ON COLUMN public.orders_fact.cdc_wave IS
+    'Which snapshot read the row: where the source''s log stood when it was taken. NULL for changes.';
 COMMENT ON COLUMN public.orders_fact.order_id IS 'The order.';
 COMMENT ON COLUMN public.orders_fact.customer_id IS 'Who ordered.';
 COMMENT ON COLUMN public.orders_fact.product_name IS 'What was ordered.';

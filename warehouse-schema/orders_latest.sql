@@ -4,6 +4,9 @@
 -- partitions the source's own position does, which is sound here because a truncate excludes every
 -- other writer of its table. Rows of an incremental snapshot may have none; for these the connector's
 -- clock decides, which saw the truncate and the row one after the other.
+--
+-- A complete snapshot hides what it did not show and nothing behind its begin has touched. Its end says
+-- where it begins only if the log has one partition, so that everything before it is older.
 
 CREATE OR REPLACE VIEW public.orders_latest AS
 SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, newest.status,
@@ -12,7 +15,15 @@ SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, 
           FROM public.orders_fact AS fact
          ORDER BY fact.order_id, fact.cdc_generation DESC, fact.cdc_offset DESC,
                   fact.cdc_ordinal DESC) AS newest
+  LEFT JOIN (SELECT event.generation, event.begins_at
+               FROM cdc.table_event AS event
+              WHERE event.target_table = 'public.orders_fact'
+                AND event.kind = 'snapshot_end' AND event.note IS NULL
+              ORDER BY event.generation DESC, event.begins_at DESC
+              LIMIT 1) AS snapshot ON true
  WHERE newest.operation_type IS DISTINCT FROM 'd'
+   AND ((newest.cdc_generation, newest.cdc_offset) < (snapshot.generation, snapshot.begins_at))
+       IS NOT TRUE
    AND NOT EXISTS (
        SELECT FROM cdc.table_event AS event
         WHERE event.target_table = 'public.orders_fact'

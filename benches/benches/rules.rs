@@ -37,6 +37,7 @@ fn rules(criterion: &mut Criterion) {
         change,
         origin: Origin::default(),
         emission: None,
+        snapshot: None,
         ordinal: 0,
         record,
     };

@@ -20,7 +20,7 @@ use cdc_core::{
 use cdc_debezium::{DebeziumDecoder, TableDeclarations, TableMap};
 use cdc_postgres::{
     Adopt, Deletes, Mode, PipelineName, PostgresBody, PostgresSettings, PostgresSink,
-    PostgresStager, PostgresWriter, TableSettings, TargetName, Truncates, init,
+    PostgresStager, PostgresWriter, SnapshotSweep, TableSettings, TargetName, Truncates, init,
 };
 use cdc_stack::postgres::Cluster;
 use cdc_workload::SchemaBlock;
@@ -268,7 +268,13 @@ impl Staging {
         let url = Secret::new(cluster.url(&database));
         let settings = PostgresSettings::new(url, PipelineName::parse("stage")?);
         let target = TargetName::parse(target)?;
-        let tables = vec![TableSettings { id: table, source: source.clone(), target, mode }];
+        let tables = vec![TableSettings {
+            id: table,
+            source: source.clone(),
+            target,
+            mode,
+            snapshot_sweep: SnapshotSweep::Apply,
+        }];
         init(&settings, &tables, Adopt::No).await?;
         let (stager, writer) = PostgresSink::new(settings, tables).open_lane().await?;
         let mut columns = TableDeclarations::new(source.clone());

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use cdc_checkpoint::SentChange;
 use debezium_envelope::{Row, RowShape};
 
-use crate::Record;
+use crate::{Record, SnapshotRow};
 
 /// A configured table, by its place in the configuration. What it stands for is known to whoever
 /// numbered the tables: the decoder maps the source's names to it, the sink maps it to a target.
@@ -205,6 +205,9 @@ pub struct ChangeEvent<'e> {
     /// What it is known by when it is sent again. `None` for rows that a snapshot read and for changes
     /// that do not say where they stand: these are never taken for known.
     pub emission: Option<Emission<'e>>,
+    /// What it says of the snapshot that read its row. `None` for streamed changes, for rows of incremental
+    /// snapshots, and for those that do not say which snapshot it was.
+    pub snapshot: Option<SnapshotRow<'e>>,
     /// Place among the changes of one record: zero unless a record holds several.
     pub ordinal: u32,
     /// The log entry it was decoded from.

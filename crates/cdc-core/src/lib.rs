@@ -44,6 +44,7 @@ mod record_value;
 mod redact;
 mod rejection;
 mod sink;
+mod snapshot;
 mod source;
 mod witness;
 
@@ -59,6 +60,7 @@ pub use record_value::RecordValue;
 pub use redact::Redact;
 pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
+pub use snapshot::{SnapshotFate, SnapshotPlace, SnapshotRow};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};
 pub use witness::{Continuity, Inquiry, KnownLog, Witness, Witnesses};
 

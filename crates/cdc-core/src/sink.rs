@@ -7,7 +7,8 @@ use cdc_checkpoint::{Found, Partition, SourceMarks, SourcePosition};
 use debezium_envelope::RowShape;
 
 use crate::{
-    Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, TableId, Witnesses, WriteBatch,
+    Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, SnapshotFate, TableId,
+    Witnesses, WriteBatch,
 };
 
 /// What became of a change given to [`Stager::stage`].
@@ -37,6 +38,17 @@ pub trait Stager: Send + 'static {
 
     /// Encodes a change to the end of the body.
     fn stage(&mut self, body: &mut Self::Body, at: RecordRef, event: &ChangeEvent<'_>) -> Staged;
+
+    /// Notes, in the order of the log, a row that a snapshot read and what became of it; called for every
+    /// event that [says](ChangeEvent::snapshot) something of its snapshot, also for those that are not
+    /// staged. What is noted belongs to the body. A sink that does not follow snapshots has nothing to do.
+    fn note_snapshot(
+        &mut self,
+        _body: &mut Self::Body,
+        _event: &ChangeEvent<'_>,
+        _fate: SnapshotFate,
+    ) {
+    }
 
     /// Takes over the plan that the writer made for a table and shape, replacing an older one for
     /// an equal shape.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cdc_core::{
     Change, ChangeEvent, Decoded, Decoder, Emission, Keyed, Origin, Record, Rejection, RowBuffer,
-    SentChange, SkipReason, SourcePosition, TableId, TopicName,
+    SentChange, SkipReason, SnapshotPlace, SnapshotRow, SourcePosition, TableId, TopicName,
 };
 use debezium_envelope::{
     Declarations, DecodeError, Envelope, Limits, Message, MessageDecoder, Op, SnapshotMarker,
@@ -158,7 +158,9 @@ impl Decoder for DebeziumDecoder {
             *before = images.taken(*before, envelope.key, &mut self.image);
         }
         let origin = origin_of(&envelope);
-        Ok(Decoded::Change(ChangeEvent { table, change, origin, emission, ordinal: 0, record }))
+        let snapshot = snapshot_of(&envelope);
+        let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal: 0, record };
+        Ok(Decoded::Change(event))
     }
 }
 
@@ -203,12 +205,32 @@ fn emission_of<'e>(envelope: &Envelope<'e>, content: &mut Vec<u8>) -> Option<Emi
         committed_at_ms: source.ts_ms?,
         last_commit: source.sequence.and_then(|pair| pair.last_commit).map(|lsn| lsn.0),
     };
-    // No store takes such a name, and a connector has none.
-    if source.name.contains('\0') || source.db.contains('\0') {
+    if !is_storable(source.name) || !is_storable(source.db) {
         return None;
     }
     let is_keyed = envelope.key.is_some() || envelope.op == Op::Truncate;
     let keyed = if is_keyed { Keyed::Yes } else { Keyed::No };
     let change = SentChange { at, identity: identity_of(envelope, content), keyed };
     Some(Emission { connector: source.name, database: source.db, change })
+}
+
+/// Of which snapshot a row is, when it says so.
+fn snapshot_of<'e>(envelope: &Envelope<'e>) -> Option<SnapshotRow<'e>> {
+    let source = &envelope.source;
+    let place = match source.snapshot {
+        SnapshotMarker::False | SnapshotMarker::Incremental => return None,
+        SnapshotMarker::True => SnapshotPlace::Within,
+        SnapshotMarker::First | SnapshotMarker::FirstInDataCollection => SnapshotPlace::First,
+        SnapshotMarker::LastInDataCollection | SnapshotMarker::Last => SnapshotPlace::Last,
+    };
+    if !is_storable(source.name) || !is_storable(source.db) {
+        return None;
+    }
+    let (connector, database) = (source.name, source.db);
+    Some(SnapshotRow { connector, database, lsn: source.lsn?.0, tx_id: source.tx_id?, place })
+}
+
+/// No store takes such a name, and a connector has none.
+fn is_storable(name: &str) -> bool {
+    !name.contains('\0')
 }

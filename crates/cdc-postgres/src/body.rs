@@ -5,13 +5,14 @@
 
 use std::sync::Arc;
 
-use cdc_core::{Body, Origin, RecordRef, TableId};
+use cdc_core::{Body, ChangeEvent, Origin, RecordRef, SnapshotFate, TableId};
 
 use crate::copy::CopyBuffer;
 use crate::counts::Counts;
 use crate::fold::Fold;
 use crate::plan::{HistoryPlan, MirrorPlan};
 use crate::settings::Deletes;
+use crate::wave::{self, WavePart};
 
 /// Encoded rows of one batch. Opaque: made by [`PostgresStager`](crate::PostgresStager), applied by
 /// [`PostgresWriter`](crate::PostgresWriter).
@@ -20,6 +21,7 @@ pub struct PostgresBody {
     histories: Vec<HistoryRows>,
     mirrors: Vec<MirrorRows>,
     events: Vec<TableEvent>,
+    waves: Vec<WavePart>,
 }
 
 /// Rows of one history and one shape.
@@ -132,6 +134,16 @@ impl PostgresBody {
         }
     }
 
+    /// Notes a row that a snapshot read.
+    pub(crate) fn note_snapshot(&mut self, event: &ChangeEvent<'_>, fate: SnapshotFate) {
+        wave::note(&mut self.waves, event, fate);
+    }
+
+    /// The snapshots that it holds rows of.
+    pub(crate) fn waves(&self) -> &[WavePart] {
+        &self.waves
+    }
+
     fn mirror_rows(&mut self, table: TableId) -> &mut MirrorRows {
         let place = self.mirrors.iter().position(|rows| rows.table == table);
         let place = place.unwrap_or_else(|| {
@@ -212,7 +224,9 @@ impl Body for PostgresBody {
         });
         let mirrors = self.mirror_steps().map(|(_, step)| step.fold.bytes());
         let events = self.events.len().saturating_mul(size_of::<TableEvent>());
-        histories.chain(mirrors).sum::<usize>().saturating_add(events)
+        let waves = self.waves.len().saturating_mul(size_of::<WavePart>());
+        let rows: usize = histories.chain(mirrors).sum();
+        rows.saturating_add(events).saturating_add(waves)
     }
 
     fn folded(&self, batch: u32) -> u64 {
@@ -231,5 +245,6 @@ impl Body for PostgresBody {
             rows.folded.clear();
         }
         self.events.clear();
+        self.waves.clear();
     }
 }

@@ -150,7 +150,7 @@ mod tests {
     use cdc_core::{SourceTable, TableId};
 
     use super::*;
-    use crate::settings::Mode;
+    use crate::settings::{Mode, SnapshotSweep};
 
     fn table(target: &str) -> TableSettings {
         TableSettings {
@@ -158,6 +158,7 @@ mod tests {
             source: SourceTable::new("public", "orders"),
             target: TargetName::parse(target).unwrap(),
             mode: Mode::History,
+            snapshot_sweep: SnapshotSweep::Apply,
         }
     }
 

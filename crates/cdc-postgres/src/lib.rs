@@ -9,7 +9,9 @@
 //! ```no_run
 //! use cdc_config::Secret;
 //! use cdc_core::{Sink, SourceTable, TableId};
-//! use cdc_postgres::{Mode, PipelineName, PostgresSettings, PostgresSink, TableSettings, TargetName};
+//! use cdc_postgres::{
+//!     Mode, PipelineName, PostgresSettings, PostgresSink, SnapshotSweep, TableSettings, TargetName,
+//! };
 //!
 //! # async fn open() -> Result<(), Box<dyn std::error::Error>> {
 //! let url = Secret::new("postgres://warehouse@localhost/analytics");
@@ -19,6 +21,7 @@
 //!     source: SourceTable::parse("public.orders")?,
 //!     target: TargetName::parse("public.orders_fact")?,
 //!     mode: Mode::History,
+//!     snapshot_sweep: SnapshotSweep::Apply,
 //! }];
 //! let (stager, writer) = PostgresSink::new(settings, tables).open_lane().await?;
 //! # Ok(())
@@ -109,6 +112,7 @@ mod tables;
 mod takeover;
 mod topics;
 mod verify;
+mod wave;
 mod writer;
 
 pub use body::PostgresBody;
@@ -133,8 +137,9 @@ pub use retry::{
     RetryReport, RetrySink, RetrySource, RetryStager, RetryWriter,
 };
 pub use settings::{
-    Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SynchronousCommit,
-    TableSettings, TargetName, TargetNameError, Truncates, read_settings, read_table,
+    Deletes, Mode, PipelineName, PipelineNameError, PostgresSettings, SnapshotSweep,
+    SynchronousCommit, TableSettings, TargetName, TargetNameError, Truncates, read_settings,
+    read_table,
 };
 pub use shadow::{Exchanged, Halted, Reach, Shadow, ShadowDiff, ShadowKey, ShadowKind};
 pub use sink::PostgresSink;

@@ -30,7 +30,7 @@ use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
 use crate::masks::LetterMasks;
 use crate::session::Session;
-use crate::settings::{Mode, PipelineName, Truncates};
+use crate::settings::{Mode, PipelineName, TableSettings, Truncates};
 use crate::tables::Tables;
 
 /// Beyond so many keys every deleted key is looked up in the warehouse instead.
@@ -89,7 +89,7 @@ UPDATE cdc.dead_letter AS letter
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.key_hidden
    AND letter.deleted_in IS NOT NULL AND NOT (letter.hashed_by = ANY ($2))";
 
-/// A truncate is followed by mirrors from topics of one partition only.
+/// Truncates are followed by mirrors from topics of one partition only, and so are ends of snapshots.
 const NOTE_TRUNCATE: &str = r#"
 UPDATE cdc.dead_letter AS letter
    SET deleted_in = letter.deleted_in || $2
@@ -271,6 +271,24 @@ pub(crate) async fn note_truncates(
             .await
             .map_err(|error| from_driver(DOING, error))?;
     }
+    Ok(())
+}
+
+/// Notes in letters that a mirror loses what stands before a place and not behind it; as [`note`].
+pub(crate) async fn note_sweep(
+    session: &mut Session,
+    (pipeline, table): (&PipelineName, &TableSettings),
+    (partition, begins_at): (&Partition, i64),
+) -> Result<(), PostgresError> {
+    sqlx::query(NOTE_TRUNCATE)
+        .bind(pipeline.as_str())
+        .bind(table.target.to_string())
+        .bind(partition.topic().as_str())
+        .bind(generation(partition))
+        .bind(begins_at)
+        .execute(session.driver())
+        .await
+        .map_err(|error| from_driver(DOING, error))?;
     Ok(())
 }
 

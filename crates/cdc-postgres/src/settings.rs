@@ -105,6 +105,17 @@ pub enum Truncates {
     Ignore,
 }
 
+/// What is made of rows that a complete snapshot did not show, and that stood before it: the source no
+/// longer has them. Begin and end are recorded in `cdc.table_event` either way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SnapshotSweep {
+    /// A mirror removes them, in the way in which it removes single ones, and the views of a history do
+    /// not show them. For topics of one partition: the end of a snapshot stands in one of several only.
+    Apply,
+    /// They stay. Right for connectors whose snapshots show a part of a table.
+    Ignore,
+}
+
 /// What a target holds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
@@ -130,6 +141,8 @@ pub struct TableSettings {
     pub target: TargetName,
     /// What the target holds.
     pub mode: Mode,
+    /// What is made of rows that a complete snapshot did not show.
+    pub snapshot_sweep: SnapshotSweep,
 }
 
 /// How a transaction's durability is awaited.

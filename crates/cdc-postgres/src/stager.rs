@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use cdc_core::{
-    ChangeEvent, RecordRef, Rejection, Row, RowShape, Stage, Staged, Stager, TableId, Value,
+    ChangeEvent, RecordRef, Rejection, Row, RowShape, SnapshotFate, Stage, Staged, Stager, TableId,
+    Value,
 };
 
 use crate::body::{HistoryRows, PostgresBody, TableEvent};
@@ -85,6 +86,15 @@ impl Stager for PostgresStager {
         }
     }
 
+    fn note_snapshot(
+        &mut self,
+        body: &mut PostgresBody,
+        event: &ChangeEvent<'_>,
+        fate: SnapshotFate,
+    ) {
+        body.note_snapshot(event, fate);
+    }
+
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: PostgresPlan) {
         let planned = Planned { table, shape, plan: plan.0 };
         let equal = |held: &Planned| held.table == table && held.shape == planned.shape;
@@ -130,6 +140,7 @@ fn put_row(
             | Lineage::Ordinal
             | Lineage::SourceLsn
             | Lineage::SourceTxId
+            | Lineage::Wave
             | Lineage::Unavailable => {
                 put_place(buffer, *column, event, generation);
                 Ok(())
@@ -154,6 +165,7 @@ fn put_place(buffer: &mut CopyBuffer, column: Lineage, event: &ChangeEvent<'_>, 
         // PostgreSQL sends a position in its log as the 64 bits it is.
         Lineage::SourceLsn => event.origin.lsn.map(u64::cast_signed),
         Lineage::SourceTxId => event.origin.tx_id,
+        Lineage::Wave => event.snapshot.map(|row| row.lsn.cast_signed()),
         Lineage::OperationType | Lineage::CdcTimestamp | Lineage::Unavailable => None,
     };
     match long {

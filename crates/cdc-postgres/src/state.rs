@@ -21,6 +21,7 @@ pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/006_topics.sql"),
     include_str!("../../../warehouse-schema/state/007_continuity.sql"),
     include_str!("../../../warehouse-schema/state/008_dead_letters.sql"),
+    include_str!("../../../warehouse-schema/state/010_waves.sql"),
     include_str!("../../../warehouse-schema/state/011_masked_letters.sql"),
 ];
 

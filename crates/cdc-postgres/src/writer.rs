@@ -32,7 +32,7 @@ use crate::settings::PostgresSettings;
 use crate::tables::Tables;
 use crate::{
     catalog, continuity, dead_letter, fencing, history, ledger, mirror, source_marks, sql,
-    table_event,
+    table_event, wave,
 };
 
 /// How long a prepared batch waits for a lock at most. The holder may be the lane's other session,
@@ -236,6 +236,10 @@ impl PostgresWriter {
             }
         }
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
+        let place = (&settings.pipeline, &**tables);
+        for sweep in wave::insert(session, place, body.waves()).await? {
+            wave::sweep(session, place, &sweep).await?;
+        }
         last.send(session).await
     }
 

@@ -34,6 +34,7 @@ mod text;
 
 pub use memory::{
     Fault, LogMessage, LogWriter, MemoryBody, MemoryError, MemorySink, MemorySource,
-    MemorySourceError, MemoryStager, MemoryWriter, StoredDeadLetter, StoredRow, Warehouse,
+    MemorySourceError, MemoryStager, MemoryWriter, SnapshotNote, StoredDeadLetter, StoredRow,
+    Warehouse,
 };
 pub use text::TextDecoder;

@@ -6,7 +6,7 @@ mod warehouse;
 
 pub use sink::{MemoryBody, MemoryError, MemorySink, MemoryStager, MemoryWriter};
 pub use source::{LogMessage, LogWriter, MemorySource, MemorySourceError};
-pub use warehouse::{Fault, StoredDeadLetter, StoredRow, Warehouse};
+pub use warehouse::{Fault, SnapshotNote, StoredDeadLetter, StoredRow, Warehouse};
 
 pub(crate) use source::Reading;
 pub(crate) use warehouse::State;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use cdc_core::{
     Change, ChangeEvent, ChangeIdentity, Column, Decoded, Decoder, Emission, Keyed, Operation,
     Origin, Record, Rejection, RowBuffer, RowShape, SemanticType, SentChange, SkipReason,
-    SourcePosition, Stage, TableId, Value,
+    SnapshotPlace, SnapshotRow, SourcePosition, Stage, TableId, Value,
 };
 
 /// Decodes text changes: `c 7 hello` inserts row 7, `d 7` deletes it, a null value is a tombstone.
@@ -14,6 +14,9 @@ use cdc_core::{
 /// A change may say where it stands in its source: `@3/90/95 c 7 hello` is row 95 of transaction 3, and
 /// the last commit before that ended at 90; `@3//95` does not know the last commit. Transactions commit
 /// in the millisecond of their number.
+///
+/// A row that a snapshot read may say of which: `%95/first r 7 hello` is the first row of the snapshot that
+/// was taken at 95; other places are `within` and `last`.
 #[derive(Debug)]
 pub struct TextDecoder {
     shape: Arc<RowShape>,
@@ -50,6 +53,22 @@ fn place(text: &str) -> Result<(Option<SourcePosition>, &str), Box<Rejection>> {
     Ok((Some(SourcePosition { lsn, tx_id, committed_at_ms: tx_id, last_commit }), change))
 }
 
+/// What a row says of its snapshot, if it does, and the change.
+fn snapshot(text: &str) -> Result<(Option<SnapshotRow<'static>>, &str), Box<Rejection>> {
+    let Some(marked) = text.strip_prefix('%') else { return Ok((None, text)) };
+    let (mark, change) = marked.split_once(' ').ok_or_else(malformed)?;
+    let (lsn, place) = mark.split_once('/').ok_or_else(malformed)?;
+    let place = match place {
+        "first" => SnapshotPlace::First,
+        "within" => SnapshotPlace::Within,
+        "last" => SnapshotPlace::Last,
+        _ => return Err(malformed()),
+    };
+    let lsn = lsn.parse().map_err(|_| malformed())?;
+    let row = SnapshotRow { connector: "text", database: "source", lsn, tx_id: 0, place };
+    Ok((Some(row), change))
+}
+
 /// Changes at the same position are told apart by their keys.
 fn emission(at: SourcePosition, key: Option<&[u8]>) -> Emission<'static> {
     let identity = key
@@ -67,6 +86,7 @@ impl Decoder for TextDecoder {
         let value = value.joined(&mut self.joined);
         let value = std::str::from_utf8(value).map_err(|_| malformed())?;
         let (at, value) = place(value)?;
+        let (snapshot, value) = snapshot(value)?;
         let mut words = value.splitn(3, ' ');
         let operation = words.next().and_then(Operation::from_code).ok_or_else(malformed)?;
         let key = words.next().and_then(|word| word.parse().ok());
@@ -94,6 +114,7 @@ impl Decoder for TextDecoder {
                 ..Origin::default()
             },
             emission: at.map(|at| emission(at, record.key)),
+            snapshot,
             ordinal: 0,
             record,
         }))

@@ -1,32 +1,42 @@
-//! Mirrors that a truncate would make wrong.
+//! Mirrors that a truncate would make wrong, and tables that cannot follow snapshots.
 //!
 //! A truncate has no key, so it stands in any one partition of its topic. Nothing says which rows of
 //! the other partitions were written before it: a mirror that follows it would lose rows, or keep
 //! some, without a word. That is refused before a run, also while the topic is still empty.
+//!
+//! The end of a snapshot stands in one partition as well, while the others are still being read: a table
+//! of several keeps what a second snapshot no longer shows. That is said, and no reason not to run.
 
 use cdc_core::{Halt, TableId, TopicName};
-use cdc_postgres::{Finding, Mode, Severity, Truncates};
+use cdc_postgres::{Finding, Mode, Severity, SnapshotSweep, Truncates};
 
 use crate::config::Table;
 
-/// The mirrors that follow truncates and whose changes come from several partitions. `topics` says
+/// The tables that follow truncates or snapshots and whose changes come from several partitions. `topics` says
 /// how many each topic has, `carried` which tables were seen in it.
 pub(super) fn findings(
     tables: &[Table],
     topics: &[(&TopicName, usize)],
     carried: &[(TopicName, TableId)],
 ) -> Vec<Finding> {
-    let follows = |table: &&Table| {
+    let follows_truncates = |table: &Table| {
         matches!(table.settings.mode, Mode::Mirror { truncates: Truncates::Apply, .. })
     };
-    let mirrors = tables.iter().filter(follows);
-    mirrors
-        .flat_map(|table| {
-            let wide = topics.iter().filter(|(_, partitions)| *partitions > 1);
-            let wide = wide.filter(|(topic, _)| may_carry(topic, table, tables, carried));
-            wide.map(|(topic, partitions)| finding(table, topic, *partitions))
-        })
-        .collect()
+    let follows_snapshots =
+        |table: &Table| table.settings.snapshot_sweep == SnapshotSweep::Apply;
+    let mut found = Vec::new();
+    for table in tables {
+        let wide = topics.iter().filter(|(_, partitions)| *partitions > 1);
+        for (topic, partitions) in wide.filter(|(topic, _)| may_carry(topic, table, tables, carried)) {
+            if follows_truncates(table) {
+                found.push(finding(table, topic, *partitions));
+            }
+            if follows_snapshots(table) {
+                found.push(unswept(table, topic, *partitions));
+            }
+        }
+    }
+    found
 }
 
 /// Whether changes of a table may come from a topic: by the name that Debezium gives it, by what it
@@ -61,6 +71,24 @@ fn finding(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
              if the connector sends no truncates, and Debezium sends none unless \
              `skipped.operations` is set; otherwise give the topic one partition, or keep a history \
              (`mode = \"history\"`)"
+        ),
+    }
+}
+
+fn unswept(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
+    let source = &table.settings.source;
+    Finding {
+        id: "snapshots_across_partitions",
+        severity: Severity::Warning,
+        message: format!(
+            "{source} comes from {topic}, which has {partitions} partitions: rows that were deleted \
+             between two snapshots of the connector stay, because a snapshot's end stands in one \
+             partition only"
+        ),
+        fix: format!(
+            "nothing to do while the connector takes one snapshot; after a second one compare with \
+             `cdc-pipeline verify`. `snapshot_sweep = \"ignore\"` in the [[table]] of {source} says \
+             that this is known"
         ),
     }
 }
@@ -101,6 +129,9 @@ mod tests {
             .map(|(topic, table)| (TopicName::parse(topic).unwrap(), TableId::new(*table)))
             .collect();
         let found = findings(&settings.tables, &topics, &carried);
+        let (found, unswept): (Vec<_>, Vec<_>) =
+            found.into_iter().partition(|finding| finding.id != "snapshots_across_partitions");
+        assert!(unswept.iter().all(|finding| finding.severity == Severity::Warning));
         for finding in &found {
             assert_eq!(finding.id, "truncates_across_partitions");
             assert_eq!(finding.severity, Severity::Error(Halt::Configuration));
@@ -123,6 +154,25 @@ mod tests {
         assert_eq!(refused(&ignoring, [3, 3, 3], &[]), [""; 0]);
         let history = CONFIGURATION.replace("\"mirror\"", "\"history\"");
         assert_eq!(refused(&history, [3, 3, 3], &[]), [""; 0]);
+    }
+
+    #[test]
+    fn tables_of_several_partitions_are_said_to_keep_what_a_snapshot_no_longer_shows() {
+        let unswept = |text: &str, partitions: [usize; 3]| {
+            let settings = Settings::parse("t", text, Path::new(".")).unwrap();
+            let topics: Vec<_> = settings.kafka.topics().iter().zip(partitions).collect();
+            let found = findings(&settings.tables, &topics, &[]);
+            let unswept = found.iter().filter(|finding| finding.severity == Severity::Warning);
+            unswept.map(|finding| finding.message.clone()).collect::<Vec<_>>()
+        };
+        assert_eq!(unswept(CONFIGURATION, [1, 1, 1]), [""; 0]);
+        let [orders, returns] = &unswept(CONFIGURATION, [2, 3, 1])[..] else {
+            panic!("expected two warnings")
+        };
+        assert!(orders.contains("public.orders comes from s.public.orders, which has 2"));
+        assert!(returns.contains("public.returns comes from s.public.returns, which has 3"));
+        let ignoring = CONFIGURATION.replace("mode = ", "snapshot_sweep = \"ignore\"\nmode = ");
+        assert_eq!(unswept(&ignoring, [2, 3, 1]), [""; 0]);
     }
 
     #[test]

@@ -39,6 +39,8 @@ mod sent_again;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]
+mod snapshots;
+#[cfg(test)]
 mod source_catalog;
 #[cfg(test)]
 mod stopping;

@@ -5,7 +5,8 @@ use std::sync::{Arc, mpsc};
 
 use cdc_core::{
     Body, ByteBudget, ChangeEvent, Decoded, Decoder, Operation, Partition, RecordBatch, RecordRef,
-    RowShape, Sighting, SkipReason, SourcePosition, Staged as StagedRow, Stager, TableId,
+    RowShape, Sighting, SkipReason, SnapshotFate, SourcePosition, Staged as StagedRow, Stager,
+    TableId,
 };
 use cdc_rules::Verdict;
 use tokio::sync::mpsc as tokio_mpsc;
@@ -89,6 +90,13 @@ impl<D: Decoder, S: Stager> StageParts<D, S> {
                 },
             }
         };
+        if event.snapshot.is_some() {
+            let fate = match counted {
+                Counted::Staged { .. } => SnapshotFate::Staged,
+                Counted::Skipped(_) | Counted::Rejected(..) => SnapshotFate::LeftOut,
+            };
+            self.stager.note_snapshot(body, &event, fate);
+        }
         self.sent.see(partition, emission);
         Ok(Outcome::Counted(counted))
     }

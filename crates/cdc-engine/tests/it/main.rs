@@ -18,3 +18,5 @@ mod rig;
 mod sent_again;
 #[cfg(test)]
 mod simulation;
+#[cfg(test)]
+mod snapshots;

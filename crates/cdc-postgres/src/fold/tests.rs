@@ -64,6 +64,7 @@ impl Folding {
             change,
             origin: Origin::default(),
             emission: None,
+            snapshot: None,
             ordinal: 0,
             record: Record {
                 partition: &self.partition,

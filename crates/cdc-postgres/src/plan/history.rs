@@ -30,6 +30,8 @@ pub(crate) enum Lineage {
     SourceTxId,
     /// Which columns the source did not send.
     Unavailable,
+    /// Which snapshot read the row.
+    Wave,
 }
 
 impl Lineage {
@@ -42,7 +44,7 @@ impl Lineage {
             }
             Self::CdcTimestamp => CellEncoder::Timestamp { step: 1 },
             Self::Generation | Self::Partition | Self::Ordinal => CellEncoder::Int4,
-            Self::Offset | Self::SourceTxId => CellEncoder::Int8,
+            Self::Offset | Self::SourceTxId | Self::Wave => CellEncoder::Int8,
             Self::SourceLsn => CellEncoder::PgLsn,
             Self::Unavailable => {
                 let element = CellEncoder::Text { chars_max: None };
@@ -68,6 +70,7 @@ pub(crate) const LINEAGE: &[(&str, &str, Need)] = &[
     ("source_lsn", "pg_lsn", Need::Optional),
     ("source_tx_id", "bigint", Need::Optional),
     ("unavailable", "text[]", Need::Optional),
+    ("cdc_wave", "bigint", Need::Optional),
 ];
 
 /// Lineage, and the columns of the contract that every history table may have.
@@ -81,6 +84,7 @@ const COLUMNS: &[(Lineage, &str, &[u32])] = &[
     (Lineage::SourceLsn, "source_lsn", &[PG_LSN]),
     (Lineage::SourceTxId, "source_tx_id", &[INT8]),
     (Lineage::Unavailable, "unavailable", &[TEXT_ARRAY]),
+    (Lineage::Wave, "cdc_wave", &[INT8]),
 ];
 
 // Type numbers are fixed in PostgreSQL's catalog.

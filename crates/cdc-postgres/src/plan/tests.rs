@@ -5,7 +5,7 @@ use cdc_core::{Column, SemanticType, SourceTable, TableId};
 use super::*;
 use crate::catalog::{ColumnChecks, UniqueIndex};
 use crate::ident::QualifiedName;
-use crate::settings::{Deletes, TargetName, Truncates};
+use crate::settings::{Deletes, SnapshotSweep, TargetName, Truncates};
 
 const INT4: u32 = 23;
 const INT8: u32 = 20;
@@ -66,6 +66,7 @@ fn settings(mode: Mode) -> TableSettings {
         source: SourceTable::new("public", "items"),
         target: TargetName::parse("items").unwrap(),
         mode,
+        snapshot_sweep: SnapshotSweep::Apply,
     }
 }
 

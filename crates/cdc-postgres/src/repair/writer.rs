@@ -18,7 +18,7 @@ use crate::owner::OwnerName;
 use crate::plan::{PostgresPlan, plan};
 use crate::session::{Session, within};
 use crate::writer::is_nothing;
-use crate::{catalog, dead_letter, fencing, ledger, source_marks, sql, table_event};
+use crate::{catalog, dead_letter, fencing, ledger, source_marks, sql, table_event, wave};
 
 /// Applies batches of a repair. A lane has one: a second one would wait for the lock that the first holds.
 #[derive(Debug)]
@@ -116,6 +116,8 @@ impl RepairWriter {
         let kept = (&shared.pipeline, &shared.settings.letter_masks);
         dead_letter::insert(session, kept, &shared.tables, batch, Earlier::Stays).await?;
         table_event::insert(session, &shared.pipeline, &shared.tables, batch).await?;
+        // A repair writes histories, from which nothing is removed.
+        wave::insert(session, (&shared.pipeline, &shared.tables), body.waves()).await?;
         let last = LastMessage::of(batch, &shared.settings.pipeline, epochs)?;
         last.send(session).await?;
         Ok(found)

@@ -7,8 +7,8 @@ use cdc_config::Section;
 use cdc_core::{SourceTable, TableId};
 
 use super::{
-    Deletes, Mode, PipelineName, PostgresSettings, SynchronousCommit, TableSettings, TargetName,
-    Truncates,
+    Deletes, Mode, PipelineName, PostgresSettings, SnapshotSweep, SynchronousCommit, TableSettings,
+    TargetName, Truncates,
 };
 
 /// Reads `[sink.postgres]`. `None` after a problem, which the section has recorded.
@@ -36,8 +36,8 @@ pub fn read_settings(
     Some(PostgresSettings { pipeline: pipeline?, ..settings })
 }
 
-/// Reads what the sink needs of one `[[table]]`: `target`, `mode`, and for a mirror `deletes` and
-/// `truncates`. The caller reads `source`, because the decoder needs it too.
+/// Reads what the sink needs of one `[[table]]`: `target`, `mode`, `snapshot_sweep`, and for a mirror
+/// `deletes` and `truncates`. The caller reads `source`, because the decoder needs it too.
 pub fn read_table(
     section: &Section<'_>,
     id: TableId,
@@ -57,6 +57,11 @@ pub fn read_table(
         "truncates",
         &[("apply", Truncates::Apply), ("ignore", Truncates::Ignore)],
     );
+    let snapshot_sweep = section.one_of(
+        "snapshot_sweep",
+        &[("apply", SnapshotSweep::Apply), ("ignore", SnapshotSweep::Ignore)],
+        SnapshotSweep::Apply,
+    );
     if word == Some(Word::History) {
         for key in ["deletes", "truncates"] {
             if section.contains(key) {
@@ -72,7 +77,7 @@ pub fn read_table(
             truncates: truncates.unwrap_or(Truncates::Apply),
         },
     };
-    Some(TableSettings { id, source: source?, target: target?, mode })
+    Some(TableSettings { id, source: source?, target: target?, mode, snapshot_sweep })
 }
 
 #[cfg(test)]
@@ -118,6 +123,16 @@ mod tests {
                     truncates = \"ignore\"\n";
         let mode = Mode::Mirror { deletes: Deletes::Soft, truncates: Truncates::Ignore };
         assert_eq!(table(soft).unwrap().mode, mode);
+    }
+
+    #[test]
+    fn every_table_follows_snapshots_unless_told_otherwise() {
+        for mode in ["history", "mirror"] {
+            let text = format!("[table]\ntarget = \"orders\"\nmode = \"{mode}\"\n");
+            assert_eq!(table(&text).unwrap().snapshot_sweep, SnapshotSweep::Apply);
+            let text = format!("{text}snapshot_sweep = \"ignore\"\n");
+            assert_eq!(table(&text).unwrap().snapshot_sweep, SnapshotSweep::Ignore);
+        }
     }
 
     #[test]

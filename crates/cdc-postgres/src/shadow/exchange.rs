@@ -35,9 +35,9 @@ SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", l
 const EVENTS: &str = r#"
 INSERT INTO cdc.table_event
        (pipeline, topic, generation, partition, "offset", ordinal, kind, source_table, target_table,
-        source_lsn, source_tx_id, captured_at)
+        source_lsn, source_tx_id, captured_at, connector, begins_at, note)
 SELECT $1, topic, generation, partition, "offset", ordinal, kind, source_table, $3, source_lsn,
-       source_tx_id, captured_at
+       source_tx_id, captured_at, connector, begins_at, note
   FROM cdc.table_event
  WHERE pipeline = $2
     ON CONFLICT DO NOTHING"#;

@@ -246,8 +246,10 @@ fn history(target: &TargetTable, names: &Names<'_>) -> Relation {
     let fold = |from: &str| {
         format!(
             "(SELECT {}\n          FROM (SELECT {distinct}{taken}\n                  FROM {from}{order}) \
-             AS newest\n         WHERE newest.operation_type IS DISTINCT FROM 'd'\n           AND {}) AS t",
+             AS newest\n         WHERE newest.operation_type IS DISTINCT FROM 'd'\n           AND {}\n           \
+             AND {}) AS t",
             shown.join(", "),
+            not_swept(target),
             not_truncated(target),
         )
     };
@@ -292,6 +294,18 @@ fn not_truncated(target: &TargetTable) -> String {
          AND event.kind = 'truncate' AND CASE WHEN (event.generation, event.partition) = \
          (newest.cdc_generation, newest.cdc_partition) THEN (event.\"offset\", event.ordinal) > \
          (newest.cdc_offset, newest.cdc_ordinal) ELSE {elsewhere} END)",
+        literal(&target.name.plain()),
+    )
+}
+
+/// Whether the newest row stands behind the begin of the newest complete snapshot, where its end says
+/// that everything before it is gone. Decided once, not for each row.
+fn not_swept(target: &TargetTable) -> String {
+    format!(
+        "((newest.cdc_generation, newest.cdc_offset) < (SELECT event.generation, event.begins_at \
+         FROM cdc.table_event AS event WHERE event.target_table = {} AND event.kind = \
+         'snapshot_end' AND event.note IS NULL ORDER BY event.generation DESC, event.begins_at DESC \
+         LIMIT 1)) IS NOT TRUE",
         literal(&target.name.plain()),
     )
 }

@@ -3,7 +3,8 @@
 use cdc_config::Secret;
 use cdc_core::{Checkpoint, NextOffset, Offset, Partition, SourceTable, TableId};
 use cdc_postgres::{
-    Adopt, Mode, PipelineName, PostgresSettings, PostgresSink, TableSettings, TargetName, init,
+    Adopt, Mode, PipelineName, PostgresSettings, PostgresSink, SnapshotSweep, TableSettings,
+    TargetName, init,
 };
 use cdc_stack::postgres::Cluster;
 use cdc_testkit::conformance::sink::{self, CASES, Durable, SinkUnderTest, TOPIC};
@@ -64,6 +65,7 @@ impl SinkUnderTest for Warehouses {
             source: SourceTable::new("public", "changes"),
             target: TargetName::parse("changes").unwrap(),
             mode: Mode::History,
+            snapshot_sweep: SnapshotSweep::Apply,
         }];
         let url = Secret::new(cluster.url(&database));
         let settings = PostgresSettings::new(url, PipelineName::parse("conformance").unwrap());

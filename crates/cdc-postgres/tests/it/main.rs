@@ -53,3 +53,5 @@ mod text_rows;
 mod verify;
 #[cfg(test)]
 mod views;
+#[cfg(test)]
+mod waves;

@@ -7,13 +7,13 @@ use cdc_config::Secret;
 use cdc_core::{
     Body as _, ByteBudget, Change, ChangeEvent, CheckpointDelta, Classify as _, Column, DeadLetter,
     Decimal, ErrorClass, NextOffset, Offset, Origin, Partition, Poison, RecordBatch,
-    RecordBatchBuilder, RecordParts, RecordRef, ResumePoint, RowBuffer, RowShape, SemanticType,
-    Sink as _, SourceTable, Staged, Stager as _, TableId, Tally, TimeUnit, Timestamp, Value,
-    WriteBatch, Writer as _,
+    RecordBatchBuilder, RecordParts, RecordRef, Rejection, ResumePoint, RowBuffer, RowShape,
+    SemanticType, Sink as _, SnapshotFate, SnapshotPlace, SnapshotRow, SourceTable, Stage, Staged,
+    Stager as _, TableId, Tally, TimeUnit, Timestamp, Value, WriteBatch, Writer as _,
 };
 use cdc_postgres::{
     Adopt, Mode, PipelineName, PostgresBody, PostgresError, PostgresSettings, PostgresSink,
-    PostgresStager, PostgresWriter, TableSettings, TargetName, init,
+    PostgresStager, PostgresWriter, SnapshotSweep, TableSettings, TargetName, init,
 };
 use cdc_stack::postgres::Cluster;
 use sqlx::postgres::{PgConnection, PgCopyIn};
@@ -101,6 +101,7 @@ pub(crate) fn table(index: u32, target: &str, mode: Mode) -> TableSettings {
         source: SourceTable::new("public", "orders"),
         target: TargetName::parse(target).unwrap(),
         mode,
+        snapshot_sweep: SnapshotSweep::Apply,
     }
 }
 
@@ -148,7 +149,14 @@ pub(crate) enum Op {
     Update(Option<Cells>, Cells),
     Delete(Cells),
     Truncate,
+    /// A row of a snapshot that says which one it was.
+    Wave(Wave, SnapshotPlace, Cells),
+    /// The same of a row that is refused.
+    Refused(Wave, SnapshotPlace, Cells),
 }
+
+/// A snapshot: who took it, and where the source's log stood.
+pub(crate) type Wave = (&'static str, u64);
 
 /// The shape of the orders table.
 pub(crate) fn orders_shape() -> Arc<RowShape> {
@@ -336,7 +344,11 @@ impl Lane {
             }
         };
         match op {
-            Op::Insert(row) | Op::Snapshot(row) | Op::Delete(row) => fill(&mut first, row),
+            Op::Insert(row)
+            | Op::Snapshot(row)
+            | Op::Delete(row)
+            | Op::Wave(_, _, row)
+            | Op::Refused(_, _, row) => fill(&mut first, row),
             Op::Update(before, after) => {
                 fill(&mut first, after);
                 fill(&mut second, before.as_ref().unwrap_or(&Cells::new()));
@@ -346,7 +358,7 @@ impl Lane {
         let row = first.row(&shape, "");
         let change = match op {
             Op::Insert(_) => Change::Insert { after: row },
-            Op::Snapshot(_) => Change::Snapshot { row },
+            Op::Snapshot(_) | Op::Wave(..) | Op::Refused(..) => Change::Snapshot { row },
             Op::Update(before, _) => Change::Update {
                 before: before.as_ref().map(|_| second.row(&shape, "")),
                 after: row,
@@ -355,20 +367,37 @@ impl Lane {
             Op::Truncate => Change::Truncate,
         };
         let offset = record.offset.get();
+        let snapshot = match op {
+            Op::Wave((connector, lsn), place, _) | Op::Refused((connector, lsn), place, _) => {
+                let (lsn, place) = (*lsn, *place);
+                Some(SnapshotRow { connector, database: "shop", lsn, tx_id: 9, place })
+            }
+            Op::Insert(_) | Op::Snapshot(_) | Op::Update(..) | Op::Delete(_) | Op::Truncate => None,
+        };
         let origin = Origin {
             lsn: Some(0x1_0000_0000 + u64::try_from(offset).unwrap()),
             tx_id: Some(700 + offset),
             committed_at_ms: None,
             captured_at_ms: Some(1_700_000_000_123),
         };
-        let event =
-            ChangeEvent { table: self.table, change, origin, emission: None, ordinal: 0, record };
-        let staged = self.stager.stage(body, at, &event);
-        if !matches!(staged, Staged::NeedsPlan) {
-            return staged;
+        let (table, emission, ordinal) = (self.table, None, 0);
+        let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal, record };
+        if matches!(op, Op::Refused(..)) {
+            self.stager.note_snapshot(body, &event, SnapshotFate::LeftOut);
+            let message = "a rule refuses it";
+            return Staged::Rejected(Box::new(Rejection::new(Stage::Rule, "refused", message)));
         }
-        let plan = self.writer.plan(self.table, &shape).await.unwrap();
-        self.stager.adopt(self.table, Arc::clone(&shape), plan);
-        self.stager.stage(body, at, &event)
+        let mut staged = self.stager.stage(body, at, &event);
+        if matches!(staged, Staged::NeedsPlan) {
+            let plan = self.writer.plan(self.table, &shape).await.unwrap();
+            self.stager.adopt(self.table, Arc::clone(&shape), plan);
+            staged = self.stager.stage(body, at, &event);
+        }
+        let fate = match staged {
+            Staged::Row => SnapshotFate::Staged,
+            Staged::Rejected(_) | Staged::NeedsPlan => SnapshotFate::LeftOut,
+        };
+        self.stager.note_snapshot(body, &event, fate);
+        staged
     }
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 use cdc_config::Secret;
 use cdc_core::{NextOffset, PartitionNumber, SourceTable, TableId, TopicName};
 use cdc_postgres::{
-    Deletes, Difference, KeyDifference, LogEnd, Mode, SourceSettings, TableReport, TableSettings,
-    TargetName, Truncates, Verdict, Verifier, VerifyOptions, VerifyTable,
+    Deletes, Difference, KeyDifference, LogEnd, Mode, SnapshotSweep, SourceSettings, TableReport,
+    TableSettings, TargetName, Truncates, Verdict, Verifier, VerifyOptions, VerifyTable,
 };
 use cdc_stack::postgres::{Cluster, ClusterOptions, Durability};
 
@@ -40,6 +40,7 @@ fn table(target: &str, mode: Mode) -> TableSettings {
         source: SourceTable::new("public", "orders"),
         target: TargetName::parse(target).unwrap(),
         mode,
+        snapshot_sweep: SnapshotSweep::Apply,
     }
 }
 

@@ -63,7 +63,15 @@ pub(crate) fn batch() -> RecordBatch {
 pub(crate) fn event<'e>(batch: &'e RecordBatch, change: Change<'e>) -> ChangeEvent<'e> {
     let origin = Origin { lsn: Some(42), ..Origin::default() };
     let record = batch.get(0).unwrap();
-    ChangeEvent { table: TableId::new(3), change, origin, emission: None, ordinal: 0, record }
+    ChangeEvent {
+        table: TableId::new(3),
+        change,
+        origin,
+        emission: None,
+        snapshot: None,
+        ordinal: 0,
+        record,
+    }
 }
 
 /// What became of a change, without borrows.

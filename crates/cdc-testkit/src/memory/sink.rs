@@ -6,11 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Body, ChangeEvent, CheckpointDelta, Classify, DeadLetter, ErrorClass, Found, Halt, Partition,
-    Poison, RecordRef, Rejection, ResumePoint, RowShape, Sink, SourceMarks, SourcePosition, Stage,
-    Staged, Stager, TableId, Value, Witnesses, WriteBatch, Writer,
+    Poison, RecordRef, Rejection, ResumePoint, RowShape, Sink, SnapshotFate, SourceMarks,
+    SourcePosition, Stage, Staged, Stager, TableId, Value, Witnesses, WriteBatch, Writer,
 };
 
-use super::warehouse::{Fault, State, StoredDeadLetter, StoredRow, Warehouse};
+use super::warehouse::{Fault, SnapshotNote, State, StoredDeadLetter, StoredRow, Warehouse};
 
 /// How many records of a log are remembered.
 const WITNESSES_MAX: usize = 4;
@@ -55,6 +55,7 @@ impl Sink for MemorySink {
 pub struct MemoryBody {
     pub(crate) rows: Vec<(RecordRef, StoredRow)>,
     pub(crate) text_bytes: usize,
+    pub(crate) notes: Vec<SnapshotNote>,
 }
 
 impl MemoryBody {
@@ -68,7 +69,8 @@ impl MemoryBody {
 impl Body for MemoryBody {
     fn bytes(&self) -> usize {
         let rows = self.rows.len().saturating_mul(size_of::<(RecordRef, StoredRow)>());
-        rows.saturating_add(self.text_bytes)
+        let notes = self.notes.len().saturating_mul(size_of::<SnapshotNote>());
+        rows.saturating_add(self.text_bytes).saturating_add(notes)
     }
 
     fn folded(&self, _batch: u32) -> u64 {
@@ -78,6 +80,7 @@ impl Body for MemoryBody {
     fn clear(&mut self) {
         self.rows.clear();
         self.text_bytes = 0;
+        self.notes.clear();
     }
 }
 
@@ -154,6 +157,17 @@ impl Stager for MemoryStager {
         };
         body.push(at, stored);
         Staged::Row
+    }
+
+    fn note_snapshot(
+        &mut self,
+        body: &mut MemoryBody,
+        event: &ChangeEvent<'_>,
+        fate: SnapshotFate,
+    ) {
+        let Some(row) = &event.snapshot else { return };
+        let (partition, offset) = (event.record.partition.clone(), event.record.offset);
+        body.notes.push(SnapshotNote { partition, offset, lsn: row.lsn, place: row.place, fate });
     }
 
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, (): ()) {
@@ -243,6 +257,7 @@ impl MemoryWriter {
             return Err(MemoryError::Fenced);
         }
         state.rows.extend(batch.body().rows.iter().map(|(_, row)| row.clone()));
+        state.snapshot_notes.extend(batch.body().notes.iter().cloned());
         let left = |(_, row): &(RecordRef, StoredRow)| Some((row.partition.clone(), row.tx_id?));
         state.transactions.extend(batch.body().rows.iter().filter_map(left));
         let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
     Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
-    Rejection, ResumePoint, SourceMarks, Witnesses,
+    Rejection, ResumePoint, SnapshotFate, SnapshotPlace, SourceMarks, Witnesses,
 };
 use tokio::sync::watch;
 
@@ -75,9 +75,25 @@ impl StoredDeadLetter {
     }
 }
 
+/// A row of a snapshot, as the sink was told of it.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SnapshotNote {
+    /// The log.
+    pub partition: Partition,
+    /// The record.
+    pub offset: Offset,
+    /// Where the source's log stood when the snapshot was taken.
+    pub lsn: u64,
+    /// The row's place in the snapshot.
+    pub place: SnapshotPlace,
+    /// What became of it.
+    pub fate: SnapshotFate,
+}
+
 #[derive(Debug, Default)]
 pub(crate) struct State {
     pub(crate) rows: Vec<StoredRow>,
+    pub(crate) snapshot_notes: Vec<SnapshotNote>,
     pub(crate) dead_letters: Vec<StoredDeadLetter>,
     pub(crate) checkpoint: Checkpoint,
     /// How far connectors have sent, as the last batch of each partition said.
@@ -126,6 +142,11 @@ impl Warehouse {
     /// All stored rows in the order in which they were applied.
     pub fn rows(&self) -> Vec<StoredRow> {
         self.state().rows.clone()
+    }
+
+    /// What was noted of rows that snapshots read, in the order in which it was applied.
+    pub fn snapshot_notes(&self) -> Vec<SnapshotNote> {
+        self.state().snapshot_notes.clone()
     }
 
     /// All dead letters: log, record, reason code.

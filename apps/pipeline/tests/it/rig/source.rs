@@ -8,6 +8,8 @@ use super::{LIMIT, Topic, stack};
 
 const ORDERS: &str = include_str!("../../../../../docker/source/orders.sql");
 
+const ORDERS_TABLE: &str = "public.orders";
+
 /// Longest text handed to one `psql`.
 const TEXT_BYTES_MAX: usize = 8 << 20;
 
@@ -48,12 +50,31 @@ impl Source {
 
     /// Starts the capture of `orders` on a worker of the test's own, which it may kill.
     pub(crate) fn capture_on(&self, worker: &Connect) -> Topic {
-        let table = "public.orders";
-        let connector = self.connector(SchemaBlock::Off, &[table]);
-        let topic = Topic::shared(&connector.topic(table), 1);
+        self.capture_on_with(worker, "initial", &[])
+    }
+
+    /// The same with a snapshot of this mode, and with further settings.
+    pub(crate) fn capture_on_with(
+        &self,
+        worker: &Connect,
+        snapshot: &str,
+        extra: &[(&str, &str)],
+    ) -> Topic {
+        let topic = Topic::shared(&format!("{}.{ORDERS_TABLE}", self.name), 1);
+        self.put_on(worker, snapshot, extra);
+        topic
+    }
+
+    /// Creates the connector on a worker whose topic is there, or gives it these settings.
+    pub(crate) fn put_on(&self, worker: &Connect, snapshot: &str, extra: &[(&str, &str)]) {
+        let extra = extra.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        let connector = ConnectorConfig {
+            snapshot_mode: snapshot.to_owned(),
+            extra: extra.collect(),
+            ..self.connector(SchemaBlock::Off, &[ORDERS_TABLE])
+        };
         worker.put_connector(&self.name, &connector.to_json()).expect("a connector");
         self.wait_captured(worker);
-        topic
     }
 
     /// Waits until the capture runs.

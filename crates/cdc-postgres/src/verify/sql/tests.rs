@@ -5,7 +5,7 @@ use cdc_core::{SourceTable, TableId};
 use super::*;
 use crate::catalog::{ColumnChecks, TableKind, TargetColumn};
 use crate::ident::QualifiedName;
-use crate::settings::{TableSettings, TargetName, Truncates};
+use crate::settings::{SnapshotSweep, TableSettings, TargetName, Truncates};
 use crate::verify::{
     ColumnFate, ColumnRoute, Passes, RowFilter, ValueTest, VerifyTable, columns, filter,
 };
@@ -45,6 +45,7 @@ fn settings(mode: Mode) -> VerifyTable {
             source: SourceTable::new("public", "orders"),
             target: TargetName::parse("dwh.orders").unwrap(),
             mode,
+            snapshot_sweep: SnapshotSweep::Apply,
         },
         routes: vec![ColumnRoute { column: "amount".to_owned(), fate: renamed }],
         filters: Vec::new(),

@@ -1,5 +1,6 @@
 //! A history, folded to its newest rows.
 
+use cdc_core::SnapshotPlace::{First, Last};
 use cdc_core::SourceTable;
 use cdc_postgres::{Difference, Mode, Verdict};
 
@@ -69,6 +70,25 @@ async fn a_truncate_hides_what_came_before_it() {
     source(&sides, &[row(2, 250, "c")]);
     assert_eq!(sides.verify().await.verdict, Verdict::Equal);
     sides.warehouse.sql("DELETE FROM cdc.table_event");
+    assert_eq!(sides.verify().await.listed, [key(1, Difference::OnlyInWarehouse)]);
+}
+
+#[tokio::test]
+async fn f100_a_complete_snapshot_hides_what_it_did_not_show() {
+    let sides = Sides::orders(Mode::History).await;
+    let mut lane = lane(&sides).await;
+    let (one, two) = (("shop", 500), ("shop", 600));
+    lane.write(&[
+        Op::Wave(one, First, order(1, 100, "a")),
+        Op::Wave(one, Last, order(2, 200, "b")),
+        Op::Wave(two, First, order(2, 200, "b")),
+        Op::Insert(order(4, 400, "d")),
+        Op::Wave(two, Last, order(3, 300, "c")),
+    ])
+    .await;
+    source(&sides, &[row(2, 200, "b"), row(3, 300, "c"), row(4, 400, "d")]);
+    assert_eq!(sides.verify().await.verdict, Verdict::Equal);
+    sides.warehouse.sql("UPDATE cdc.table_event SET note = 'gap'");
     assert_eq!(sides.verify().await.listed, [key(1, Difference::OnlyInWarehouse)]);
 }
 

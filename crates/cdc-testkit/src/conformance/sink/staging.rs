@@ -30,6 +30,7 @@ fn stage_one<S: Sink>(lane: &mut Lane<S>, body: &mut S::Body, shape: &Arc<RowSha
         change: Change::Insert { after: buffer.row(shape, "") },
         origin: Origin::default(),
         emission: None,
+        snapshot: None,
         ordinal: 0,
         record,
     };

@@ -70,6 +70,7 @@ impl Lane {
                 table,
                 change: Change::Insert { after: cells.row(shape, "") },
                 emission: None,
+                snapshot: None,
                 origin: Origin {
                     lsn: None,
                     tx_id: None,

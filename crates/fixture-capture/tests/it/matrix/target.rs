@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use cdc_core::{SourceTable, TableId, Value};
-use cdc_postgres::{Mode, PostgresError, Refusal, TableSettings, TargetName};
+use cdc_postgres::{Mode, PostgresError, Refusal, SnapshotSweep, TableSettings, TargetName};
 use cdc_stack::postgres::Cluster;
 use cdc_testkit::captures::Texts;
 use debezium_envelope::{RowBuffer, RowShape};
@@ -81,6 +81,7 @@ impl Group {
             source: SourceTable::new("matrix", self.target()),
             target: TargetName::parse(&format!("public.{}", self.target())).unwrap(),
             mode: Mode::History,
+            snapshot_sweep: SnapshotSweep::Apply,
         }
     }
 
