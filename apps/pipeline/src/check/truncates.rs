@@ -22,12 +22,13 @@ pub(super) fn findings(
     let follows_truncates = |table: &Table| {
         matches!(table.settings.mode, Mode::Mirror { truncates: Truncates::Apply, .. })
     };
-    let follows_snapshots =
-        |table: &Table| table.settings.snapshot_sweep == SnapshotSweep::Apply;
+    let follows_snapshots = |table: &Table| table.settings.snapshot_sweep == SnapshotSweep::Apply;
     let mut found = Vec::new();
     for table in tables {
         let wide = topics.iter().filter(|(_, partitions)| *partitions > 1);
-        for (topic, partitions) in wide.filter(|(topic, _)| may_carry(topic, table, tables, carried)) {
+        for (topic, partitions) in
+            wide.filter(|(topic, _)| may_carry(topic, table, tables, carried))
+        {
             if follows_truncates(table) {
                 found.push(finding(table, topic, *partitions));
             }

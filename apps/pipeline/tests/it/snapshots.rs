@@ -93,7 +93,8 @@ fn f98_f100_snapshots_taken_again_leave_the_mirror_equal_and_the_history_told_ap
 
     // The connector is made anew, and its place in the source's log is lost.
     worker.delete_connector("snapshots").expect("a connector that goes");
-    let slots = "select count(*) from pg_replication_slots where slot_name = 'snapshots' and active";
+    let slots =
+        "select count(*) from pg_replication_slots where slot_name = 'snapshots' and active";
     until("the slot is free", || source.run(slots) == "0");
     source.run("select pg_drop_replication_slot('snapshots')");
     source.run(LATER);

@@ -1,6 +1,6 @@
 //! Row events and truncates of a configured table.
 
-use cdc_core::{Decoded, Decoder, Origin};
+use cdc_core::{Decoded, Decoder, Origin, SnapshotPlace};
 
 use crate::support::{
     KEY, ROW, ROW_TEXT, TOPIC, batch_of, decoder, envelope, outcome, value_outcome, with_schema,
@@ -93,4 +93,35 @@ fn a_clone_decodes_alike_and_starts_anew() {
     let mut first = decoder();
     let expected = value_outcome(&mut first, message.as_bytes());
     assert_eq!(value_outcome(&mut first.clone(), message.as_bytes()), expected);
+}
+
+#[test]
+fn a_row_says_of_which_snapshot_it_is_unless_that_was_incremental() {
+    use SnapshotPlace::{First, Last, Within};
+    let cases = [
+        ("true", Some(Within)),
+        ("first", Some(First)),
+        ("first_in_data_collection", Some(First)),
+        ("last_in_data_collection", Some(Last)),
+        ("last", Some(Last)),
+        ("incremental", None),
+        ("false", None),
+    ];
+    for (marker, place) in cases {
+        let marked = format!(r#""snapshot":"{marker}""#);
+        let value = envelope("r", "null", ROW).replace(r#""snapshot":"false""#, &marked);
+        let snapshot = |value: &str| {
+            let batch = batch_of(TOPIC, &[(Some(KEY.as_bytes()), Some(value.as_bytes()))]);
+            match decoder().decode(batch.get(0).unwrap()) {
+                Ok(Decoded::Change(event)) => event.snapshot.map(|row| {
+                    assert_eq!((row.connector, row.database), ("dbserver1", "shop"));
+                    (row.lsn, row.tx_id, row.place)
+                }),
+                Ok(Decoded::Skip(_)) | Err(_) => panic!("expected a change"),
+            }
+        };
+        assert_eq!(snapshot(&value), place.map(|place| (42, 9, place)), "{marker}");
+        let nowhere = value.replace(r#""lsn":42"#, r#""lsn":null"#);
+        assert_eq!(snapshot(&nowhere), None, "nothing tells {marker} from another snapshot");
+    }
 }

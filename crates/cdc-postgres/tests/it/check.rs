@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use cdc_config::Secret;
+use cdc_core::SnapshotPlace::{First, Last};
 use cdc_core::{Column, Halt, RowShape, SemanticType, TableId};
 use cdc_postgres::{
     ExpectedTable, Finding, Mode, PostgresSettings, Severity, SynchronousCommit, TableSettings,
@@ -98,9 +99,10 @@ async fn each_missing_right_comes_with_the_statement_that_grants_it() {
         warehouse.sql("DELETE FROM cdc.checkpoint");
         let mut lane = crate::support::Lane::open(settings.clone(), vec![target]).await;
         lane.write(&[
-            Op::Insert(order(1, 100, "a")),
+            Op::Wave(("shop", 500), First, order(1, 100, "a")),
             Op::Update(None, order(1, 200, "b")),
             Op::Insert(order(2, 100, &"x".repeat(51))),
+            Op::Wave(("shop", 500), Last, order(4, 100, "a")),
             Op::Truncate,
             Op::Delete(order(3, 100, "a")),
         ])
