@@ -15,6 +15,9 @@ pub enum ErrorClass {
     /// Nothing was applied and the session lives, but what the batch was encoded for has changed: plan
     /// and encode again.
     Outdated,
+    /// Nothing was applied and the session lives, but what the stager went by has changed since: stage
+    /// the same records again. Whoever says so has told the stager what is true now.
+    Restage,
     /// The data can never be applied as it is.
     Poison(Poison),
     /// Going on would be wrong.
@@ -27,7 +30,7 @@ impl ErrorClass {
         match self {
             Self::Fatal(halt) => *halt,
             Self::Poison(_) | Self::Outdated => Halt::Data,
-            Self::Transient | Self::Indeterminate => Halt::Environment,
+            Self::Transient | Self::Indeterminate | Self::Restage => Halt::Environment,
         }
     }
 }

@@ -58,7 +58,7 @@ pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
 pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
 pub use record_value::RecordValue;
 pub use redact::Redact;
-pub use rejection::{DeadLetter, Rejection, SkipReason, Stage};
+pub use rejection::{BEHIND_DEAD_LETTER, DeadLetter, Rejection, SkipReason, Stage};
 pub use sink::{Sink, Staged, Stager, Writer};
 pub use snapshot::{SnapshotFate, SnapshotPlace, SnapshotRow};
 pub use source::{Assignment, ResumePoint, Revocation, Source, SourceEvent};

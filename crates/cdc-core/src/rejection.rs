@@ -30,6 +30,9 @@ impl Stage {
     }
 }
 
+/// The reason of a change that waits behind a dead letter of its key.
+pub const BEHIND_DEAD_LETTER: &str = "behind_dead_letter";
+
 /// Why a record cannot be applied. Its text names tables, columns, rules and limits, never values:
 /// what may be kept of the record's bytes is kept beside it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,6 +69,21 @@ impl Rejection {
             sqlstate: None,
             hint: None,
         }
+    }
+
+    /// Nothing is wrong with the record, but an earlier change of its key is a dead letter of this
+    /// table: applied before that one, it would leave a row that the source never had.
+    pub fn behind(table: TableId) -> Self {
+        let message = "an earlier change of its key is a dead letter of this table";
+        Self::new(Stage::Apply, BEHIND_DEAD_LETTER, message).in_table(table).with_hint(
+            "retry the letter that it is blocked by, or discard that one: then those behind it can be \
+             retried",
+        )
+    }
+
+    /// Whether the record only waits behind a dead letter.
+    pub fn is_behind(&self) -> bool {
+        self.reason == BEHIND_DEAD_LETTER
     }
 
     /// Names the table.

@@ -7,7 +7,7 @@ use cdc_checkpoint::{Found, Partition, SourceMarks, SourcePosition};
 use debezium_envelope::RowShape;
 
 use crate::{
-    Body, ChangeEvent, Classify, RecordRef, Rejection, ResumePoint, SnapshotFate, TableId,
+    Body, ChangeEvent, Classify, Record, RecordRef, Rejection, ResumePoint, SnapshotFate, TableId,
     Witnesses, WriteBatch,
 };
 
@@ -49,6 +49,10 @@ pub trait Stager: Send + 'static {
         _fate: SnapshotFate,
     ) {
     }
+
+    /// Hears of a record that becomes a dead letter, wherever it was rejected, in the order in which
+    /// records are staged: what is staged later may have to wait behind it.
+    fn rejected(&mut self, _record: &Record<'_>, _rejection: &Rejection) {}
 
     /// Takes over the plan that the writer made for a table and shape, replacing an older one for
     /// an equal shape.

@@ -71,6 +71,7 @@ const REOPEN: &str = "DO UPDATE
        masked = excluded.masked, withheld = excluded.withheld, key_hidden = excluded.key_hidden,
        key_bytes = excluded.key_bytes, value_bytes = excluded.value_bytes,
        digest = excluded.digest, hashed_by = excluded.hashed_by,
+       holds = true, blocked_by = NULL,
        resolution = NULL, resolved_by = NULL, resolved_at = NULL
  WHERE held.state <> 'discarded'";
 

@@ -151,6 +151,19 @@ pub enum PostgresError {
         /// Which record, when that is known.
         class: ErrorClass,
     },
+    /// What was staged went by dead letters that are others by now.
+    #[error("dead letters of the batch's keys have been retried, discarded or added meanwhile")]
+    Chained,
+    /// Too many changes wait behind dead letters.
+    #[error("more than {max} changes of {table} wait behind {}", behind(*letter))]
+    ChainTooLong {
+        /// The table in the warehouse.
+        table: String,
+        /// The letter that all of them wait for; `None` when they wait for several.
+        letter: Option<i64>,
+        /// How many may.
+        max: i64,
+    },
     /// The table cannot be written as it is.
     #[error("{source_table} cannot be written to {target}: {}", list(refusals))]
     Refused {
@@ -227,6 +240,8 @@ impl PostgresError {
             | Self::Books { .. }
             | Self::Server { .. }
             | Self::Row { .. }
+            | Self::Chained
+            | Self::ChainTooLong { .. }
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
@@ -251,6 +266,8 @@ impl PostgresError {
             | Self::ForeignSession { .. }
             | Self::Books { .. }
             | Self::Row { .. }
+            | Self::Chained
+            | Self::ChainTooLong { .. }
             | Self::Refused { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
@@ -273,7 +290,10 @@ impl Classify for PostgresError {
             | Self::NoSession { .. }
             | Self::NotAcquired { .. }
             | Self::Fenced { .. } => ErrorClass::Indeterminate,
-            Self::Refused { .. } | Self::Books { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::Chained => ErrorClass::Restage,
+            Self::Refused { .. } | Self::Books { .. } | Self::ChainTooLong { .. } => {
+                ErrorClass::Fatal(Halt::Data)
+            }
             Self::ForeignSession { .. } | Self::Interrupted { .. } => {
                 ErrorClass::Fatal(Halt::Environment)
             }
@@ -296,6 +316,7 @@ impl Classify for PostgresError {
                  pg_signal_backend"
             )),
             Self::Books { hint, .. } => Some(hint.clone()),
+            Self::ChainTooLong { table, letter, .. } => Some(hint::for_chain(table, *letter)),
             Self::Address { .. } => Some(
                 "write `sink.postgres.url` as postgres://user:password@host:port/database"
                     .to_owned(),
@@ -324,6 +345,7 @@ impl Classify for PostgresError {
             | Self::NoSession { .. }
             | Self::NotAcquired { .. }
             | Self::Fenced { .. }
+            | Self::Chained
             | Self::Row { .. } => None,
         }
     }
@@ -331,6 +353,10 @@ impl Classify for PostgresError {
 
 fn stands(checkpoint: Option<i64>) -> String {
     checkpoint.map_or_else(|| "is gone".to_owned(), |next| format!("stands at {next}"))
+}
+
+fn behind(letter: Option<i64>) -> String {
+    letter.map_or_else(|| "dead letters".to_owned(), |letter| format!("dead letter {letter}"))
 }
 
 fn version(found: i32) -> String {

@@ -48,6 +48,8 @@ pub struct LetterGroup {
     pub last_at: String,
     /// The number of the first.
     pub first_id: i64,
+    /// How many open letters wait behind these.
+    pub waiting: u64,
 }
 
 /// Everything about a dead letter but its values.
@@ -89,6 +91,10 @@ pub struct Letter {
     pub headers: Vec<String>,
     /// What became of it.
     pub state: String,
+    /// The number of the letter that has to be retried or discarded before it.
+    pub blocked_by: Option<i64>,
+    /// How many open letters wait behind it.
+    pub waiting: u64,
     /// How often it was retried.
     pub attempts: i32,
     /// When it was kept, in UTC.
@@ -168,12 +174,17 @@ const GROUPS: &str = concat!(
     "
 SELECT l.state, l.source_table, l.target_table, l.stage, l.reason, l.column_name, l.sqlstate,
        min(l.message) AS message, min(l.hint) AS hint, count(*) AS letters, min(l.id) AS first_id,
+       coalesce(sum(behind.letters), 0)::int8 AS waiting,
        ",
     utc!("min(l.created_at)"),
     " AS first_at, ",
     utc!("max(l.created_at)"),
     " AS last_at
   FROM cdc.dead_letter AS l
+  LEFT JOIN (SELECT b.blocked_by, count(*) AS letters
+               FROM cdc.dead_letter AS b
+              WHERE b.state = 'open' AND b.blocked_by IS NOT NULL
+              GROUP BY b.blocked_by) AS behind ON behind.blocked_by = l.id
  WHERE "
 );
 
@@ -186,7 +197,9 @@ const SHOW: &str = concat!(
     r#"
 SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.timestamp_ms, l.source_table,
        l.target_table, l.stage, l.reason, l.message, l.column_name, l.sqlstate, l.hint, l.state,
-       l.attempts, l.resolution, l.resolved_by,
+       l.attempts, l.resolution, l.resolved_by, l.blocked_by,
+       (SELECT count(*) FROM cdc.dead_letter AS b
+         WHERE b.blocked_by = l.id AND b.state = 'open') AS waiting,
        l.masked, l.withheld,
        CASE WHEN l.masked THEN l.key_bytes ELSE octet_length(l.raw_key)::int8 END AS key_bytes,
        CASE WHEN l.masked THEN l.value_bytes
@@ -295,6 +308,7 @@ fn group(row: &PgRow) -> Result<LetterGroup, sqlx::Error> {
         first_at: row.try_get("first_at")?,
         last_at: row.try_get("last_at")?,
         first_id: row.try_get("first_id")?,
+        waiting: u64::try_from(row.try_get::<i64, _>("waiting")?).unwrap_or(0),
     })
 }
 
@@ -318,6 +332,8 @@ fn letter(row: &PgRow) -> Result<Letter, sqlx::Error> {
         value_bytes: row.try_get("value_bytes")?,
         headers: row.try_get("headers")?,
         state: row.try_get("state")?,
+        blocked_by: row.try_get("blocked_by")?,
+        waiting: u64::try_from(row.try_get::<i64, _>("waiting")?).unwrap_or(0),
         attempts: row.try_get("attempts")?,
         created_at: row.try_get("created_at")?,
         attempted_at: row.try_get("attempted_at")?,

@@ -71,6 +71,7 @@ mod blame;
 mod body;
 mod books;
 mod catalog;
+mod chain;
 mod check;
 mod checkpoint;
 mod continuity;

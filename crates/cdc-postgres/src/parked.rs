@@ -1,4 +1,8 @@
-//! Which rows a mirror lacks a change of, because the change is a dead letter.
+//! Which rows a mirror lacks a change of, because the change is a dead letter that lets later ones pass.
+//!
+//! Later changes wait [behind](crate::chain) a letter, but for two kinds. A truncate has no key and comes in
+//! its turn: it is noted in all letters before it. And letters that were kept before there were chains go
+//! on letting changes of their keys pass. What is said here is about those.
 //!
 //! A retry compares a letter with the position that the row in the mirror shows. A row that was deleted
 //! since shows none: writing the letter would bring it back. So whoever deletes a row notes that in the
@@ -41,7 +45,8 @@ const DOING: &str = "noting later changes in dead letters";
 const LOAD: &str = "
 SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
   FROM cdc.dead_letter AS letter
- WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key IS NOT NULL
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND NOT letter.holds
+   AND letter.raw_key IS NOT NULL
    AND EXISTS (SELECT FROM unnest($2::text[], $3::int4[], $4::int4[])
                         AS w (topic, generation, partition)
                 WHERE letter.topic = w.topic
@@ -128,18 +133,6 @@ impl ParkedKeys {
 
     fn is_empty(&self) -> bool {
         !self.all && self.hashes.is_empty()
-    }
-
-    /// Takes the letters of a batch up, before it is applied.
-    pub(crate) fn extend(&mut self, batch: &WriteBatch<PostgresBody>) {
-        for letter in batch.dead_letters() {
-            if let Some(record) = batch.record(letter.at)
-                && let Some(key) = record.key
-            {
-                // Whoever looks for a key looks for its own form as well as for hashed ones.
-                self.insert(record.partition, key);
-            }
-        }
     }
 
     /// The changes of a batch that letters may have to know of.

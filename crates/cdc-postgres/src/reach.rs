@@ -41,7 +41,10 @@ const PAUSE: Duration = Duration::from_millis(200);
 pub(crate) async fn is_to_look_again(error: &PostgresError, deadline: Instant) -> bool {
     let passes = match error.class() {
         ErrorClass::Transient | ErrorClass::Indeterminate => true,
-        ErrorClass::Outdated | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => false,
+        ErrorClass::Outdated
+        | ErrorClass::Restage
+        | ErrorClass::Poison(_)
+        | ErrorClass::Fatal(_) => false,
     };
     if !passes || Instant::now() >= deadline {
         return false;

@@ -14,6 +14,8 @@
 //!   superseded. Of rows that were deleted since the [letters themselves](crate::parked) know.
 //! - **A masked letter** lacks values, so its [original](originals) is read from the log; without it the letter
 //!   stays as it is.
+//! - **What waits [behind](crate::chain) a letter** of its key is selected with it, and left alone while
+//!   that letter, or any earlier one of its key, is open.
 //! - **The pipeline** is never behind its own checkpoint, and letters before it are not retried.
 //!
 //! Letters of one log go in its order, one page in one transaction, so that changes of a key follow each
@@ -22,6 +24,7 @@
 mod letters;
 mod marks;
 mod originals;
+mod selection;
 mod source;
 mod stager;
 mod writer;
@@ -32,6 +35,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use cdc_core::{ByteBudget, Offset, Partition, Rejection, Sink};
 
 use crate::body::PostgresBody;
+use crate::chain::Heads;
 use crate::error::PostgresError;
 use crate::letters::{LetterFilter, LetterState};
 use crate::plan::PostgresPlan;
@@ -40,6 +44,7 @@ use crate::settings::{PostgresSettings, TableSettings};
 use crate::state;
 use crate::tables::Tables;
 pub use originals::{Lost, LostLetters, NoOriginals, Original, Originals};
+pub(crate) use selection::CHOSEN;
 pub use source::RetrySource;
 pub use stager::RetryStager;
 pub use writer::RetryWriter;
@@ -228,10 +233,11 @@ impl Sink for RetrySink {
     async fn open_lane(&self) -> Result<(RetryStager, RetryWriter), PostgresError> {
         let session = state::open(&self.settings).await?;
         let moot = Moot::default();
-        let stager = RetryStager::new(Arc::clone(&self.tables), moot.clone());
+        let heads = Arc::new(Heads::new(&self.tables, self.settings.letter_masks.clone()));
+        let stager = RetryStager::new(Arc::clone(&self.tables), Arc::clone(&heads), moot.clone());
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
         let report = (self.mode, self.retried.clone());
-        Ok((stager, RetryWriter::new(session, (settings, tables), report, moot)))
+        Ok((stager, RetryWriter::new(session, (settings, tables, heads), report, moot)))
     }
 }
 

@@ -273,6 +273,7 @@ fn refused(error: sqlx::Error) -> PostgresError {
             ErrorClass::Transient => ErrorClass::Indeterminate,
             ErrorClass::Indeterminate
             | ErrorClass::Outdated
+            | ErrorClass::Restage
             | ErrorClass::Poison(_)
             | ErrorClass::Fatal(_) => ErrorClass::Fatal(Halt::Environment),
         };

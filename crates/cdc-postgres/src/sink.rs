@@ -7,6 +7,7 @@ use cdc_core::{Sink, TopicName};
 use tokio::time::Instant;
 
 use crate::body::PostgresBody;
+use crate::chain::Heads;
 use crate::error::PostgresError;
 use crate::owner::{OwnerName, Token};
 use crate::plan::PostgresPlan;
@@ -85,7 +86,9 @@ impl PostgresSink {
         let lane = self.lanes_opened.fetch_add(1, Ordering::Relaxed);
         let owner = OwnerName::new(pipeline, self.token, lane);
         let (settings, tables) = (Arc::clone(&self.settings), Arc::clone(&self.tables));
-        let stager = PostgresStager::new(Arc::clone(&tables));
-        Ok((stager, PostgresWriter::first(settings, tables, owner, session).await?))
+        let heads = Arc::new(Heads::new(&tables, settings.letter_masks.clone()));
+        let stager = PostgresStager::beside(Arc::clone(&tables), Arc::clone(&heads));
+        let writer = PostgresWriter::first(settings, (tables, heads), owner, session).await?;
+        Ok((stager, writer))
     }
 }

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use cdc_core::{
-    ChangeEvent, RecordRef, Rejection, Row, RowShape, SnapshotFate, Stage, Staged, Stager, TableId,
-    Value,
+    ChangeEvent, Record, RecordRef, Rejection, Row, RowShape, SnapshotFate, Stage, Staged, Stager,
+    TableId, Value,
 };
 
 use crate::body::{HistoryRows, PostgresBody, TableEvent};
+use crate::chain::Heads;
 use crate::copy::{CopyBuffer, ValueError};
+use crate::masks::LetterMasks;
 use crate::plan::{HistoryPlan, Lineage, PostgresPlan, TablePlan};
 use crate::settings::{Mode, Truncates};
 use crate::tables::Tables;
@@ -18,6 +20,8 @@ use crate::tables::Tables;
 pub struct PostgresStager {
     tables: Arc<Tables>,
     plans: Vec<Planned>,
+    /// The keys of mirrors that have dead letters.
+    heads: Arc<Heads>,
 }
 
 /// A plan and the shape it is for.
@@ -29,8 +33,15 @@ struct Planned {
 }
 
 impl PostgresStager {
+    /// For a lane of its own.
     pub(crate) fn new(tables: Arc<Tables>) -> Self {
-        Self { tables, plans: Vec::new() }
+        let heads = Arc::new(Heads::new(&tables, LetterMasks::default()));
+        Self::beside(tables, heads)
+    }
+
+    /// For a lane whose writer knows of dead letters, too.
+    pub(crate) fn beside(tables: Arc<Tables>, heads: Arc<Heads>) -> Self {
+        Self { tables, plans: Vec::new(), heads }
     }
 
     /// The plan for a shape. Shapes are shared, so the usual comparison is one of pointers; an equal
@@ -77,6 +88,10 @@ impl Stager for PostgresStager {
                     let rows = body.history(plan);
                     put_row(rows, event, row).map(|()| rows.records.push(at))
                 }
+                // Only once it has a plan: it may be staged again, and then nothing waits for one.
+                Some(TablePlan::Mirror(_)) if self.heads.holds(event.table, &event.record) => {
+                    Err(Box::new(Rejection::behind(event.table)))
+                }
                 Some(TablePlan::Mirror(plan)) => body.mirror(plan).stage(plan, at, event),
             },
         };
@@ -93,6 +108,10 @@ impl Stager for PostgresStager {
         fate: SnapshotFate,
     ) {
         body.note_snapshot(event, fate);
+    }
+
+    fn rejected(&mut self, record: &Record<'_>, rejection: &Rejection) {
+        self.heads.reject(record, rejection.table);
     }
 
     fn adopt(&mut self, table: TableId, shape: Arc<RowShape>, plan: PostgresPlan) {

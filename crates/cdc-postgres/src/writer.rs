@@ -18,6 +18,7 @@ use cdc_core::{
 use tokio::time::{Instant, timeout};
 
 use crate::body::PostgresBody;
+use crate::chain::{self, Heads};
 use crate::checkpoint::{self, Epochs};
 use crate::dead_letter::Earlier;
 use crate::error::{PostgresError, from_driver};
@@ -70,13 +71,15 @@ struct Shared {
     /// Under which epochs partitions are owned. Locked for moments, never across an exchange.
     epochs: Mutex<Epochs>,
     plans_made: AtomicU64,
-    /// The keys of open dead letters. Locked for moments, like the epochs.
+    /// The keys of open dead letters that let later changes pass. Locked for moments, like the epochs.
     parked: Mutex<ParkedKeys>,
+    /// The keys of those that hold them back.
+    heads: Arc<Heads>,
 }
 
 impl Shared {
     fn parked(&self) -> MutexGuard<'_, ParkedKeys> {
-        // A set that lacks the key of a batch which was not applied lacks nothing.
+        // Whoever panicked with the lock has added whole keys only.
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -122,7 +125,7 @@ impl PostgresWriter {
     /// The first writer of a lane.
     pub(crate) async fn first(
         settings: Arc<PostgresSettings>,
-        tables: Arc<Tables>,
+        (tables, heads): (Arc<Tables>, Arc<Heads>),
         owner: OwnerName,
         session: Session,
     ) -> Result<Self, PostgresError> {
@@ -133,6 +136,7 @@ impl PostgresWriter {
             epochs: Mutex::default(),
             plans_made: AtomicU64::new(0),
             parked: Mutex::default(),
+            heads,
         });
         Self::sharing(settings, tables, shared, session).await
     }
@@ -220,14 +224,13 @@ impl PostgresWriter {
         let body = batch.body();
         let last = LastMessage::of(batch, &settings.pipeline, &shared.epochs())?;
         let kept = (&settings.pipeline, &settings.letter_masks);
+        let whose = (&settings.pipeline, &**tables);
         dead_letter::insert(session, kept, tables, batch, Earlier::Opens).await?;
-        let affected = {
-            let mut parked = shared.parked();
-            parked.extend(batch);
-            parked.affected(batch, (tables, &settings.letter_masks))
-        };
+        chain::link(session, whose, &shared.heads, batch).await?;
+        chain::require_turn(session, whose, &shared.heads, batch).await?;
+        let affected = shared.parked().affected(batch, (tables, &settings.letter_masks));
         parked::note(session, kept, batch, affected).await?;
-        parked::note_truncates(session, (&settings.pipeline, tables), batch).await?;
+        parked::note_truncates(session, whose, batch).await?;
         for (table, step) in body.mirror_steps() {
             let settings = tables.require(table)?;
             match prepared.mirrors.remove(&table) {
@@ -236,11 +239,12 @@ impl PostgresWriter {
             }
         }
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
-        let place = (&settings.pipeline, &**tables);
-        for sweep in wave::insert(session, place, body.waves()).await? {
-            wave::sweep(session, place, &sweep).await?;
+        for sweep in wave::insert(session, whose, body.waves()).await? {
+            wave::sweep(session, whose, &sweep).await?;
         }
-        last.send(session).await
+        last.send(session).await?;
+        shared.heads.trim();
+        Ok(())
     }
 
     /// Rolls an open transaction back, or gives the session up.
@@ -277,20 +281,20 @@ impl Writer for PostgresWriter {
         let held = self
             .bounded("acquiring partitions", async |writer: &mut Self| {
                 let settings = Arc::clone(&writer.settings);
-                let shared = Arc::clone(&writer.shared);
+                let (shared, tables) = (Arc::clone(&writer.shared), Arc::clone(&writer.tables));
                 let known: BTreeSet<Partition> = shared.epochs().keys().cloned().collect();
                 let session = writer.session().await?;
                 let acquired =
                     checkpoint::acquire(session, &settings, &shared.owner, partitions).await?;
                 ledger::join(session, &settings.pipeline, &acquired, &known).await?;
-                let keys =
-                    parked::load(session, (&settings.pipeline, &settings.letter_masks), partitions)
-                        .await?;
-                let mut parked = shared.parked();
-                for (partition, key) in &keys {
-                    parked.insert(partition, key);
+                let kept = (&settings.pipeline, &settings.letter_masks);
+                let keys = parked::load(session, kept, partitions).await?;
+                {
+                    let mut parked = shared.parked();
+                    keys.iter().for_each(|(partition, key)| parked.insert(partition, key));
                 }
-                drop(parked);
+                let whose = (&settings.pipeline, &*tables);
+                chain::remember(session, whose, &shared.heads, partitions).await?;
                 Ok(acquired)
             })
             .await?;

@@ -88,8 +88,12 @@ What becomes of a letter:
   already present  a history had the row, found by its place in the log: nothing was written
   superseded       a mirror has a newer version of the row, or the row was deleted since
   skipped          a filter leaves it out now, or it is no change
-  failed again     it stays open, with its new reason
+  failed again     it stays open, with its new reason; behind_dead_letter: an earlier letter of its
+                   key in a mirror is open
   resolved         somebody else retried or discarded it meanwhile
+
+Later changes of a mirror's row wait behind its letter, as letters with the reason
+behind_dead_letter. They are retried with it, in their order; while it is open they stay.
 
 Letters that a pipeline has yet to read again, because its progress was removed, are left alone.
 --dry-run does all of it and rolls each transaction back.
@@ -102,7 +106,7 @@ Exit codes:
 
 pub(crate) const DISCARD: &str = "\
 Discarded letters stay in cdc.dead_letter with their bytes, the reason, the role and the time; only
-a retry passes over them. The books stay as they are: they count what was kept as a dead letter.
+a retry passes over them. What waits behind one of them can be retried then. The books stay as they are: they count what was kept as a dead letter.
 Some filter is needed; --all discards every open letter.
 
 Exit codes:

@@ -41,9 +41,20 @@ fn group(group: &LetterGroup) -> String {
         text.push_str("\n    hint: ");
         text.push_str(hint);
     }
+    if group.waiting > 0 {
+        let waits = waits(group.waiting);
+        text = format!("{text}\n    {waits} behind them");
+    }
     let (first, last) = (&group.first_at, &group.last_at);
     let number = group.first_id;
     format!("{text}\n    first {first} (number {number}), last {last}")
+}
+
+fn waits(count: u64) -> String {
+    match count {
+        1 => "1 later change of their keys waits".to_owned(),
+        more => format!("{more} later changes of their keys wait"),
+    }
 }
 
 fn way(source: Option<&str>, target: Option<&str>) -> String {
@@ -90,6 +101,13 @@ pub(super) fn letter(letter: &Letter) -> String {
     if letter.is_masked {
         add("masked", masked_copy(letter.withheld.as_deref()));
     }
+    if let Some(head) = letter.blocked_by.filter(|_| letter.state == LetterState::Open.name()) {
+        add("blocked", &format!("by letter {head}: retry or discard that one first"));
+    }
+    if letter.waiting > 0 {
+        let count = letters(letter.waiting);
+        add("blocks", &format!("{count} of later changes of its key"));
+    }
     add("key", &bytes(letter.key_bytes));
     add("value", &bytes(letter.value_bytes));
     if !letter.headers.is_empty() {
@@ -125,6 +143,7 @@ pub(super) fn groups_as_json(groups: &[LetterGroup]) -> Value {
             "first_at": group.first_at,
             "last_at": group.last_at,
             "first_id": group.first_id,
+            "waiting": group.waiting,
         })
     });
     json!({ "letters": sum, "causes": groups.collect::<Vec<_>>() })
@@ -153,6 +172,8 @@ pub(super) fn letter_as_json(letter: &Letter) -> Value {
         "value_bytes": letter.value_bytes,
         "headers": letter.headers,
         "state": letter.state,
+        "blocked_by": letter.blocked_by,
+        "waiting": letter.waiting,
         "attempts": letter.attempts,
         "created_at": letter.created_at,
         "attempted_at": letter.attempted_at,
@@ -182,6 +203,7 @@ mod tests {
             first_at: "2026-01-02T03:04:05Z".to_owned(),
             last_at: "2026-01-02T03:05:00Z".to_owned(),
             first_id: 17,
+            waiting: 0,
         }
     }
 
@@ -198,5 +220,11 @@ mod tests {
             ]
         );
         assert_eq!(groups(&[], None), ["no dead letters"]);
+        let blocking = LetterGroup { waiting: 2, ..cause() };
+        let said = groups(&[blocking], Some(LetterState::Open));
+        assert!(
+            said[0].contains("\n    2 later changes of their keys wait behind them\n"),
+            "{said:?}"
+        );
     }
 }

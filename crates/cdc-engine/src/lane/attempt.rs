@@ -8,7 +8,7 @@ use std::pin::Pin;
 
 use cdc_core::{Classify as _, ErrorClass, Partition, ResumePoint, Writer, with_causes};
 
-use super::Staged;
+use super::{Restage, Staged};
 
 /// A batch in the hands of a writer.
 pub(super) struct UnderWay<W: Writer> {
@@ -32,6 +32,24 @@ pub(super) struct Attempt<W: Writer> {
     pub(super) writer: W,
     pub(super) staged: Staged<W::Body>,
     pub(super) result: Result<(), W::Error>,
+}
+
+/// What became of a batch.
+pub(super) enum Applied<B> {
+    Yes,
+    /// It has to be staged again first, perhaps in two parts.
+    Again(Vec<Restage>, B),
+    /// It has to be staged again as it is, because what the stager went by has changed.
+    Stale(Box<Restage>, B),
+    /// Somebody else moved the checkpoint, or the plans are outdated: everything in flight is void.
+    Void(B, Vec<(Partition, ResumePoint)>),
+}
+
+/// What became of a batch and everything it was cut into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Settled {
+    Applied,
+    Void,
 }
 
 /// What the checkpoint says about a batch whose outcome was unknown.

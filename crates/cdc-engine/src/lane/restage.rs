@@ -43,6 +43,13 @@ pub(crate) fn exclude<B: Body>(
     Some((parts, body))
 }
 
+/// All of a batch, to be staged again as it was.
+pub(crate) fn again<B: Body>(staged: Staged<B>, excluded: &Excluded) -> (Restage, B) {
+    let (records, body) = staged.batch.into_records();
+    let (selection, marks) = (staged.selection, staged.marks_before);
+    (Restage { records, selection, excluded: excluded.clone(), marks }, body)
+}
+
 /// A batch of one record leaves no doubt which one is at fault.
 fn only_record<B: Body>(
     staged: &Staged<B>,

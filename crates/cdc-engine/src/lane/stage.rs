@@ -54,7 +54,10 @@ impl<D: Decoder, S: Stager> StageParts<D, S> {
         let event = match self.decoder.decode(record) {
             Ok(Decoded::Change(event)) => event,
             Ok(Decoded::Skip(reason)) => return Ok(Outcome::Counted(Counted::Skipped(reason))),
-            Err(rejection) => return Ok(Outcome::Counted(Counted::Rejected(at, rejection))),
+            Err(rejection) => {
+                self.stager.rejected(&record, &rejection);
+                return Ok(Outcome::Counted(Counted::Rejected(at, rejection)));
+            }
         };
         let emission = event.emission.as_ref();
         let sighting = self.sent.sight(partition, emission);
@@ -98,6 +101,9 @@ impl<D: Decoder, S: Stager> StageParts<D, S> {
             self.stager.note_snapshot(body, &event, fate);
         }
         self.sent.see(partition, emission);
+        if let Counted::Rejected(_, rejection) = &counted {
+            self.stager.rejected(&record, rejection);
+        }
         Ok(Outcome::Counted(counted))
     }
 }

@@ -55,7 +55,10 @@ impl<B: Body, P> Standing<B, P> {
     ///
     /// When with it too many of the last records would be dead letters.
     pub(crate) fn admit(&self, staged: &Staged<B>) -> Result<(), PipelineError> {
-        let Some(letter) = staged.batch.dead_letters().first() else { return Ok(()) };
+        let mut refused = staged.batch.dead_letters().iter();
+        let Some(letter) = refused.find(|letter| !letter.rejection.is_behind()) else {
+            return Ok(());
+        };
         match self.breaker.objection(counts(staged)) {
             Some(Counts { records, rejected }) => Err(PipelineError::TooManyRejected {
                 rejected,
@@ -142,7 +145,11 @@ impl<B: Body, P> Standing<B, P> {
     }
 }
 
+/// What waits behind a dead letter says nothing about whether it is the records that are wrong.
 fn counts<B: Body>(staged: &Staged<B>) -> Counts {
+    let letters = staged.batch.dead_letters();
+    let waiting = letters.iter().filter(|letter| letter.rejection.is_behind()).count();
+    let waiting = u64::try_from(waiting).unwrap_or(u64::MAX);
     let tally = staged.batch.tally();
-    Counts { records: tally.read, rejected: tally.dead_lettered }
+    Counts { records: tally.read, rejected: tally.dead_lettered.saturating_sub(waiting) }
 }

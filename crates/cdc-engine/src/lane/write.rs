@@ -14,10 +14,12 @@ use cdc_core::{
     WriteBatch, Writer, with_causes,
 };
 
-use super::attempt::{Attempt, Compared, UnderWay, complete, prepare, prepare_and_apply};
+use super::attempt::{
+    Applied, Attempt, Compared, Settled, UnderWay, complete, prepare, prepare_and_apply,
+};
 use super::end::End;
 use super::intake::{Intake, StagerGone};
-use super::restage::exclude;
+use super::restage::{again, exclude};
 use super::standing::Standing;
 use super::{Barrier, Excluded, Job, LaneEvent, Restage, Staged, ToStager};
 use crate::PipelineError;
@@ -49,22 +51,6 @@ enum Next<W: Writer> {
     Tried(Attempt<W>),
     Barrier(Barrier),
     StagerGone,
-}
-
-/// What became of a batch.
-enum Applied<B> {
-    Yes,
-    /// It has to be staged again first, perhaps in two parts.
-    Again(Vec<Restage>, B),
-    /// Somebody else moved the checkpoint, or the plans are outdated: everything in flight is void.
-    Void(B, Vec<(Partition, ResumePoint)>),
-}
-
-/// What became of a batch and everything it was cut into.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Settled {
-    Applied,
-    Void,
 }
 
 impl<W: Writer> WriteTask<W> {
@@ -249,6 +235,7 @@ impl<W: Writer> WriteTask<W> {
         let mut todo = Vec::new();
         let mut marks = staged.marks_before.clone();
         let mut next = Some((staged, Some(error), Excluded::default()));
+        let mut pause: Option<Backoff> = None;
         while let Some((staged, error, excluded)) = next.take() {
             let marks_after = staged.batch.marks().clone();
             match self.settle_one(staged, error, &excluded).await? {
@@ -256,6 +243,15 @@ impl<W: Writer> WriteTask<W> {
                 Applied::Again(parts, body) => {
                     self.standing.tell(ToStager::Recycle(body))?;
                     todo.extend(parts.into_iter().rev());
+                }
+                Applied::Stale(part, body) => {
+                    self.standing.tell(ToStager::Recycle(body))?;
+                    todo.push(*part);
+                    // Once is common; what changes again and again is given time.
+                    match &mut pause {
+                        Some(pause) => pause.wait().await,
+                        None => pause = Some(Backoff::repeat()),
+                    }
                 }
                 Applied::Void(body, points) => {
                     self.standing.tell(ToStager::Recycle(body))?;
@@ -317,6 +313,11 @@ impl<W: Writer> WriteTask<W> {
                             return Ok(Applied::Void(body, points));
                         }
                     }
+                }
+                ErrorClass::Restage => {
+                    tracing::debug!(lane, error = %with_causes(&error), "staging a batch again");
+                    let (part, body) = again(staged, excluded);
+                    return Ok(Applied::Stale(Box::new(part), body));
                 }
                 ErrorClass::Outdated if self.standing.may_plan_again(&staged) => {
                     tracing::warn!(lane, error = %with_causes(&error), "a target has changed: planning it again");
@@ -467,9 +468,10 @@ impl<W: Writer> WriteTask<W> {
                 backoff.wait().await;
                 Ok(())
             }
-            ErrorClass::Outdated | ErrorClass::Poison(_) | ErrorClass::Fatal(_) => {
-                Err(End::Halted(PipelineError::sink(attempt, error)))
-            }
+            ErrorClass::Outdated
+            | ErrorClass::Restage
+            | ErrorClass::Poison(_)
+            | ErrorClass::Fatal(_) => Err(End::Halted(PipelineError::sink(attempt, error))),
         }
     }
 

@@ -50,6 +50,15 @@ async fn a_changed_target_is_planned_again_and_everything_goes_on() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_batch_whose_stager_knows_better_by_now_is_staged_again_where_it_stood() {
+    let rig = Rig::filled(2, 500);
+    rig.script([Fault::Stale, Fault::Stale, Fault::Busy, Fault::None, Fault::Stale]);
+    rig.run_to_end(1).await;
+    rig.assert_each_key_once(500);
+    assert_eq!(rig.log.rewinds(), 0, "nothing is read again");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_target_that_planning_again_does_not_fit_halts() {
     let rig = Rig::filled(1, 500);
     rig.script([Fault::Outdated, Fault::Busy, Fault::Outdated]);

@@ -33,3 +33,14 @@ pub(super) fn for_reason(reason: &str, class: StateClass) -> Option<String> {
     };
     Some(text.to_owned())
 }
+
+/// The ways out when too much waits behind letters of a table.
+pub(super) fn for_chain(table: &str, letter: Option<i64>) -> String {
+    let which =
+        letter.map_or_else(|| format!("--table {table}"), |letter| format!("--id {letter}"));
+    format!(
+        "look at them with `cdc-pipeline dead-letters list`, remove the cause and run `cdc-pipeline \
+         dead-letters retry {which}`, or give them up with `cdc-pipeline dead-letters discard {which} \
+         --reason`; then start again"
+    )
+}

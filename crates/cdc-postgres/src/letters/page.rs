@@ -5,6 +5,7 @@ use sqlx::postgres::PgRow;
 
 use super::{LetterFilter, MATCHES, OriginalMark, RawLetter, bound, failed, partition};
 use crate::error::PostgresError;
+use crate::retry::CHOSEN;
 use crate::session::Session;
 use crate::settings::PipelineName;
 
@@ -26,14 +27,13 @@ SELECT l.id, l.topic, l.generation, l.partition, l."offset",
 const BEHIND: &str = r#"
    AND ($12::text IS NULL
         OR (l.topic, l.generation, l.partition, l."offset") > ($12, $13::int4, $14::int4, $15::int8))
-   AND ($17::int8 IS NULL OR l.id <= $17)
    AND (NOT $16 OR EXISTS (
         SELECT FROM cdc.checkpoint AS c
          WHERE (c.pipeline, c.topic, c.generation, c.partition)
              = (l.pipeline, l.topic, l.generation, l.partition)
            AND c.next_offset > l."offset"))
  ORDER BY l.topic, l.generation, l.partition, l."offset"
- LIMIT $18"#;
+ LIMIT $17"#;
 
 const BYTES: &str = r#"
 SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.raw_key, l.raw_value,
@@ -50,7 +50,8 @@ SELECT l.id, l.topic, l.generation, l.partition, l."offset", l.raw_key, l.raw_va
 pub(crate) enum PageOf {
     /// Any.
     All,
-    /// Those behind the checkpoint: others are read again by the pipeline itself. Of one log only.
+    /// Those that a retry has chosen behind the checkpoint: others are read again by the pipeline itself.
+    /// Of one log only.
     OneLogBehindTheCheckpoint,
 }
 
@@ -58,7 +59,6 @@ pub(crate) enum PageOf {
 #[derive(Debug)]
 pub(crate) struct Page {
     filter: LetterFilter,
-    newest: Option<i64>,
     last: Option<(String, i32, i32, i64)>,
 }
 
@@ -71,12 +71,7 @@ struct Size {
 impl Page {
     /// Before the first letter.
     pub(crate) fn new(filter: LetterFilter) -> Self {
-        Self { filter, newest: None, last: None }
-    }
-
-    /// Leaves out letters that were kept after this one.
-    pub(crate) fn up_to(self, newest: i64) -> Self {
-        Self { newest: Some(newest), ..self }
+        Self { filter, last: None }
     }
 
     /// The next letters; none at the end.
@@ -86,7 +81,11 @@ impl Page {
         pipeline: &PipelineName,
         of: PageOf,
     ) -> Result<Vec<RawLetter>, PostgresError> {
-        let statement = [SIZES, MATCHES, BEHIND].concat();
+        let chosen = match of {
+            PageOf::All => "",
+            PageOf::OneLogBehindTheCheckpoint => CHOSEN,
+        };
+        let statement = [SIZES, MATCHES, chosen, BEHIND].concat();
         let last = self.last.clone();
         let (topic, generation, partition, offset) = last.unwrap_or_default();
         let rows = bound(sqlx::query(&statement), pipeline, &self.filter)
@@ -95,7 +94,6 @@ impl Page {
             .bind(partition)
             .bind(offset)
             .bind(of == PageOf::OneLogBehindTheCheckpoint)
-            .bind(self.newest)
             .bind(PAGE_LETTERS)
             .fetch_all(session.driver())
             .await

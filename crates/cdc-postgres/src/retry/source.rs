@@ -10,6 +10,7 @@ use sqlx::Row as _;
 
 use super::letters::headers;
 use super::originals::{self, Lost, LostLetters, NoOriginals, Original, Originals};
+use super::selection::{CHOSEN, Selection};
 use super::{Retried, RetryMode};
 use crate::error::{PostgresError, from_driver};
 use crate::letters::{LetterFilter, MATCHES, Page, PageOf, RawLetter, bound, partition};
@@ -23,7 +24,7 @@ const ASSIGNMENT: u64 = 1;
 const DOING: &str = "looking for letters to retry";
 
 const SELECTED: &str = r#"
-SELECT l.topic, l.generation, l.partition, count(*) AS letters, max(l.id) AS newest,
+SELECT l.topic, l.generation, l.partition, count(*) AS letters,
        count(*) FILTER (WHERE c.next_offset > l."offset") AS behind
   FROM cdc.dead_letter AS l
   LEFT JOIN cdc.checkpoint AS c
@@ -44,6 +45,7 @@ pub struct RetrySource<O = NoOriginals> {
     session: Session,
     pipeline: PipelineName,
     pages: Page,
+    selection: Selection,
     budget: ByteBudget,
     retried: Retried,
     masks: LetterMasks,
@@ -65,26 +67,26 @@ impl RetrySource {
         budget: ByteBudget,
     ) -> Result<Self, PostgresError> {
         let pipeline = settings.pipeline.clone();
-        let statement = [SELECTED, MATCHES, BY_LOG].concat();
+        let selection = Selection::of(&mut session, &pipeline, &filter).await?;
+        let filter = selection.filter();
+        let statement = [SELECTED, MATCHES, CHOSEN, BY_LOG].concat();
         let failed = |error| from_driver(DOING, error);
         let rows = bound(sqlx::query(&statement), &pipeline, &filter)
             .fetch_all(session.driver())
             .await
             .map_err(failed)?;
         let mut partitions = Vec::new();
-        let mut newest = 0_i64;
         for row in &rows {
-            let read = || -> Result<(i64, i64, i64), sqlx::Error> {
-                Ok((row.try_get("letters")?, row.try_get("behind")?, row.try_get("newest")?))
+            let read = || -> Result<(i64, i64), sqlx::Error> {
+                Ok((row.try_get("letters")?, row.try_get("behind")?))
             };
-            let (letters, behind, last) = read().map_err(failed)?;
+            let (letters, behind) = read().map_err(failed)?;
             let count = |number: i64| u64::try_from(number).unwrap_or(0);
             let mut report = retried.lock();
             report.selected = report.selected.saturating_add(count(behind));
             let unread = count(letters.saturating_sub(behind));
             report.unread = report.unread.saturating_add(unread);
             drop(report);
-            newest = newest.max(last);
             if behind > 0 {
                 partitions.push(partition(row).map_err(failed)?);
             }
@@ -94,7 +96,7 @@ impl RetrySource {
         } else {
             SourceEvent::Assigned(Assignment::new(partitions, ASSIGNMENT))
         };
-        let pages = Page::new(filter).up_to(newest);
+        let pages = Page::new(filter);
         let ready = VecDeque::from([Ok(begin)]);
         let (retried, masks) = (retried.clone(), settings.letter_masks.clone());
         let (originals, under_way) = (NoOriginals, None);
@@ -102,6 +104,7 @@ impl RetrySource {
             session,
             pipeline,
             pages,
+            selection,
             budget,
             retried,
             masks,
@@ -114,12 +117,15 @@ impl RetrySource {
 
     /// The same, reading records of masked letters from somewhere else.
     pub(super) fn reading<O: Originals>(self, originals: O) -> RetrySource<O> {
-        let Self { session, pipeline, pages, budget, retried, masks, mode, ready, .. } = self;
+        let Self {
+            session, pipeline, pages, selection, budget, retried, masks, mode, ready, ..
+        } = self;
         let under_way = None;
         RetrySource {
             session,
             pipeline,
             pages,
+            selection,
             budget,
             retried,
             masks,
@@ -144,10 +150,28 @@ impl<O: Originals> RetrySource<O> {
         self.ready.push_back(event);
     }
 
+    /// The next letters; what came behind them meanwhile comes last.
+    async fn page(&mut self) -> Result<Vec<RawLetter>, PostgresError> {
+        let of = PageOf::OneLogBehindTheCheckpoint;
+        loop {
+            let page = self.pages.next(&mut self.session, &self.pipeline, of).await?;
+            if !page.is_empty() {
+                return Ok(page);
+            }
+            let more = self.selection.go_on(&mut self.session, &self.pipeline).await?;
+            if more == 0 {
+                return Ok(page);
+            }
+            let mut report = self.retried.lock();
+            report.selected = report.selected.saturating_add(more);
+            drop(report);
+            self.pages = Page::new(self.selection.filter());
+        }
+    }
+
     /// What happens next; nothing of a page whose records are all lost.
     async fn try_read(&mut self) -> Result<Option<SourceEvent>, PostgresError> {
-        let of = PageOf::OneLogBehindTheCheckpoint;
-        let page = self.pages.next(&mut self.session, &self.pipeline, of).await?;
+        let page = self.page().await?;
         if page.is_empty() {
             self.retried.settle();
             return Ok(Some(SourceEvent::End));

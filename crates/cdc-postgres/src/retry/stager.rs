@@ -4,11 +4,13 @@
 use std::sync::Arc;
 
 use cdc_core::{
-    Change, ChangeEvent, RecordRef, Rejection, RowShape, Stage, Staged, Stager, TableId,
+    Change, ChangeEvent, Record, RecordRef, Rejection, RowShape, Stage, Staged, Stager, TableId,
 };
 
 use super::Moot;
+use super::writer::is_settled;
 use crate::body::PostgresBody;
+use crate::chain::Heads;
 use crate::plan::PostgresPlan;
 use crate::settings::{Mode, Truncates};
 use crate::stager::PostgresStager;
@@ -23,8 +25,8 @@ pub struct RetryStager {
 }
 
 impl RetryStager {
-    pub(super) fn new(tables: Arc<Tables>, moot: Moot) -> Self {
-        Self { inner: PostgresStager::new(Arc::clone(&tables)), tables, moot }
+    pub(super) fn new(tables: Arc<Tables>, heads: Arc<Heads>, moot: Moot) -> Self {
+        Self { inner: PostgresStager::beside(Arc::clone(&tables), heads), tables, moot }
     }
 
     /// Why this change is not written, whatever it says.
@@ -69,6 +71,13 @@ impl Stager for RetryStager {
         match self.objection(event) {
             Some(rejection) => Staged::Rejected(Box::new(rejection)),
             None => self.inner.stage(body, at, event),
+        }
+    }
+
+    fn rejected(&mut self, record: &Record<'_>, rejection: &Rejection) {
+        // What is done with holds nothing back.
+        if !is_settled(rejection) {
+            self.inner.rejected(record, rejection);
         }
     }
 

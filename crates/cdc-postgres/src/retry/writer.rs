@@ -11,6 +11,7 @@ use cdc_core::{
 use super::marks::{self, HeldLetters, Place};
 use super::{Moot, Retried, RetryMode};
 use crate::body::{MirrorStep, PostgresBody};
+use crate::chain::{self, Asked, Besides, Heads, place_of};
 use crate::error::{PostgresError, from_driver};
 use crate::fold::Rows;
 use crate::letters::LetterState;
@@ -34,6 +35,10 @@ pub struct RetryWriter {
     mode: RetryMode,
     retried: Retried,
     moot: Moot,
+    /// The keys of letters that are not applied.
+    heads: Arc<Heads>,
+    /// In a dry run the letters that would not be open any more.
+    done: Besides,
     /// `None` after the session was lost.
     session: Option<Session>,
     merging: Merging,
@@ -60,13 +65,13 @@ struct Fates {
 impl RetryWriter {
     pub(super) fn new(
         session: Session,
-        (settings, tables): (Arc<PostgresSettings>, Arc<Tables>),
+        (settings, tables, heads): (Arc<PostgresSettings>, Arc<Tables>, Arc<Heads>),
         (mode, retried): (RetryMode, Retried),
         moot: Moot,
     ) -> Self {
-        let (merging, plans_made) = (Merging::default(), 0);
+        let (merging, plans_made, done) = (Merging::default(), 0, Besides::default());
         let session = Some(session);
-        Self { settings, tables, mode, retried, moot, session, merging, plans_made }
+        Self { settings, tables, mode, retried, moot, heads, done, session, merging, plans_made }
     }
 
     fn settings_of(&self, table: TableId) -> Result<&TableSettings, PostgresError> {
@@ -90,6 +95,7 @@ impl RetryWriter {
         self.merging.begin_transaction();
         let held = marks::lock(session, place, &letters.offsets).await?;
         self.require_writable(batch, &held)?;
+        self.require_turn(session, batch, &held).await?;
         let mut fates = Fates::default();
         let is_held = |offset: &&i64| !held.contains_key(*offset);
         fates.resolved.extend(letters.offsets.iter().filter(is_held));
@@ -105,8 +111,49 @@ impl RetryWriter {
             fates.superseded.extend(newer);
         }
         table_event::insert(session, &settings.pipeline, &tables, batch).await?;
-        self.mark(session, place, (batch, letters), &mut fates).await?;
+        let open = self.mark(session, place, (batch, letters), &mut fates).await?;
+        let is_done = |(offset, _): &(&i64, &marks::Held)| !open.contains(offset);
+        let done: Vec<i64> = held.iter().filter(is_done).map(|(_, held)| held.id).collect();
+        chain::relink(session, &done).await?;
+        if self.mode == RetryMode::DryRun {
+            self.done.0.extend(done);
+        }
         Ok(fates)
+    }
+
+    /// Refuses to write what is staged of letters that wait for others: their batch is staged again, and
+    /// with them is left out whatever comes later of their keys. Letters of the batch itself are written in
+    /// their order.
+    async fn require_turn(
+        &self,
+        session: &mut Session,
+        batch: &WriteBatch<PostgresBody>,
+        held: &HeldLetters,
+    ) -> Result<(), PostgresError> {
+        let mut asked = Asked::of(&self.settings.letter_masks);
+        let mut records = Vec::new();
+        for (table, step) in batch.body().mirror_steps() {
+            for at in rows_of(step).chain(step.fold.deletes().map(|(at, _)| at)) {
+                if let Some(record) = batch.record(at).filter(|record| record.key.is_some()) {
+                    asked.push(&self.tables, Some(table), &record);
+                    records.push((table, record));
+                }
+            }
+        }
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let others = held.values().map(|held| held.id).chain(self.done.0.iter().copied());
+        let besides = Besides(others.collect());
+        let found = chain::first(session, &self.settings.pipeline, &asked, &besides).await?;
+        let mut is_early = false;
+        for ((table, record), letter) in records.iter().zip(found) {
+            if let Some(letter) = letter.filter(|letter| letter.place < place_of(record)) {
+                self.heads.learn(record, Some(*table), Some(letter.place));
+                is_early = true;
+            }
+        }
+        if is_early { Err(PostgresError::Chained) } else { Ok(()) }
     }
 
     /// Refuses to write what is staged of letters that are open no longer, or whose rows were deleted
@@ -212,14 +259,14 @@ impl RetryWriter {
         Ok(())
     }
 
-    /// Marks every letter of the batch that is still open.
+    /// Marks every letter of the batch that is still open, and gives those that stay so.
     async fn mark(
         &self,
         session: &mut Session,
         place: Place<'_>,
         (batch, letters): (&WriteBatch<PostgresBody>, &Letters<'_>),
         fates: &mut Fates,
-    ) -> Result<(), PostgresError> {
+    ) -> Result<BTreeSet<i64>, PostgresError> {
         let Fates { present, superseded, resolved } = fates;
         supersede_earlier(batch, letters, superseded);
         let by_reason = |reason| {
@@ -246,7 +293,8 @@ impl RetryWriter {
         });
         let others: Vec<i64> = others.collect();
         let again = (LetterState::Retried, "its record was applied again");
-        marks::resolve(session, place, &others, again).await
+        marks::resolve(session, place, &others, again).await?;
+        Ok(failures.iter().map(|(offset, _)| *offset).collect())
     }
 
     /// Ends the transaction as the mode says.
@@ -302,9 +350,10 @@ impl<'b> Letters<'b> {
 
     /// Those that failed again.
     fn failures(&self, resolved: &BTreeSet<i64>) -> impl Iterator<Item = (i64, &'b Rejection)> {
-        self.refused.iter().copied().filter(move |(offset, rejection)| {
-            ![SUPERSEDED, RESOLVED].contains(&&*rejection.reason) && !resolved.contains(offset)
-        })
+        self.refused
+            .iter()
+            .copied()
+            .filter(move |(offset, rejection)| !is_settled(rejection) && !resolved.contains(offset))
     }
 }
 
@@ -336,6 +385,11 @@ fn supersede_earlier(
 fn rows_of(step: &MirrorStep) -> impl Iterator<Item = RecordRef> {
     let whole = step.fold.rows(Rows::All).map(|(at, _)| at);
     whole.chain(step.fold.partials().map(|(at, _, _)| at))
+}
+
+/// Whether a letter that was left out is open no longer, or will not be.
+pub(super) fn is_settled(rejection: &Rejection) -> bool {
+    [SUPERSEDED, RESOLVED].contains(&&*rejection.reason)
 }
 
 fn resolved() -> Rejection {

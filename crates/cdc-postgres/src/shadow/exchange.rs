@@ -28,9 +28,22 @@ SELECT $1, letter.topic, letter.generation, letter.partition, letter."offset", l
        message = excluded.message, column_name = excluded.column_name,
        sqlstate = excluded.sqlstate, hint = excluded.hint, source_table = excluded.source_table,
        target_table = excluded.target_table, deleted_in = excluded.deleted_in,
-       overlaid_in = excluded.overlaid_in,
+       overlaid_in = excluded.overlaid_in, holds = true, blocked_by = NULL,
        resolution = NULL, resolved_by = NULL, resolved_at = NULL
  WHERE held.state NOT IN ('open', 'discarded')"#;
+
+/// What waits behind a letter in the run waits behind the same one here.
+const CHAINS: &str = r#"
+UPDATE cdc.dead_letter AS held
+   SET blocked_by = head.id
+  FROM cdc.dead_letter AS own
+  JOIN cdc.dead_letter AS first ON first.id = own.blocked_by
+  JOIN cdc.dead_letter AS head
+    ON (head.pipeline, head.topic, head.generation, head.partition, head."offset")
+     = ($1, first.topic, first.generation, first.partition, first."offset")
+ WHERE own.pipeline = $2 AND head.state = 'open' AND held.state = 'open'
+   AND (held.pipeline, held.topic, held.generation, held.partition, held."offset")
+     = ($1, own.topic, own.generation, own.partition, own."offset")"#;
 
 const EVENTS: &str = r#"
 INSERT INTO cdc.table_event
@@ -148,6 +161,12 @@ impl Halted {
             .await
             .map_err(|error| from_driver("taking over the dead letters of a shadow", error))?
             .rows_affected();
+        sqlx::query(CHAINS)
+            .bind(pipeline.as_str())
+            .bind(run.as_str())
+            .execute(self.session.driver())
+            .await
+            .map_err(|error| from_driver("taking over the chains of a shadow", error))?;
         sqlx::query(EVENTS)
             .bind(pipeline.as_str())
             .bind(run.as_str())

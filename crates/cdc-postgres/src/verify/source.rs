@@ -43,6 +43,7 @@ pub(super) async fn open(
             ErrorClass::Transient
             | ErrorClass::Indeterminate
             | ErrorClass::Outdated
+            | ErrorClass::Restage
             | ErrorClass::Poison(_)
             | ErrorClass::Fatal(Halt::Data | Halt::Environment) => {
                 format!("start the source database, or correct {ADDRESS_SETTING}")

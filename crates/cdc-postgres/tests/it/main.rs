@@ -6,6 +6,8 @@ mod source_marks;
 mod support;
 
 #[cfg(test)]
+mod chains;
+#[cfg(test)]
 mod check;
 #[cfg(test)]
 mod conformance;

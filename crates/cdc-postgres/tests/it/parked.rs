@@ -8,7 +8,8 @@ use crate::support::{Cell, Lane, Op, Warehouse, order, table};
 
 const NOTES: &str = "SELECT \"offset\", deleted_in, overlaid_in FROM cdc.dead_letter ORDER BY 1";
 
-/// A mirror or history with a letter at the offset 100. All records of these lanes have one key.
+/// A mirror or history with a letter of order 1 at the offset 100, as if it had been kept before later
+/// changes waited behind letters.
 async fn with_letter(target: &str, mode: Mode) -> (Warehouse, Lane) {
     let tables = vec![table(0, target, mode)];
     let warehouse = Warehouse::initialised(&tables).await;
@@ -18,6 +19,8 @@ async fn with_letter(target: &str, mode: Mode) -> (Warehouse, Lane) {
     }
     let mut lane = warehouse.lane(tables).await;
     assert_eq!(lane.write(&[Op::Insert(order(1, 50_000, "dear"))]).await.len(), 1);
+    warehouse.sql("UPDATE cdc.dead_letter SET holds = false");
+    let lane = warehouse.lane(vec![table(0, target, mode)]).await;
     (warehouse, lane)
 }
 
@@ -38,16 +41,11 @@ async fn a_delete_is_noted_in_open_letters_of_its_key_in_hard_and_soft_mirrors()
 }
 
 #[tokio::test]
-async fn a_delete_in_the_batch_of_its_letter_and_one_after_a_restart_are_noted() {
-    let (warehouse, mut lane) = with_letter("orders_current", HARD).await;
-    let ops = [Op::Insert(order(2, 60_000, "dear")), Op::Delete(order(3, 100, "gone"))];
-    assert_eq!(lane.write(&ops).await.len(), 1);
-    let here = "{public.orders_current}";
-    assert_eq!(warehouse.sql(NOTES), format!("100|{here}|{{}}\n101|{here}|{{}}"));
-    warehouse.sql("UPDATE cdc.dead_letter SET deleted_in = '{}'");
+async fn a_delete_after_a_restart_is_noted() {
+    let (warehouse, _) = with_letter("orders_current", HARD).await;
     let mut lane = warehouse.lane(vec![table(0, "orders_current", HARD)]).await;
     lane.write(&[Op::Delete(order(1, 100, "gone"))]).await;
-    assert_eq!(warehouse.sql(NOTES), format!("100|{here}|{{}}\n101|{here}|{{}}"));
+    assert_eq!(warehouse.sql(NOTES), "100|{public.orders_current}|{}");
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 //! A lane driven by hand: stages changes, applies batches and does with poison what an engine does.
 
-use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex};
 
 use cdc_config::Secret;
 use cdc_core::{
@@ -9,11 +9,11 @@ use cdc_core::{
     Decimal, ErrorClass, NextOffset, Offset, Origin, Partition, Poison, RecordBatch,
     RecordBatchBuilder, RecordParts, RecordRef, Rejection, ResumePoint, RowBuffer, RowShape,
     SemanticType, Sink as _, SnapshotFate, SnapshotPlace, SnapshotRow, SourceTable, Stage, Staged,
-    Stager as _, TableId, Tally, TimeUnit, Timestamp, Value, WriteBatch, Writer as _,
+    Stager, TableId, Tally, TimeUnit, Timestamp, Value, WriteBatch, Writer,
 };
 use cdc_postgres::{
-    Adopt, Mode, PipelineName, PostgresBody, PostgresError, PostgresSettings, PostgresSink,
-    PostgresStager, PostgresWriter, SnapshotSweep, TableSettings, TargetName, init,
+    Adopt, Mode, PipelineName, PostgresBody, PostgresError, PostgresPlan, PostgresSettings,
+    PostgresSink, PostgresStager, PostgresWriter, SnapshotSweep, TableSettings, TargetName, init,
 };
 use cdc_stack::postgres::Cluster;
 use sqlx::postgres::{PgConnection, PgCopyIn};
@@ -158,6 +158,27 @@ pub(crate) enum Op {
 /// A snapshot: who took it, and where the source's log stood.
 pub(crate) type Wave = (&'static str, u64);
 
+impl Op {
+    /// The key of its record: the row's first column. A truncate has none.
+    fn key(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::Insert(row)
+            | Self::Snapshot(row)
+            | Self::Update(_, row)
+            | Self::Delete(row)
+            | Self::Wave(_, _, row)
+            | Self::Refused(_, _, row) => Some(match row.first() {
+                Some(Cell::Int(id)) => format!("key {id}").into_bytes(),
+                other => format!("key {other:?}").into_bytes(),
+            }),
+            Self::Truncate => None,
+        }
+    }
+}
+
+/// What each record says, by its offset.
+pub(crate) type Written = Arc<Mutex<BTreeMap<i64, Op>>>;
+
 /// The shape of the orders table.
 pub(crate) fn orders_shape() -> Arc<RowShape> {
     Arc::new(RowShape::new(vec![
@@ -193,6 +214,7 @@ pub(crate) struct Lane {
     pub(crate) next: i64,
     pub(crate) shape: Arc<RowShape>,
     pub(crate) table: TableId,
+    pub(crate) written: Written,
     body: PostgresBody,
 }
 
@@ -214,8 +236,8 @@ impl Lane {
             ResumePoint::Beginning => 100,
             ResumePoint::At(next) => next.get(),
         };
-        let body = PostgresBody::default();
-        Self { stager, writer, partition, next, shape: orders_shape(), table, body }
+        let (body, written) = (PostgresBody::default(), Written::default());
+        Self { stager, writer, partition, next, shape: orders_shape(), table, written, body }
     }
 
     /// Takes the partition over, as after a lost session.
@@ -243,8 +265,10 @@ impl Lane {
                 Ok(()) => return letters,
                 Err(error) => {
                     let class = error.class();
-                    let ErrorClass::Poison(Poison::Record(letter)) = class else {
-                        panic!("{class:?}: {error}");
+                    let letter = match class {
+                        ErrorClass::Poison(Poison::Record(letter)) => letter,
+                        ErrorClass::Restage => continue,
+                        class => panic!("{class:?}: {error}"),
                     };
                     assert!(excluded.insert(letter.at.record), "the same record twice");
                     poisoned.push(*letter);
@@ -287,12 +311,14 @@ impl Lane {
     pub(crate) fn records(&self, ops: &[Op]) -> RecordBatch {
         let position = |raw| NextOffset::try_new(raw).unwrap();
         let mut builder = RecordBatchBuilder::new(self.partition.clone(), 1, position(self.next));
-        for index in 0..ops.len() {
-            let value = format!("raw value {index}");
+        for (index, op) in ops.iter().enumerate() {
+            let (key, value) = (op.key(), format!("raw value {index}"));
+            let offset = self.next + i64::try_from(index).unwrap();
+            self.written.lock().unwrap().insert(offset, op.clone());
             builder.push(&RecordParts {
-                offset: Offset::try_new(self.next + i64::try_from(index).unwrap()).unwrap(),
+                offset: Offset::try_new(offset).unwrap(),
                 timestamp_ms: Some(1_700_000_000_000),
-                key: Some(b"raw key"),
+                key: key.as_deref(),
                 value: Some(value.as_bytes()),
                 headers: &[("trace", Some(b"\x01\xff")), ("empty", None)],
             });
@@ -309,24 +335,9 @@ impl Lane {
     ) -> WriteBatch<PostgresBody> {
         let mut body = std::mem::take(&mut self.body);
         body.clear();
-        let mut letters = Vec::new();
-        let mut tally = Tally::default();
-        tally.read = u64::try_from(ops.len()).unwrap();
-        for (index, op) in ops.iter().enumerate() {
-            let at = RecordRef { batch: 0, record: u32::try_from(index).unwrap() };
-            if let Some(letter) = poisoned.iter().find(|letter| letter.at == at) {
-                letters.push(letter.clone());
-                continue;
-            }
-            match self.stage_one(&mut body, at, op, records.get(index).unwrap()).await {
-                Staged::Row => tally.staged += 1,
-                Staged::Rejected(rejection) => letters.push(DeadLetter { at, rejection }),
-                Staged::NeedsPlan => panic!("planned just now"),
-            }
-        }
-        let delta = CheckpointDelta::single(self.partition.clone(), records.range());
-        let lease = ByteBudget::new(1 << 20).charge(0);
-        WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, vec![tally], lease)
+        let ops: Vec<&Op> = ops.iter().collect();
+        let halves = (&mut self.stager, &mut self.writer);
+        stage_all(halves, (self.table, &self.shape), body, &ops, (records, poisoned)).await
     }
 
     pub(crate) async fn stage_one(
@@ -336,68 +347,121 @@ impl Lane {
         op: &Op,
         record: cdc_core::Record<'_>,
     ) -> Staged {
-        let shape = Arc::clone(&self.shape);
-        let (mut first, mut second) = (RowBuffer::new(), RowBuffer::new());
-        let fill = |buffer: &mut RowBuffer, cells: &Cells| {
-            for cell in cells {
-                buffer.push(cell.value());
-            }
-        };
-        match op {
-            Op::Insert(row)
-            | Op::Snapshot(row)
-            | Op::Delete(row)
-            | Op::Wave(_, _, row)
-            | Op::Refused(_, _, row) => fill(&mut first, row),
-            Op::Update(before, after) => {
-                fill(&mut first, after);
-                fill(&mut second, before.as_ref().unwrap_or(&Cells::new()));
-            }
-            Op::Truncate => {}
-        }
-        let row = first.row(&shape, "");
-        let change = match op {
-            Op::Insert(_) => Change::Insert { after: row },
-            Op::Snapshot(_) | Op::Wave(..) | Op::Refused(..) => Change::Snapshot { row },
-            Op::Update(before, _) => Change::Update {
-                before: before.as_ref().map(|_| second.row(&shape, "")),
-                after: row,
-            },
-            Op::Delete(_) => Change::Delete { before: row },
-            Op::Truncate => Change::Truncate,
-        };
-        let offset = record.offset.get();
-        let snapshot = match op {
-            Op::Wave((connector, lsn), place, _) | Op::Refused((connector, lsn), place, _) => {
-                let (lsn, place) = (*lsn, *place);
-                Some(SnapshotRow { connector, database: "shop", lsn, tx_id: 9, place })
-            }
-            Op::Insert(_) | Op::Snapshot(_) | Op::Update(..) | Op::Delete(_) | Op::Truncate => None,
-        };
-        let origin = Origin {
-            lsn: Some(0x1_0000_0000 + u64::try_from(offset).unwrap()),
-            tx_id: Some(700 + offset),
-            committed_at_ms: None,
-            captured_at_ms: Some(1_700_000_000_123),
-        };
-        let (table, emission, ordinal) = (self.table, None, 0);
-        let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal, record };
-        if matches!(op, Op::Refused(..)) {
-            self.stager.note_snapshot(body, &event, SnapshotFate::LeftOut);
-            let message = "a rule refuses it";
-            return Staged::Rejected(Box::new(Rejection::new(Stage::Rule, "refused", message)));
-        }
-        let mut staged = self.stager.stage(body, at, &event);
-        if matches!(staged, Staged::NeedsPlan) {
-            let plan = self.writer.plan(self.table, &shape).await.unwrap();
-            self.stager.adopt(self.table, Arc::clone(&shape), plan);
-            staged = self.stager.stage(body, at, &event);
-        }
-        let fate = match staged {
-            Staged::Row => SnapshotFate::Staged,
-            Staged::Rejected(_) | Staged::NeedsPlan => SnapshotFate::LeftOut,
-        };
-        self.stager.note_snapshot(body, &event, fate);
-        staged
+        let halves = (&mut self.stager, &mut self.writer);
+        stage_one(halves, (self.table, &self.shape), body, (at, record), op).await
     }
+}
+
+/// Stages the changes of records; those of `poisoned` are dead letters instead.
+pub(crate) async fn stage_all<S, W>(
+    (stager, writer): (&mut S, &mut W),
+    (table, shape): (TableId, &Arc<RowShape>),
+    mut body: PostgresBody,
+    ops: &[&Op],
+    (records, poisoned): (&Arc<RecordBatch>, &[DeadLetter]),
+) -> WriteBatch<PostgresBody>
+where
+    S: Stager<Body = PostgresBody, Plan = PostgresPlan>,
+    W: Writer<Plan = PostgresPlan, Error = PostgresError>,
+{
+    let mut letters = Vec::new();
+    let mut tally = Tally::default();
+    tally.read = u64::try_from(ops.len()).unwrap();
+    for (index, op) in ops.iter().enumerate() {
+        let at = RecordRef { batch: 0, record: u32::try_from(index).unwrap() };
+        let record = records.get(index).unwrap();
+        let known = poisoned.iter().find(|letter| letter.at == at);
+        let staged = match known {
+            Some(letter) => Staged::Rejected(letter.rejection.clone()),
+            None => {
+                let halves = (&mut *stager, &mut *writer);
+                stage_one(halves, (table, shape), &mut body, (at, record), op).await
+            }
+        };
+        match staged {
+            Staged::Row => tally.staged += 1,
+            Staged::Rejected(rejection) => {
+                stager.rejected(&record, &rejection);
+                letters.push(DeadLetter { at, rejection });
+            }
+            Staged::NeedsPlan => panic!("planned just now"),
+        }
+    }
+    let delta = CheckpointDelta::single(records.partition().clone(), records.range());
+    let lease = ByteBudget::new(1 << 20).charge(0);
+    WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, vec![tally], lease)
+}
+
+async fn stage_one<S, W>(
+    (stager, writer): (&mut S, &mut W),
+    (table, shape): (TableId, &Arc<RowShape>),
+    body: &mut PostgresBody,
+    (at, record): (RecordRef, cdc_core::Record<'_>),
+    op: &Op,
+) -> Staged
+where
+    S: Stager<Body = PostgresBody, Plan = PostgresPlan>,
+    W: Writer<Plan = PostgresPlan, Error = PostgresError>,
+{
+    let (mut first, mut second) = (RowBuffer::new(), RowBuffer::new());
+    let fill = |buffer: &mut RowBuffer, cells: &Cells| {
+        for cell in cells {
+            buffer.push(cell.value());
+        }
+    };
+    match op {
+        Op::Insert(row)
+        | Op::Snapshot(row)
+        | Op::Delete(row)
+        | Op::Wave(_, _, row)
+        | Op::Refused(_, _, row) => fill(&mut first, row),
+        Op::Update(before, after) => {
+            fill(&mut first, after);
+            fill(&mut second, before.as_ref().unwrap_or(&Cells::new()));
+        }
+        Op::Truncate => {}
+    }
+    let row = first.row(shape, "");
+    let change = match op {
+        Op::Insert(_) => Change::Insert { after: row },
+        Op::Snapshot(_) | Op::Wave(..) | Op::Refused(..) => Change::Snapshot { row },
+        Op::Update(before, _) => {
+            Change::Update { before: before.as_ref().map(|_| second.row(shape, "")), after: row }
+        }
+        Op::Delete(_) => Change::Delete { before: row },
+        Op::Truncate => Change::Truncate,
+    };
+    let offset = record.offset.get();
+    let origin = Origin {
+        lsn: Some(0x1_0000_0000 + u64::try_from(offset).unwrap()),
+        tx_id: Some(700 + offset),
+        committed_at_ms: None,
+        captured_at_ms: Some(1_700_000_000_123),
+    };
+    let snapshot = match op {
+        Op::Wave((connector, lsn), place, _) | Op::Refused((connector, lsn), place, _) => {
+            let (lsn, place) = (*lsn, *place);
+            Some(SnapshotRow { connector, database: "shop", lsn, tx_id: 9, place })
+        }
+        Op::Insert(_) | Op::Snapshot(_) | Op::Update(..) | Op::Delete(_) | Op::Truncate => None,
+    };
+    let (emission, ordinal) = (None, 0);
+    let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal, record };
+    if matches!(op, Op::Refused(..)) {
+        stager.note_snapshot(body, &event, SnapshotFate::LeftOut);
+        let message = "a rule refuses it";
+        return Staged::Rejected(Box::new(Rejection::new(Stage::Rule, "refused", message)));
+    }
+    let mut staged = stager.stage(body, at, &event);
+    if matches!(staged, Staged::NeedsPlan) {
+        let plan = writer.plan(table, shape).await.unwrap();
+        stager.adopt(table, Arc::clone(shape), plan);
+        staged = stager.stage(body, at, &event);
+    }
+    let fate = match staged {
+        Staged::Row => SnapshotFate::Staged,
+        Staged::Rejected(_) | Staged::NeedsPlan => SnapshotFate::LeftOut,
+    };
+    stager.note_snapshot(body, &event, fate);
+    staged
 }

@@ -175,6 +175,7 @@ impl BrokenWriter {
                 | MemoryError::Lost
                 | MemoryError::NoSession
                 | MemoryError::Outdated
+                | MemoryError::Stale
                 | MemoryError::WhilePrepared),
             ) => Err(error),
         }

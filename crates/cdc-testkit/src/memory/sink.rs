@@ -96,6 +96,9 @@ pub enum MemoryError {
     /// Scripted: nothing was applied, and the plans are outdated.
     #[error("a target has changed")]
     Outdated,
+    /// Scripted: nothing was applied, and the stager knows better by now.
+    #[error("the batch is to be staged again")]
+    Stale,
     /// The checkpoint does not stand where the batch starts, or not in this writer's epoch.
     #[error("another writer moved the checkpoint")]
     Fenced,
@@ -118,6 +121,7 @@ impl Classify for MemoryError {
         match self {
             Self::Busy => ErrorClass::Transient,
             Self::Outdated => ErrorClass::Outdated,
+            Self::Stale => ErrorClass::Restage,
             Self::Lost | Self::Fenced => ErrorClass::Indeterminate,
             Self::Refused(letter) => ErrorClass::Poison(Poison::Record(letter.clone())),
             Self::RefusedSome(why) => ErrorClass::Poison(Poison::Unknown(why.clone())),
@@ -401,6 +405,7 @@ impl Writer for MemoryWriter {
             Fault::None => self.commit(&mut state, batch),
             Fault::Busy => Err(MemoryError::Busy),
             Fault::Outdated => Err(MemoryError::Outdated),
+            Fault::Stale => Err(MemoryError::Stale),
             Fault::LostBefore => {
                 self.session = None;
                 Err(MemoryError::Lost)

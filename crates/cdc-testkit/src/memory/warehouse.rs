@@ -18,6 +18,8 @@ pub enum Fault {
     Busy,
     /// Refused because a target has changed; nothing was applied.
     Outdated,
+    /// Refused because the stager knows better by now; nothing was applied.
+    Stale,
     /// The session is lost before anything was applied.
     LostBefore,
     /// Everything was applied, and the session is lost before the answer.

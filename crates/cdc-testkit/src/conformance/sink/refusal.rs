@@ -96,6 +96,7 @@ pub(super) async fn a_refusal_names_the_right_record_or_none<U: SinkUnderTest>(u
             class @ (ErrorClass::Transient
             | ErrorClass::Indeterminate
             | ErrorClass::Outdated
+            | ErrorClass::Restage
             | ErrorClass::Fatal(_)) => {
                 return Err(format!("a refused row is poison, not {class:?}"));
             }
@@ -121,6 +122,7 @@ pub(super) async fn neighbours_of_a_refused_record_are_applied<U: SinkUnderTest>
             ErrorClass::Transient
             | ErrorClass::Indeterminate
             | ErrorClass::Outdated
+            | ErrorClass::Restage
             | ErrorClass::Poison(Poison::Unknown(_))
             | ErrorClass::Fatal(_) => {
                 Box::new(Rejection::new(Stage::Apply, "refused", "found by halving"))
