@@ -164,7 +164,7 @@ impl<'b> Letters<'b> {
         self.masked.watched.push(kept.is_watched());
         self.masked.masked.push(kept.is_masked);
         self.masked.withheld.push(kept.withheld);
-        self.masked.key_hidden.push(kept.is_key_hidden);
+        self.masked.key_hidden.push(kept.key_form == masks::KeyForm::Hidden);
         self.masked.key_bytes.push(key_bytes);
         self.masked.value_bytes.push(value_bytes);
         self.masked.digest.push(kept.digest);

@@ -62,6 +62,15 @@ pub(crate) enum Headers {
     Masked,
 }
 
+/// How a key is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum KeyForm {
+    /// As it came.
+    Whole,
+    /// As its hash, or not at all.
+    Hidden,
+}
+
 /// What is stored of a record.
 #[derive(Debug)]
 pub(crate) struct Kept<'r> {
@@ -73,8 +82,8 @@ pub(crate) struct Kept<'r> {
     pub(crate) is_masked: bool,
     /// Why there is no copy of the value.
     pub(crate) withheld: Option<&'static str>,
-    /// Whether the key is not stored as it came.
-    pub(crate) is_key_hidden: bool,
+    /// In which form the key is stored.
+    pub(crate) key_form: KeyForm,
     /// The hash of the whole record.
     pub(crate) digest: Option<Vec<u8>>,
     /// Which key the hashes are made with.
@@ -138,7 +147,7 @@ impl LetterMasks {
             withheld: copy.as_ref().and_then(|copy| copy.as_ref().err()).map(|error| error.code()),
             value: copy.and_then(Result::ok),
             is_masked,
-            is_key_hidden,
+            key_form: if is_key_hidden { KeyForm::Hidden } else { KeyForm::Whole },
             digest: mac.map(|mac| mac.of_record(key, value.as_deref())),
             hashed_by: mac.map(|mac| mac.name.clone()),
         }
@@ -190,7 +199,7 @@ impl<'r> Kept<'r> {
             value,
             is_masked: false,
             withheld: None,
-            is_key_hidden: false,
+            key_form: KeyForm::Whole,
             digest: None,
             hashed_by: None,
         }
@@ -198,7 +207,7 @@ impl<'r> Kept<'r> {
 
     /// Whether later changes of the row will find the letter by its key.
     pub(crate) fn is_watched(&self) -> bool {
-        !self.is_key_hidden || self.key.is_some()
+        self.key_form == KeyForm::Whole || self.key.is_some()
     }
 }
 
