@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use cdc_core::{DeadLetter, Record, TableId, TopicName, WriteBatch};
 
-use super::warehouse::{First, stored_generation};
+use super::warehouse::First;
 use super::{Asked, Besides, Heads, changed, first, gate, place_of};
 use crate::body::PostgresBody;
+use crate::checkpoint::generation;
 use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
 use crate::settings::PipelineName;
@@ -185,7 +186,7 @@ impl Group<'_> {
 impl Links {
     fn push(&mut self, table: Option<TableId>, record: &Record<'_>, head: i64) {
         self.topics.push(record.partition.topic().to_string());
-        self.generations.push(stored_generation(record.partition));
+        self.generations.push(generation(record.partition));
         self.partitions.push(record.partition.number().get());
         self.offsets.push(record.offset.get());
         self.heads.push(head);

@@ -5,7 +5,7 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::keys::{KEYS_MAX, Place};
-use crate::checkpoint::{Parameters, generation};
+use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
 use crate::masks::LetterMasks;
 use crate::session::Session;
@@ -223,11 +223,6 @@ pub(crate) async fn relink(session: &mut Session, gone: &[i64]) -> Result<(), Po
         .await
         .map_err(|error| from_driver("moving chains of dead letters up", error))?;
     Ok(())
-}
-
-/// The generation as it is stored.
-pub(super) fn stored_generation(partition: &Partition) -> i32 {
-    generation(partition)
 }
 
 fn place(row: &PgRow) -> Result<Place, sqlx::Error> {

@@ -84,7 +84,7 @@ impl Selection {
     }
 
     /// The filter that goes with [`CHOSEN`].
-    pub(super) fn filter(&self) -> LetterFilter {
+    pub(super) fn filter() -> LetterFilter {
         LetterFilter { state: Some(LetterState::Open), ..LetterFilter::default() }
     }
 

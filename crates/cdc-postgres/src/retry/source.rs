@@ -68,7 +68,7 @@ impl RetrySource {
     ) -> Result<Self, PostgresError> {
         let pipeline = settings.pipeline.clone();
         let selection = Selection::of(&mut session, &pipeline, &filter).await?;
-        let filter = selection.filter();
+        let filter = Selection::filter();
         let statement = [SELECTED, MATCHES, CHOSEN, BY_LOG].concat();
         let failed = |error| from_driver(DOING, error);
         let rows = bound(sqlx::query(&statement), &pipeline, &filter)
@@ -165,7 +165,7 @@ impl<O: Originals> RetrySource<O> {
             let mut report = self.retried.lock();
             report.selected = report.selected.saturating_add(more);
             drop(report);
-            self.pages = Page::new(self.selection.filter());
+            self.pages = Page::new(Selection::filter());
         }
     }
 
