@@ -68,7 +68,7 @@ async fn a_rejected_value_becomes_a_dead_letter_in_the_same_transaction() {
                 reason, column_name, sqlstate, convert_from(raw_key, 'UTF8'), \
                 convert_from(raw_value, 'UTF8'), raw_headers, state FROM cdc.dead_letter",
     );
-    insta::assert_snapshot!(stored, @r#"orders|shop.public.orders|0|3|101|public.orders|public.orders_fact|encode|too_long|status||raw key|raw value 1|[{"name":"trace","value":"01ff"},{"name":"empty","value":null}]|open"#);
+    insta::assert_snapshot!(stored, @r#"orders|shop.public.orders|0|3|101|public.orders|public.orders_fact|encode|too_long|status||key 2|raw value 1|[{"name":"trace","value":"01ff"},{"name":"empty","value":null}]|open"#);
     assert_eq!(warehouse.sql("SELECT next_offset FROM cdc.checkpoint"), "103");
 }
 
