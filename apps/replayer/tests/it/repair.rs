@@ -47,7 +47,7 @@ async fn rows_deleted_by_hand_come_back_and_nothing_else_changes() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn replaying_a_healthy_history_three_times_changes_nothing() {
+async fn f120_replaying_a_healthy_history_three_times_changes_nothing() {
     let rig = written("healthy", 2, 2_000).await;
     let before = rig.digests();
     for _ in 0..3 {
@@ -84,7 +84,7 @@ async fn two_repairs_at_once_restore_each_row_once() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repair_that_was_killed_goes_on_where_it_stood() {
+async fn f118_a_repair_that_was_killed_goes_on_where_it_stood() {
     let rig = written("killed", 1, 6_000).await;
     let records = rig.count("select next_offset from cdc.checkpoint");
     let before = rig.digests();
@@ -112,7 +112,7 @@ async fn what_the_pipeline_has_not_applied_is_left_to_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_range_of_which_a_part_is_gone_is_refused_with_both_offsets() {
+async fn f119_a_range_of_which_a_part_is_gone_is_refused_with_both_offsets() {
     let rig = written("gone", 1, 500).await;
     let before = rig.digests();
     rig.delete_records_before(100);
@@ -128,7 +128,7 @@ async fn a_range_of_which_a_part_is_gone_is_refused_with_both_offsets() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_repair_beside_a_running_pipeline_disturbs_nothing() {
+async fn f117_a_repair_beside_a_running_pipeline_disturbs_nothing() {
     let rig = Rig::new("beside", 2).await;
     let letters = letters(6_000);
     let (first, second) = letters.split_at(letters.len() / 2);

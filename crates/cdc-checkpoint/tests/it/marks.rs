@@ -162,7 +162,7 @@ fn equal_rows_without_key_are_kept_and_counted() {
 }
 
 #[test]
-fn a_restored_source_is_noticed() {
+fn f82_a_restored_source_is_noticed() {
     let mut reader = Reader::default();
     reader.expect(&[row(10, Some(900), 1_000)], Sighting::New);
     // Later by the clock, earlier in the log.

@@ -3,7 +3,7 @@
 use crate::support::{KEY, TOPIC, decoder, outcome, value_outcome};
 
 #[test]
-fn tombstones_are_skipped_whatever_their_key_is() {
+fn f104_tombstones_are_skipped_whatever_their_key_is() {
     let mut decoder = decoder();
     for key in [Some(KEY.as_bytes()), None, Some(b"\x00binary".as_slice()), Some(b"")] {
         assert_eq!(outcome(&mut decoder, TOPIC, (key, None)), "skip tombstone", "{key:?}");
@@ -14,7 +14,7 @@ fn tombstones_are_skipped_whatever_their_key_is() {
 }
 
 #[test]
-fn messages_about_the_stream_are_skipped_as_such() {
+fn f103_messages_about_the_stream_are_skipped_as_such() {
     let source = r#"{"version":"2.4.2.Final","connector":"postgresql","name":"s","ts_ms":1,"db":"shop","schema":"","table":"","txId":1,"lsn":5}"#;
     let logical = format!(
         r#"{{"op":"m","ts_ms":1,"source":{source},"message":{{"prefix":"audit","content":"aGk="}}}}"#

@@ -52,7 +52,7 @@ fn each_kind_of_garbage_has_its_code_and_leaves_its_neighbours_alone() {
 }
 
 #[test]
-fn a_message_cut_at_any_byte_is_rejected() {
+fn f105_a_message_cut_at_any_byte_is_rejected() {
     let good = envelope("u", ROW, ROW);
     for message in [good.clone(), with_schema(&good)] {
         let mut decoder = decoder();

@@ -7,6 +7,8 @@ mod faults;
 #[cfg(test)]
 mod overlap;
 #[cfg(test)]
+mod panics;
+#[cfg(test)]
 mod poison;
 #[cfg(test)]
 mod preparation;

@@ -82,7 +82,7 @@ async fn a_row_that_became_a_dead_letter_is_known_when_it_is_sent_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_source_that_goes_back_in_its_log_and_on_in_time_halts_the_pipeline() {
+async fn f82_a_source_that_goes_back_in_its_log_and_on_in_time_halts_the_pipeline() {
     let rig = assigned();
     rig.send(&[row(5, Some(99), 100, "row")]);
     // Transactions commit in the millisecond of their number.

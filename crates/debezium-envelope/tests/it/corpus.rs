@@ -238,7 +238,7 @@ fn an_event_cut_at_any_byte_is_refused() {
 }
 
 #[test]
-fn a_record_over_the_limit_is_refused_whatever_it_holds() {
+fn f38_a_record_over_the_limit_is_refused_whatever_it_holds() {
     let mut decoder = decoder();
     let large = vec![b' '; (64 << 20) + 1];
     assert_eq!(outcome(&mut decoder, None, Some(&large)), "record_too_large", "B29");
