@@ -374,7 +374,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_every_property_that_correctness_rests_on() {
+    fn f22_refuses_every_property_that_correctness_rests_on() {
         for property in [
             "enable.auto.commit",
             "enable.auto.offset.store",

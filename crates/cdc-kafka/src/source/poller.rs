@@ -289,7 +289,11 @@ impl Poller {
         }
         let Some(snapshot) = self.consumer.context().take_snapshot() else { return };
         ends::report(&snapshot.ends, &mut self.intake, &mut self.outbox);
-        if self.watchdog.doubts(self.intake.messages(), Instant::now()) && snapshot.connected {
+        // The statistics know ends from fetches, and what is paused is not fetched: how far a sink that
+        // stands still is behind would never be told.
+        let is_paused = self.blocked.is_some_and(|blocked| blocked.paused);
+        let doubts = self.watchdog.doubts(self.intake.messages(), Instant::now());
+        if (is_paused || doubts) && snapshot.connected {
             let Self { consumer, intake, outbox, asked, .. } = self;
             ends::ask_next(consumer, asked, intake, outbox);
         }

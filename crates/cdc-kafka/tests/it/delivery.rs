@@ -39,7 +39,7 @@ async fn a_later_start_at_a_position_repeats_and_misses_nothing() {
 }
 
 #[tokio::test]
-async fn an_empty_partition_is_caught_up_without_a_record() {
+async fn f46_an_empty_partition_is_caught_up_without_a_record() {
     let topic = Topic::create("empty", 1);
     let mut reader = Reader::start(topic.settings());
     reader.until("the end", |reader| reader.caught_up.contains_key(&topic.partition(0))).await;
@@ -94,6 +94,25 @@ async fn the_end_of_a_log_is_reported_while_reading() {
     reader.until("the end", |reader| end(reader) == Some(next(20))).await;
     topic.publish(1, 20, 25);
     reader.until("the new end", |reader| end(reader) == Some(next(25))).await;
+    reader.close().await;
+}
+
+#[tokio::test]
+async fn f66_the_end_of_a_log_is_reported_while_nothing_more_can_be_taken() {
+    let topic = Topic::create("growing-log", 2);
+    topic.publish(2, 0, 5_000);
+    let budget = ByteBudget::new(20_000);
+    let mut reader = Reader::start_with(topic.settings(), budget);
+    reader.kept = Some(Vec::new());
+    reader.until("something", |reader| reader.total() > 0).await;
+    // Long enough that partitions are paused.
+    reader.during(Duration::from_millis(1_500)).await;
+    let read = reader.total();
+    topic.publish(2, 5_000, 6_000);
+    let ends =
+        |reader: &Reader| [0, 1].map(|number| reader.ends.get(&topic.partition(number)).copied());
+    reader.until("both new ends", |reader| ends(reader) == [Some(next(6_000)); 2]).await;
+    assert!(reader.total() < read + 1_000, "the reader was to stand still");
     reader.close().await;
 }
 
@@ -274,7 +293,7 @@ impl cdc_core::Body for NoRows {
     fn clear(&mut self) {}
 }
 
-fn receipt(delta: CheckpointDelta) -> cdc_core::Receipt {
+pub(crate) fn receipt(delta: CheckpointDelta) -> cdc_core::Receipt {
     let lease = ByteBudget::new(1).charge(0);
     cdc_core::WriteBatch::new(Vec::new(), NoRows, delta, Vec::new(), Vec::new(), lease).finish().0
 }

@@ -1,16 +1,19 @@
 //! Brokers that fail, and clients that are told so by name.
 
-use cdc_core::{ByteBudget, Classify, ErrorClass, Halt, TopicName};
+use cdc_core::{
+    ByteBudget, CheckpointDelta, Classify, ErrorClass, Halt, OffsetRange, Source as _, TopicName,
+};
 use cdc_kafka::{KafkaError, KafkaSettings, KafkaSource};
 use cdc_stack::kafka::{Broker, BrokerOptions};
 use rdkafka::mocking::MockCluster;
 use rdkafka::producer::DefaultProducerContext;
 use rdkafka::types::{RDKafkaApiKey, RDKafkaRespErr};
 
-use crate::support::{Reader, Topic, numbers};
+use crate::delivery::receipt;
+use crate::support::{Reader, Topic, next, numbers};
 
 #[tokio::test]
-async fn a_killed_broker_is_waited_for_and_nothing_is_lost_or_repeated() {
+async fn f19_a_killed_broker_is_waited_for_and_nothing_is_lost_or_repeated() {
     let broker = Broker::start(&BrokerOptions::default()).expect("a broker must start");
     let topic = Topic::create_at(&broker.bootstrap(), "killed", 2);
     topic.publish(2, 0, 500);
@@ -44,6 +47,58 @@ async fn a_source_that_starts_before_its_broker_waits_for_it_and_closes_in_time(
 }
 
 #[tokio::test]
+async fn f42_a_source_whose_brokers_are_all_down_reads_when_one_comes() {
+    let broker =
+        Broker::start(&BrokerOptions { heap_mib: 256, ..BrokerOptions::default() }).unwrap();
+    let topic = Topic::create_at(&broker.bootstrap(), "late", 2);
+    topic.publish(2, 0, 100);
+    broker.kill();
+    let mut reader = Reader::start(topic.settings());
+    reader.during(std::time::Duration::from_secs(2)).await;
+    assert!(reader.numbers.is_empty());
+    let restarted = tokio::task::spawn_blocking(move || {
+        broker.restart().unwrap();
+        broker
+    });
+    let broker = restarted.await.unwrap();
+    reader.until("everything", |reader| reader.total() == 200).await;
+    reader.close().await;
+    drop(broker);
+}
+
+#[tokio::test]
+async fn f26_a_group_that_refuses_every_commit_changes_nothing() {
+    let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
+    cluster.create_topic("uncommitted", 1, 1).unwrap();
+    let topic = mock_topic(&cluster, "uncommitted");
+    topic.publish(1, 0, 10);
+    let mut reader = Reader::start(topic.settings());
+    reader.until("the first half", |reader| reader.total() == 10).await;
+    let number = reader.numbers[&topic.partition(0)];
+    let refusals = [
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_GROUP_AUTHORIZATION_FAILED,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_OFFSET_METADATA_TOO_LARGE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_COORDINATOR_NOT_AVAILABLE,
+        RDKafkaRespErr::RD_KAFKA_RESP_ERR_ILLEGAL_GENERATION,
+    ];
+    for refusal in refusals {
+        // Only the last one says that this is no member any more, which has to join again then.
+        assert_eq!((reader.revocations, reader.numbers[&topic.partition(0)]), (0, number));
+        cluster.request_errors(RDKafkaApiKey::OffsetCommit, &[refusal; 100]);
+        let range = OffsetRange::try_new(next(0), next(10)).unwrap();
+        let delta = CheckpointDelta::single(topic.partition(0), range);
+        reader.source.acknowledge(&receipt(delta)).await.unwrap();
+        // Longer than the source waits before it commits.
+        reader.during(std::time::Duration::from_millis(1_500)).await;
+        cluster.clear_request_errors(RDKafkaApiKey::OffsetCommit);
+    }
+    topic.publish(1, 10, 20);
+    reader.until("the second half", |reader| reader.total() == 20).await;
+    assert_eq!(reader.values[&topic.partition(0)], numbers(0, 20));
+    reader.close().await;
+}
+
+#[tokio::test]
 async fn failing_requests_are_retried_until_they_succeed() {
     let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
     cluster.create_topic("flaky", 1, 1).unwrap();
@@ -59,7 +114,7 @@ async fn failing_requests_are_retried_until_they_succeed() {
 }
 
 #[tokio::test]
-async fn a_consumer_that_gets_nothing_while_records_wait_is_replaced() {
+async fn f09_a_consumer_that_gets_nothing_while_records_wait_is_replaced() {
     let cluster: MockCluster<'_, DefaultProducerContext> = MockCluster::new(1).unwrap();
     cluster.create_topic("stalled", 1, 1).unwrap();
     let topic = mock_topic(&cluster, "stalled");
@@ -106,7 +161,7 @@ async fn a_missing_topic_is_fatal_and_is_not_created() {
 }
 
 #[tokio::test]
-async fn of_two_processes_with_the_same_instance_id_one_ends_by_name_and_the_other_reads_on() {
+async fn f47_of_two_processes_with_the_same_instance_id_one_ends_by_name_and_the_other_reads_on() {
     let topic = Topic::create("fenced", 1);
     topic.publish(1, 0, 10);
     let settings = topic.settings().with_instance_id("twin");

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, Instant};
 
-use cdc_core::{ResumePoint, Source, SourceEvent};
+use cdc_config::Secret;
+use cdc_core::{ByteBudget, ResumePoint, Source, SourceEvent};
 use tokio::time::timeout;
 
 use crate::support::{OnRevoked, PATIENCE, Reader, Topic};
@@ -23,7 +24,7 @@ async fn both(
 }
 
 #[tokio::test]
-async fn a_second_member_takes_over_some_partitions_and_the_others_keep_flowing() {
+async fn f23_a_second_member_takes_over_some_partitions_and_the_others_keep_flowing() {
     let topic = Topic::create("share", 4);
     topic.publish(4, 0, 100);
     let mut first = Reader::start(topic.settings());
@@ -138,4 +139,28 @@ async fn a_member_with_an_instance_id_returns_to_its_partitions_without_a_rebala
     assert_eq!((first.revocations, first.numbers.len()), (revocations, 1));
     second.close().await;
     first.close().await;
+}
+
+#[tokio::test]
+async fn f25_a_sink_that_takes_longer_than_a_consumer_may_pause_keeps_its_partitions() {
+    /// The broker's least; nobody may pause longer.
+    const PAUSE_MAX: &str = "6000";
+
+    let topic = Topic::create("slow-sink", 2);
+    topic.publish(2, 0, 3_000);
+    let mut settings = topic.settings();
+    for name in ["session.timeout.ms", "max.poll.interval.ms"] {
+        settings = settings.with_property(name, Secret::new(PAUSE_MAX)).unwrap();
+    }
+    // What the reader holds and does not give back is the batch that cannot be written.
+    let mut reader = Reader::start_with(settings, ByteBudget::new(20_000));
+    reader.kept = Some(Vec::new());
+    reader.until("something", |reader| reader.total() > 0).await;
+    let numbers = reader.numbers.clone();
+    // Nobody asks the source for anything meanwhile.
+    tokio::time::sleep(Duration::from_secs(8)).await;
+    reader.kept = None;
+    reader.until("everything", |reader| reader.total() == 6_000).await;
+    assert_eq!((reader.revocations, &reader.numbers), (0, &numbers));
+    reader.close().await;
 }

@@ -12,6 +12,8 @@ mod faults;
 #[cfg(test)]
 mod group;
 #[cfg(test)]
+mod logs;
+#[cfg(test)]
 mod positions;
 #[cfg(test)]
 mod preflight;

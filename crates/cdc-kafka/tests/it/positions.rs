@@ -82,7 +82,7 @@ fn write(producer: &BaseProducer, topic: &Topic, from: usize, until: usize) {
 }
 
 #[tokio::test]
-async fn aborted_transactions_are_skipped_and_the_marker_at_the_end_is_covered() {
+async fn f35_aborted_transactions_are_skipped_and_the_marker_at_the_end_is_covered() {
     let topic = Topic::create("transactions", 1);
     let producer = transactional(&topic);
     write(&producer, &topic, 0, 10);
@@ -113,7 +113,7 @@ async fn aborted_transactions_are_skipped_and_the_marker_at_the_end_is_covered()
 }
 
 #[tokio::test]
-async fn an_open_transaction_is_not_delivered_before_its_end() {
+async fn f35_an_open_transaction_is_not_delivered_before_its_end() {
     let topic = Topic::create("open-transaction", 1);
     topic.publish(1, 0, 3);
     let producer = transactional(&topic);
