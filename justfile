@@ -134,6 +134,10 @@ chaos *ARGS:
     cargo build --release --package pipeline --package replayer --package cdc-chaos
     target/release/chaos "$@"
 
+# Run the tests that prove the failure modes and write docs/failure-modes.md, e.g. `just failure-modes cdc-kafka`
+failure-modes *ARGS:
+    cargo run --quiet --package cdc-chaos --bin failure-modes -- "$@"
+
 # Fuzz the decoder until Ctrl-C: message, schema_block, decimal, declaration or array
 fuzz TARGET *ARGS:
     @cargo fuzz --version >/dev/null || { echo "install it with: cargo install cargo-fuzz; rustup toolchain install nightly" >&2; exit 4; }

@@ -14,6 +14,11 @@
 //! of a row carries the hash of the state before it, so that the history is a chain for each key. The
 //! oracle compares journal, log, history, mirror and books with each other, and walks each chain.
 //!
+//! # One fault at a time
+//!
+//! [`modes`] is the catalogue of what can go wrong and of the tests that prove what happens then. They are
+//! tests of all crates; nothing of a campaign is used for them.
+//!
 //! # Vocabulary
 //!
 //! - A *member* is one of the processes that share the partitions.
@@ -35,6 +40,7 @@ mod fault;
 mod held;
 mod load;
 mod members;
+pub mod modes;
 mod oracle;
 mod proxy;
 pub mod report;

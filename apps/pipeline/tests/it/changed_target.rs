@@ -42,7 +42,7 @@ fn f108_a_target_that_refuses_everything_halts_before_it_is_all_dead_letters() {
 }
 
 #[test]
-fn a_column_that_changes_its_type_under_a_running_pipeline_is_planned_again() {
+fn f65_a_column_that_changes_its_type_under_a_running_pipeline_is_planned_again() {
     let topic = Topic::shared("retyped.public.orders", 1);
     let mut envelopes = envelopes();
     for mode in Mode::BOTH {

@@ -72,7 +72,7 @@ fn assert_killed_midway(applied: &[u64], total: u64) {
 }
 
 #[test]
-fn a_pipeline_killed_at_twenty_random_moments_neither_loses_nor_repeats_a_change() {
+fn f01_f02_f03_a_pipeline_killed_at_twenty_random_moments_neither_loses_nor_repeats_a_change() {
     let mut moments = Moments::seeded();
     let mut others = moments.fork();
     let source = Source::fresh("killed");
@@ -108,7 +108,7 @@ fn a_pipeline_killed_at_twenty_random_moments_neither_loses_nor_repeats_a_change
 }
 
 #[test]
-fn a_warehouse_that_crashes_three_times_during_a_load_costs_nothing() {
+fn f49_a_warehouse_that_crashes_three_times_during_a_load_costs_nothing() {
     let cluster = Cluster::start(ClusterOptions::default()).expect("a warehouse cluster");
     let source = Source::fresh("unsteady");
     let topic = source.capture(SchemaBlock::Off, 1);
@@ -148,7 +148,7 @@ fn a_warehouse_that_crashes_three_times_during_a_load_costs_nothing() {
 }
 
 #[test]
-fn a_running_pipeline_waits_while_the_broker_is_down_and_then_goes_on() {
+fn f19_a_running_pipeline_waits_while_the_broker_is_down_and_then_goes_on() {
     /// Longer than a client needs to notice, and to try again several times.
     const ABSENCE: Duration = Duration::from_secs(4);
 

@@ -160,7 +160,7 @@ fn a_retry_writes_into_a_history_what_it_takes_now_and_nothing_twice() {
 }
 
 #[test]
-fn retries_at_once_and_beside_a_pipeline_write_each_row_of_a_history_once() {
+fn f113_retries_at_once_and_beside_a_pipeline_write_each_row_of_a_history_once() {
     let topic = Topic::shared("at_once.public.orders", 2);
     let deployment = ruled("at_once", Mode::History, &topic);
     let mut messages = Messages::new();
@@ -197,7 +197,7 @@ fn retries_at_once_and_beside_a_pipeline_write_each_row_of_a_history_once() {
 }
 
 #[test]
-fn a_retry_leaves_a_mirror_as_if_every_change_had_come_in_its_turn() {
+fn f112_a_retry_leaves_a_mirror_as_if_every_change_had_come_in_its_turn() {
     let topic = Topic::shared("mirrored.public.orders", 1);
     let deployment = strict("mirrored", Mode::Mirror, &topic);
     let warehouse = &deployment.warehouse;

@@ -223,12 +223,12 @@ fn becomes_dead_letters(mode: Mode) {
 }
 
 #[test]
-fn garbage_becomes_dead_letters_beside_the_rows_of_a_history() {
+fn f105_f106_garbage_becomes_dead_letters_beside_the_rows_of_a_history() {
     becomes_dead_letters(Mode::History);
 }
 
 #[test]
-fn garbage_becomes_dead_letters_beside_the_rows_of_a_mirror() {
+fn f105_f106_garbage_becomes_dead_letters_beside_the_rows_of_a_mirror() {
     becomes_dead_letters(Mode::Mirror);
 }
 

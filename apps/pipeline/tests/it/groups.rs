@@ -2,7 +2,9 @@
 
 use cdc_stack::connector::SchemaBlock;
 use cdc_workload::{Hostility, Oracle, Workload, WorkloadOptions};
+use rustix::process::Signal;
 
+use crate::rig::topic::{envelopes, letters};
 use crate::rig::{
     Deployment, HistoryCounts, Mode, Running, Source, Topic, Warehouse, assert_books_balance,
     assert_history, assert_mirror, assert_no_dead_letters, until,
@@ -35,14 +37,14 @@ fn survives(mode: Mode) {
     let mut steady = deployment.start();
     load();
     let mut killed = deployment.start();
-    wait_for_owners(&deployment, 2, &mut [&mut steady, &mut killed]);
+    wait_for_owners(&deployment, (PARTITIONS, 2), &mut [&mut steady, &mut killed]);
     load();
     killed.kill_9();
     load();
     // What the killed one owned is taken over by the other.
-    wait_for_owners(&deployment, 1, &mut [&mut steady]);
+    wait_for_owners(&deployment, (PARTITIONS, 1), &mut [&mut steady]);
     let mut restarted = deployment.start();
-    wait_for_owners(&deployment, 2, &mut [&mut steady, &mut restarted]);
+    wait_for_owners(&deployment, (PARTITIONS, 2), &mut [&mut steady, &mut restarted]);
     load();
 
     let records = oracle.counts().records();
@@ -68,13 +70,17 @@ fn check(mode: Mode, source: &Source, topic: &Topic, deployment: &Deployment<'_>
     }
 }
 
-/// Waits until all partitions are owned by this many processes that live. A process has several
+/// Waits until these partitions are owned by this many processes that live. A process has several
 /// sessions, and any of them may have taken a partition over.
-fn wait_for_owners(deployment: &Deployment<'_>, owners: usize, running: &mut [&mut Running]) {
+fn wait_for_owners(
+    deployment: &Deployment<'_>,
+    (partitions, owners): (i32, usize),
+    running: &mut [&mut Running],
+) {
     let sql = "select count(*) || ' by ' || count(distinct split_part(owner, ' lane ', 1)) \
                from cdc.checkpoint \
                where owner in (select application_name from pg_stat_activity)";
-    let expected = format!("{PARTITIONS} by {owners}");
+    let expected = format!("{partitions} by {owners}");
     until(&format!("partitions owned: {expected}"), || {
         for running in running.iter_mut() {
             running.assert_running();
@@ -84,11 +90,54 @@ fn wait_for_owners(deployment: &Deployment<'_>, owners: usize, running: &mut [&m
 }
 
 #[test]
-fn a_history_survives_that_one_of_two_processes_is_killed_and_restarted() {
+fn f11_f23_a_history_survives_that_one_of_two_processes_is_killed_and_restarted() {
     survives(Mode::History);
 }
 
 #[test]
-fn a_mirror_survives_that_one_of_two_processes_is_killed_and_restarted() {
+fn f11_f23_a_mirror_survives_that_one_of_two_processes_is_killed_and_restarted() {
     survives(Mode::Mirror);
+}
+
+#[test]
+fn f48_one_process_becomes_eight_and_one_again_under_load() {
+    const MANY: i32 = 8;
+
+    let topic = Topic::shared("rescaled.public.orders", MANY);
+    let warehouse = Warehouse::shared("rescaled");
+    let deployment = Deployment::new("rescaled", Mode::History, &topic, warehouse).initialised();
+    let options = WorkloadOptions { changes_per_transaction: 20, ..WorkloadOptions::default() };
+    let mut workload = Workload::new(options);
+    let mut oracle = Oracle::default();
+    let mut writer = envelopes();
+    let mut load = || {
+        let transactions: Vec<_> = workload.by_ref().take(STEP).collect();
+        transactions.iter().for_each(|transaction| oracle.apply(transaction));
+        topic.publish(&letters(&mut writer, &transactions));
+        oracle.clone()
+    };
+
+    load();
+    let mut first = deployment.start();
+    wait_for_owners(&deployment, (MANY, 1), &mut [&mut first]);
+    let mut others: Vec<Running> = (1..MANY).map(|_| deployment.start()).collect();
+    load();
+    let mut all: Vec<&mut Running> = others.iter_mut().chain([&mut first]).collect();
+    wait_for_owners(&deployment, (MANY, 8), &mut all);
+    load();
+    others.iter_mut().for_each(|running| running.ask(Signal::TERM));
+    load();
+    for running in others {
+        running.wait().expect_code(0);
+    }
+    wait_for_owners(&deployment, (MANY, 1), &mut [&mut first]);
+    let oracle = load();
+    deployment.wait_applied(&mut first, oracle.counts().records());
+    first.terminate().expect_code(0);
+    assert_no_dead_letters(&deployment);
+    assert_books_balance(&deployment, oracle.counts().records());
+    let rows = deployment.warehouse.count("select count(*) from orders_fact");
+    assert_eq!(rows, HistoryCounts::of(oracle.counts()).rows());
+    let cents = deployment.warehouse.ask("select (sum(amount) * 100)::bigint from orders_latest");
+    assert_eq!(cents, oracle.amount_cents().to_string());
 }

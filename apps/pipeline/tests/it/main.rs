@@ -23,6 +23,8 @@ mod ledger;
 #[cfg(test)]
 mod masked_letters;
 #[cfg(test)]
+mod moments;
+#[cfg(test)]
 mod open_during_snapshot;
 #[cfg(test)]
 mod preparation;
@@ -36,6 +38,8 @@ mod rules;
 mod running;
 #[cfg(test)]
 mod sent_again;
+#[cfg(test)]
+mod setbacks;
 #[cfg(test)]
 mod shapes;
 #[cfg(test)]

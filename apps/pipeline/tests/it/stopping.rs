@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use cdc_stack::postgres::{Cluster, ClusterOptions, StopMode};
 use cdc_workload::{EnvelopeWriter, Oracle, Workload, WorkloadOptions};
 use rustix::process::Signal;
 
@@ -137,7 +138,7 @@ fn ends_at_the_second_signal(name: &str, mode: Mode, signals: [Signal; 2]) {
 }
 
 #[test]
-fn a_start_that_waits_for_a_broker_ends_when_it_is_asked_to() {
+fn f42_a_start_that_waits_for_a_broker_ends_when_it_is_asked_to() {
     let load = Load::new("waiting");
     let mut deployment = deploy("waiting", Mode::History, &load);
     deployment.brokers = "127.0.0.1:1".to_owned();
@@ -152,17 +153,17 @@ fn a_start_that_waits_for_a_broker_ends_when_it_is_asked_to() {
 }
 
 #[test]
-fn a_history_that_cannot_drain_in_time_says_what_is_left_and_the_next_run_brings_it() {
+fn f05_f56_a_history_that_cannot_drain_in_time_says_what_is_left_and_the_next_run_brings_it() {
     exceeds_the_drain_limit(Mode::History);
 }
 
 #[test]
-fn a_mirror_that_cannot_drain_in_time_says_what_is_left_and_the_next_run_brings_it() {
+fn f05_f56_a_mirror_that_cannot_drain_in_time_says_what_is_left_and_the_next_run_brings_it() {
     exceeds_the_drain_limit(Mode::Mirror);
 }
 
 #[test]
-fn a_drain_that_is_unblocked_in_time_applies_everything() {
+fn f05_a_drain_that_is_unblocked_in_time_applies_everything() {
     let mut load = Load::new("unblocked");
     let deployment = deploy("unblocked", Mode::History, &load).initialised();
     let records = load.publish();
@@ -174,6 +175,32 @@ fn a_drain_that_is_unblocked_in_time_applies_everything() {
     running.wait().expect_code(0).expect_words(&["stopped: "]);
     assert!(deployment.applied() > 0, "what was in flight has been applied");
     assert!(deployment.applied() <= records);
+    load.finish(&deployment);
+}
+
+#[test]
+fn f06_a_pipeline_whose_warehouse_is_down_ends_within_its_limit_and_the_next_run_brings_the_rest() {
+    let cluster = Cluster::start(ClusterOptions::default()).expect("a warehouse cluster");
+    let mut load = Load::new("down");
+    let warehouse = Warehouse::on(&cluster, "down");
+    let mut deployment = Deployment::new("down", Mode::History, &load.topic, warehouse);
+    deployment.pipeline.push_str("drain_limit = \"1s\"\n");
+    let deployment = deployment.with_instance_id().initialised();
+    let applied = load.publish();
+    let mut running = deployment.start();
+    deployment.wait_applied(&mut running, applied);
+    cluster.kill();
+    load.publish();
+    until("word that the session is lost", || {
+        running.assert_running();
+        running.log().contains("warehouse")
+    });
+    let asked = Instant::now();
+    running.terminate().expect_code(5).expect_words(&["did not finish within the drain limit"]);
+    let elapsed = asked.elapsed();
+    assert!((LIMIT..PROMPT).contains(&elapsed), "{elapsed:?}");
+    cluster.restart(StopMode::Fast).expect("a warehouse that comes back");
+    assert_eq!(deployment.applied(), applied);
     load.finish(&deployment);
 }
 

@@ -7,7 +7,7 @@ use crate::mirror::HARD;
 use crate::support::{Op, Warehouse, order, table};
 
 #[tokio::test]
-async fn a_column_that_would_round_has_its_table_planned_again_before_anything_is_committed() {
+async fn f65_a_column_that_would_round_has_its_table_planned_again_before_anything_is_committed() {
     for (target, mode) in [("orders_fact", Mode::History), ("orders_current", HARD)] {
         let tables = vec![table(0, target, mode)];
         let warehouse = Warehouse::initialised(&tables).await;

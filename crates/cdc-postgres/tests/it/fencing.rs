@@ -88,7 +88,7 @@ async fn release_clears_the_owner_only_where_it_still_is_ours() {
 }
 
 #[tokio::test]
-async fn a_killed_session_is_indeterminate_and_the_next_acquire_opens_another() {
+async fn f58_a_killed_session_is_indeterminate_and_the_next_acquire_opens_another() {
     let tables = vec![table(0, "orders_fact", Mode::History)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut lane = warehouse.lane(tables).await;
@@ -107,7 +107,7 @@ async fn a_killed_session_is_indeterminate_and_the_next_acquire_opens_another() 
 }
 
 #[tokio::test]
-async fn a_session_killed_in_the_middle_of_a_batch_leaves_nothing() {
+async fn f58_a_session_killed_in_the_middle_of_a_batch_leaves_nothing() {
     let tables = vec![table(0, "orders_fact", Mode::History)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut lane = warehouse.lane(tables).await;
@@ -128,7 +128,7 @@ async fn a_session_killed_in_the_middle_of_a_batch_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn a_lock_held_by_somebody_else_is_transient() {
+async fn f56_a_lock_held_by_somebody_else_is_transient() {
     let tables = vec![table(0, "orders_fact", Mode::History)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut settings = warehouse.settings();
@@ -151,7 +151,7 @@ async fn a_lock_held_by_somebody_else_is_transient() {
 }
 
 #[tokio::test]
-async fn a_server_that_does_not_answer_in_time_costs_the_session() {
+async fn f09_f68_a_server_that_does_not_answer_in_time_costs_the_session() {
     let tables = vec![table(0, "orders_fact", Mode::History)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut settings = warehouse.settings();

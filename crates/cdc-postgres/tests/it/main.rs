@@ -18,6 +18,8 @@ mod corpus;
 #[cfg(test)]
 mod drift;
 #[cfg(test)]
+mod faults;
+#[cfg(test)]
 mod fencing;
 #[cfg(test)]
 mod history;

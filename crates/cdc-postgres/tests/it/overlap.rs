@@ -180,7 +180,7 @@ fn signal(signal: &str, pid: &str) {
 }
 
 #[tokio::test]
-async fn a_frozen_session_is_given_up_when_its_batch_is_abandoned() {
+async fn f68_a_frozen_session_is_given_up_when_its_batch_is_abandoned() {
     let tables = vec![table(0, "orders_fact", Mode::History)];
     let warehouse = Warehouse::initialised(&tables).await;
     let mut settings = warehouse.settings();

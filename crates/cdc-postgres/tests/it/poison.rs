@@ -154,7 +154,7 @@ async fn a_deferred_constraint_that_fails_at_commit_is_poison_and_nothing_is_wri
 }
 
 #[tokio::test]
-async fn faults_of_the_surroundings_are_never_blamed_on_a_row() {
+async fn f64_f70_f109_faults_of_the_surroundings_are_never_blamed_on_a_row() {
     let (warehouse, [history, _]) = targets().await;
     let mut lane = warehouse.lane(history.clone()).await;
     lane.write(&[Op::Insert(order(1, 1, "x"))]).await;

@@ -88,6 +88,14 @@ impl Running {
         read(&self.stderr)
     }
 
+    /// The most memory that it has had at once.
+    pub(crate) fn memory_peak_mib(&self) -> u64 {
+        let status = read(Path::new(&format!("/proc/{}/status", self.child.id())));
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a size");
+        let kib: u64 = line.replace("kB", "").trim().parse().expect("a number");
+        kib / 1024
+    }
+
     /// Ends it at once, as a power cut would. It must be running.
     #[track_caller]
     pub(crate) fn kill_9(mut self) {

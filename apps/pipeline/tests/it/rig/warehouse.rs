@@ -88,6 +88,14 @@ impl<'c> Warehouse<'c> {
         Self { cluster, database }
     }
 
+    /// Another database with all that this one holds now, as a backup would be restored. Nobody may be
+    /// using this one.
+    pub(crate) fn copied(&self, name: &str) -> Self {
+        let database = format!("{}_{name}", self.database);
+        self.ask(&format!("create database {database} template {}", self.database));
+        Self { cluster: self.cluster, database }
+    }
+
     /// The address for the superuser.
     pub(crate) fn url(&self) -> String {
         self.cluster.url(&self.database)
