@@ -48,20 +48,17 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let root = root();
     let catalogue = Catalogue::read(&root)?;
     let kept = root.join(KEPT);
-    let mut outcomes: Outcomes = match fs::read_to_string(&kept) {
-        Ok(text) => {
-            serde_json::from_str(&text).with_context(|| format!("{KEPT} is not ours; delete it"))?
-        }
-        Err(_) => Outcomes::default(),
-    };
     let Arguments { packages, only, page: is_page_only } = arguments;
     let is_wanted = |target: &&&Target| packages.is_empty() || packages.contains(&target.package);
     let targets = catalogue.targets();
     for target in targets.iter().filter(is_wanted).filter(|_| !is_page_only) {
-        outcomes.take(tested(&root, target, only)?);
+        let newer = tested(&root, target, only)?;
+        // Another run may have kept something meanwhile.
+        let mut outcomes = known(&kept)?;
+        outcomes.take(newer);
         fs::write(&kept, serde_json::to_string_pretty(&outcomes)?)?;
     }
-    let text = page(&catalogue, &outcomes);
+    let text = page(&catalogue, &known(&kept)?);
     fs::write(root.join(PAGE), &text).with_context(|| format!("cannot write {PAGE}"))?;
     let problems = catalogue.problems(&text);
     for problem in &problems {
@@ -75,6 +72,16 @@ fn run(arguments: &Arguments) -> Result<bool> {
         println!("{line}");
     }
     Ok(problems.is_empty() && open.is_empty())
+}
+
+/// What is kept of earlier runs.
+fn known(kept: &Path) -> Result<Outcomes> {
+    match fs::read_to_string(kept) {
+        Ok(text) => {
+            serde_json::from_str(&text).with_context(|| format!("{KEPT} is not ours; delete it"))
+        }
+        Err(_) => Ok(Outcomes::default()),
+    }
 }
 
 fn root() -> PathBuf {
