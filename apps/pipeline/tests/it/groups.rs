@@ -112,7 +112,9 @@ fn f48_one_process_becomes_eight_and_one_again_under_load() {
     let mut writer = envelopes();
     let mut load = || {
         let transactions: Vec<_> = workload.by_ref().take(STEP).collect();
-        transactions.iter().for_each(|transaction| oracle.apply(transaction));
+        for transaction in &transactions {
+            oracle.apply(transaction);
+        }
         topic.publish(&letters(&mut writer, &transactions));
         oracle.clone()
     };
@@ -125,7 +127,9 @@ fn f48_one_process_becomes_eight_and_one_again_under_load() {
     let mut all: Vec<&mut Running> = others.iter_mut().chain([&mut first]).collect();
     wait_for_owners(&deployment, (MANY, 8), &mut all);
     load();
-    others.iter_mut().for_each(|running| running.ask(Signal::TERM));
+    for running in &mut others {
+        running.ask(Signal::TERM);
+    }
     load();
     for running in others {
         running.wait().expect_code(0);

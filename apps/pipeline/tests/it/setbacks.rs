@@ -82,7 +82,9 @@ fn f25_f66_a_warehouse_that_stands_still_fills_no_memory_and_costs_no_partition(
     let mut oracle = Oracle::default();
     let mut publish = |count: usize| {
         let transactions: Vec<_> = workload.by_ref().take(count).collect();
-        transactions.iter().for_each(|transaction| oracle.apply(transaction));
+        for transaction in &transactions {
+            oracle.apply(transaction);
+        }
         let letters = letters(&mut writer, &transactions);
         topic.publish(&letters);
         let bytes = letters.iter().map(|letter| letter.value.as_ref().map_or(0, Vec::len)).sum();
