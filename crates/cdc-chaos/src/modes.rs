@@ -158,6 +158,11 @@ impl Catalogue {
         self.tests.iter().map(|test| &test.target).collect()
     }
 
+    /// The tests with this name.
+    pub fn named<'c>(&'c self, name: &'c str) -> impl Iterator<Item = &'c Test> {
+        self.tests.iter().filter(move |test| test.name == name)
+    }
+
     /// The tests that prove a mode.
     fn proofs<'c>(&'c self, mode: &'c Mode) -> impl Iterator<Item = &'c Test> {
         self.tests.iter().filter(|test| test.ids().contains(&mode.id))

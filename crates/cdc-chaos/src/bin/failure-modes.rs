@@ -31,6 +31,9 @@ struct Arguments {
     /// Run nothing, and write the page from what is kept.
     #[arg(long, conflicts_with_all = ["packages", "only"])]
     page: bool,
+    /// Run nothing, and take what became of the tests from what `cargo test` has printed into this file.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["packages", "only", "page"])]
+    log: Option<PathBuf>,
 }
 
 fn main() -> ExitCode {
@@ -48,7 +51,15 @@ fn run(arguments: &Arguments) -> Result<bool> {
     let root = root();
     let catalogue = Catalogue::read(&root)?;
     let kept = root.join(KEPT);
-    let Arguments { packages, only, page: is_page_only } = arguments;
+    let Arguments { packages, only, page: is_page_only, log } = arguments;
+    if let Some(log) = log {
+        let text = fs::read_to_string(log);
+        let text = text.with_context(|| format!("cannot read {}", log.display()))?;
+        let mut outcomes = known(&kept)?;
+        outcomes.take(printed(&catalogue, &text)?);
+        fs::write(&kept, serde_json::to_string_pretty(&outcomes)?)?;
+    }
+    let is_page_only = *is_page_only || log.is_some();
     let is_wanted = |target: &&&Target| packages.is_empty() || packages.contains(&target.package);
     let targets = catalogue.targets();
     for target in targets.iter().filter(is_wanted).filter(|_| !is_page_only) {
@@ -90,9 +101,7 @@ fn root() -> PathBuf {
 
 /// Runs a program's tests with ids and gives what became of each.
 fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>> {
-    let began = OffsetDateTime::now_utc();
-    let began = began.replace_nanosecond(0).unwrap_or(began).format(&Rfc3339)?;
-    let commit = commit();
+    let (began, commit) = (now()?, commit());
     // A name follows its module or begins the line; an id is never a part of another word.
     let digits: Vec<String> = (0..10).map(|digit| format!("::f{digit}")).collect();
     let filters = if only.is_empty() {
@@ -127,6 +136,25 @@ fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>>
     }
     ensure!(!outcomes.is_empty() || !only.is_empty(), "no test of {package} has run; see above");
     Ok(outcomes)
+}
+
+fn now() -> Result<String> {
+    let now = OffsetDateTime::now_utc();
+    Ok(now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339)?)
+}
+
+/// What became of tests with ids, by what a run of all tests has printed.
+fn printed(catalogue: &Catalogue, text: &str) -> Result<Vec<Outcome>> {
+    let (began, commit) = (now()?, commit());
+    let outcomes = outcomes_in(text).flat_map(|(name, has_passed)| {
+        let tests = catalogue.named(name).cloned();
+        let (commit, began) = (&commit, &began);
+        tests.map(move |test| {
+            let (commit, began) = (commit.clone(), began.clone());
+            Outcome { test, has_passed, commit, began }
+        })
+    });
+    Ok(outcomes.collect())
 }
 
 /// Function and result of each line such as `test module::name ... ok`.
