@@ -120,8 +120,8 @@ fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>>
         .stderr(Stdio::inherit())
         .output()
         .context("cannot run cargo")?;
-    let text = String::from_utf8_lossy(&output.stdout);
-    let outcomes: Vec<Outcome> = outcomes_in(&text)
+    let printed = String::from_utf8_lossy(&output.stdout);
+    let outcomes: Vec<Outcome> = outcomes_in(&printed)
         .filter(|(name, _)| name.starts_with('f'))
         .map(|(name, has_passed)| {
             let test = Test { target: target.clone(), name: name.to_owned() };
@@ -132,7 +132,7 @@ fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>>
     let passed = outcomes.iter().filter(|outcome| outcome.has_passed).count();
     println!("{package}: {passed} of {} passed", outcomes.len());
     if !output.status.success() {
-        println!("{text}");
+        println!("{printed}");
     }
     ensure!(!outcomes.is_empty() || !only.is_empty(), "no test of {package} has run; see above");
     Ok(outcomes)
