@@ -12,7 +12,7 @@ use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::message::{BorrowedMessage, Headers as _};
 use rdkafka::{Message as _, Offset as RawOffset, TopicPartitionList};
 
-use crate::preflight::{Attempt, PartitionInfo, is_refusal};
+use crate::preflight::{Attempt, PartitionInfo, TopicInfo, is_refusal};
 use crate::source::Context;
 use crate::{KafkaError, KafkaSettings};
 
@@ -75,7 +75,7 @@ pub fn look_up(
     let report = attempt.report();
     attempt.close_aside();
     let report = report?;
-    let mut held = report.topics().iter().flat_map(|topic| topic.partitions());
+    let mut held = report.topics().iter().flat_map(TopicInfo::partitions);
     let nothing = NextOffset::ZERO;
     let held = held.find(|held| held.number == partition.number()).copied();
     let held =

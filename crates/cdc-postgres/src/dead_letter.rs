@@ -101,7 +101,7 @@ struct Letters<'b> {
 /// Those that say what is not as it came.
 #[derive(Debug, Default)]
 struct Masked {
-    masked: Vec<bool>,
+    is: Vec<bool>,
     withheld: Vec<Option<&'static str>>,
     key_hidden: Vec<bool>,
     key_bytes: Vec<Option<i64>>,
@@ -162,7 +162,7 @@ impl<'b> Letters<'b> {
         let [key_bytes, value_bytes] =
             sizes.map(|size| size.filter(|_| kept.is_masked).map(length));
         self.masked.watched.push(kept.is_watched());
-        self.masked.masked.push(kept.is_masked);
+        self.masked.is.push(kept.is_masked);
         self.masked.withheld.push(kept.withheld);
         self.masked.key_hidden.push(kept.key_form == masks::KeyForm::Hidden);
         self.masked.key_bytes.push(key_bytes);
@@ -200,7 +200,7 @@ impl<'b> Letters<'b> {
             .bind(self.raw_value)
             .bind(self.raw_headers)
             .bind(self.timestamp_ms)
-            .bind(self.masked.masked)
+            .bind(self.masked.is)
             .bind(self.masked.withheld)
             .bind(self.masked.key_hidden)
             .bind(self.masked.key_bytes)
@@ -258,7 +258,7 @@ fn escaped(c: char) -> Vec<char> {
     }
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+pub(crate) fn hexadecimal(bytes: &[u8]) -> String {
     let digit = |value: u8| char::from_digit(value.into(), 16).unwrap_or('0');
     bytes.iter().flat_map(|byte| [digit(byte >> 4), digit(byte & 15)]).collect()
 }

@@ -18,6 +18,8 @@ use cdc_core::{Redact, Redactions, Rejection, Stage, TableId};
 use hmac::{Hmac, Mac as _};
 use sha2::Sha256;
 
+use crate::dead_letter::hexadecimal;
+
 /// What hashes are made for, so that none of them is that of a value in the warehouse.
 const OF_RECORD: &[u8] = b"cdc-pipeline dead letter: record\0";
 const OF_KEY: &[u8] = b"cdc-pipeline dead letter: key\0";
@@ -241,8 +243,7 @@ impl MacKey {
     /// How a key is stored. It is text, so that whoever looks at a letter sees what it is.
     fn key_form(&self, key: &[u8]) -> Vec<u8> {
         let digits = hashed(&self.state, &[OF_KEY, key]);
-        let digits: String = digits.iter().map(|byte| format!("{byte:02x}")).collect();
-        format!("hmac-sha256:{digits}").into_bytes()
+        format!("hmac-sha256:{}", hexadecimal(&digits)).into_bytes()
     }
 }
 
@@ -254,7 +255,9 @@ impl fmt::Debug for MacKey {
 
 fn hashed(state: &Hmac<Sha256>, parts: &[&[u8]]) -> Vec<u8> {
     let mut mac = state.clone();
-    parts.iter().for_each(|part| mac.update(part));
+    for part in parts {
+        mac.update(part);
+    }
     mac.finalize().into_bytes().to_vec()
 }
 

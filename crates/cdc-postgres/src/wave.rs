@@ -36,10 +36,10 @@ use crate::{parked, sql};
 const DOING: &str = "following a snapshot";
 
 /// What names a wave, in the order of the first parameters.
-const SAME: &str = r#"
+const SAME: &str = r"
        held.pipeline = $1 AND held.topic = $2 AND held.generation = $3 AND held.partition = $4
    AND held.target_table = $5 AND held.connector = $6 AND held.source_lsn = $7::pg_lsn
-   AND held.source_tx_id = $8"#;
+   AND held.source_tx_id = $8";
 
 const INSERT: &str = r#"
 INSERT INTO cdc.table_event

@@ -291,7 +291,9 @@ impl Writer for PostgresWriter {
                 let keys = parked::load(session, kept, partitions).await?;
                 {
                     let mut parked = shared.parked();
-                    keys.iter().for_each(|(partition, key)| parked.insert(partition, key));
+                    for (partition, key) in &keys {
+                        parked.insert(partition, key);
+                    }
                 }
                 let whose = (&settings.pipeline, &*tables);
                 chain::remember(session, whose, &shared.heads, partitions).await?;

@@ -107,15 +107,15 @@ const NAMED: usize = 20;
 
 fn describe_lost(group: &LostLetters) -> String {
     let LostLetters { lost, letters: count, first } = group;
-    let mut text = format!("not tried: {lost}\n        hint: {}", lost.hint());
-    for (id, partition, offset) in first.iter().take(NAMED) {
-        text.push_str(&format!("\n        letter {id}: {partition} at offset {offset}"));
-    }
+    let mut lines = vec![format!("not tried: {lost}"), format!("hint: {}", lost.hint())];
+    let letter =
+        |(id, partition, offset): &_| format!("letter {id}: {partition} at offset {offset}");
+    lines.extend(first.iter().take(NAMED).map(letter));
     let named = u64::try_from(first.len().min(NAMED)).unwrap_or(u64::MAX);
     if let more @ 1.. = count.saturating_sub(named) {
-        text.push_str(&format!("\n        and {}", letters(more)));
+        lines.push(format!("and {}", letters(more)));
     }
-    text
+    lines.join("\n        ")
 }
 
 fn describe_failure(failure: &RetryFailure) -> String {

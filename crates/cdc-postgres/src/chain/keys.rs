@@ -1,11 +1,10 @@
 //! The keys that have open letters, as a lane knows them.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{Offset, Partition, Record, RecordRef, TableId, TopicName, WriteBatch};
-use foldhash::fast::RandomState;
 
 use crate::body::PostgresBody;
 use crate::fold::Rows;
@@ -45,9 +44,12 @@ struct Head {
     place: Place,
 }
 
+/// First letters, one for each table, by the bytes of their key.
+type ByKey = BTreeMap<Box<[u8]>, Vec<Head>>;
+
 #[derive(Debug, Default)]
 struct Keys {
-    topics: BTreeMap<TopicName, HashMap<Box<[u8]>, Vec<Head>, RandomState>>,
+    topics: BTreeMap<TopicName, ByKey>,
     /// Records whose letters hold nothing back, because somebody has discarded them before.
     settled: BTreeSet<(Partition, Offset)>,
     /// Whether there were too many keys to keep.
@@ -155,7 +157,7 @@ impl Heads {
         }
         let mut keys = self.lock();
         keys.settled.clear();
-        if keys.topics.values().map(HashMap::len).sum::<usize>() > KEYS_MAX {
+        if keys.topics.values().map(BTreeMap::len).sum::<usize>() > KEYS_MAX {
             keys.topics.clear();
             keys.lacks = true;
         }
@@ -169,7 +171,7 @@ impl Heads {
 
 impl Keys {
     fn is_empty(&self) -> bool {
-        !self.lacks && self.topics.values().all(HashMap::is_empty)
+        !self.lacks && self.topics.values().all(BTreeMap::is_empty)
     }
 
     fn holds(&self, table: TableId, record: &Record<'_>, masks: &LetterMasks) -> bool {

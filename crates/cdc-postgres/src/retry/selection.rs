@@ -37,7 +37,7 @@ SELECT letter.id
 
 /// What came behind chains of which nothing chosen is open any more. Where something is, it failed again,
 /// and what waits for it stays.
-const CAME_LATER: &str = r#"
+const CAME_LATER: &str = r"
 WITH tried AS MATERIALIZED (
     SELECT letter.topic, letter.raw_key, letter.target_table, bool_or(letter.state = 'open') AS is_open
       FROM pg_temp.cdc_chosen AS chosen
@@ -53,7 +53,7 @@ SELECT DISTINCT later.id
    AND (tried.target_table IS NULL OR tried.target_table = later.target_table)
  WHERE later.pipeline = $1 AND later.state = 'open' AND later.reason = 'behind_dead_letter'
    AND NOT tried.is_open
-   AND NOT EXISTS (SELECT FROM pg_temp.cdc_chosen AS chosen WHERE chosen.id = later.id)"#;
+   AND NOT EXISTS (SELECT FROM pg_temp.cdc_chosen AS chosen WHERE chosen.id = later.id)";
 
 /// How often it is tried to hold back what would come behind a chain, and how long between. Without that
 /// a retry still is right, and may take as long as the pipeline goes on.

@@ -177,18 +177,14 @@ impl<O: Originals> RetrySource<O> {
             return Ok(Some(SourceEvent::End));
         }
         let records = self.records(&page).await?;
-        if records.is_empty() {
-            return Ok(None);
-        }
-        self.event(&records).map(Some)
+        Ok(self.event(&records))
     }
 
     /// The records of letters: as they are stored, or read from the log where a masked copy is. Letters
     /// whose records cannot be had are left out, and said to be.
     async fn records(&mut self, page: &[RawLetter]) -> Result<Vec<Letter>, PostgresError> {
         let is_masked = |letter: &&RawLetter| letter.original.is_some();
-        let places: Result<Vec<Offset>, _> =
-            page.iter().filter(is_masked).map(|letter| offset_of(letter)).collect();
+        let places: Result<Vec<Offset>, _> = page.iter().filter(is_masked).map(offset_of).collect();
         let (places, mut found) = (places?, VecDeque::new());
         let mut is_recreated = false;
         if let Some(first) = page.first()
@@ -211,7 +207,7 @@ impl<O: Originals> RetrySource<O> {
             });
             match original {
                 Ok(original) => {
-                    records.push((offset_of(letter)?, letter.partition.clone(), original))
+                    records.push((offset_of(letter)?, letter.partition.clone(), original));
                 }
                 Err(why) => {
                     LostLetters::add(&mut self.retried.lock().lost, letter, &why);
@@ -225,8 +221,8 @@ impl<O: Originals> RetrySource<O> {
         Ok(records)
     }
 
-    fn event(&mut self, records: &[Letter]) -> Result<SourceEvent, PostgresError> {
-        let Some((first, partition, _)) = records.first() else { return Ok(SourceEvent::End) };
+    fn event(&mut self, records: &[Letter]) -> Option<SourceEvent> {
+        let (first, partition, _) = records.first()?;
         let mut builder = RecordBatchBuilder::new(partition.clone(), ASSIGNMENT, first.position());
         for (offset, _, record) in records {
             let headers = record.headers.iter();
@@ -242,7 +238,7 @@ impl<O: Originals> RetrySource<O> {
         }
         let batch: RecordBatch = builder.finish(self.budget.charge(0));
         self.under_way = Some((partition.clone(), batch.range().until()));
-        Ok(SourceEvent::Records(batch))
+        Some(SourceEvent::Records(batch))
     }
 }
 

@@ -125,7 +125,10 @@ async fn apply_again(
             ErrorClass::Poison(Poison::Record(letter)) => poisoned.push(*letter),
             ErrorClass::Restage => {}
             ErrorClass::Transient => tokio::time::sleep(Duration::from_millis(20)).await,
-            class => panic!("{class:?}: {error}"),
+            class @ (ErrorClass::Indeterminate
+            | ErrorClass::Outdated
+            | ErrorClass::Poison(_)
+            | ErrorClass::Fatal(_)) => panic!("{class:?}: {error}"),
         }
     }
 }

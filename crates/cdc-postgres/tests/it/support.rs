@@ -268,7 +268,11 @@ impl Lane {
                     let letter = match class {
                         ErrorClass::Poison(Poison::Record(letter)) => letter,
                         ErrorClass::Restage => continue,
-                        class => panic!("{class:?}: {error}"),
+                        ErrorClass::Transient
+                        | ErrorClass::Indeterminate
+                        | ErrorClass::Outdated
+                        | ErrorClass::Poison(_)
+                        | ErrorClass::Fatal(_) => panic!("{class:?}: {error}"),
                     };
                     assert!(excluded.insert(letter.at.record), "the same record twice");
                     poisoned.push(*letter);
@@ -371,14 +375,13 @@ where
         let at = RecordRef { batch: 0, record: u32::try_from(index).unwrap() };
         let record = records.get(index).unwrap();
         let known = poisoned.iter().find(|letter| letter.at == at);
-        let staged = match known {
-            Some(letter) => Staged::Rejected(letter.rejection.clone()),
-            None => {
-                let halves = (&mut *stager, &mut *writer);
-                stage_one(halves, (table, shape), &mut body, (at, record), op).await
-            }
+        let result = if let Some(letter) = known {
+            Staged::Rejected(letter.rejection.clone())
+        } else {
+            let halves = (&mut *stager, &mut *writer);
+            stage_one(halves, (table, shape), &mut body, (at, record), op).await
         };
-        match staged {
+        match result {
             Staged::Row => tally.staged += 1,
             Staged::Rejected(rejection) => {
                 stager.rejected(&record, &rejection);
@@ -452,16 +455,16 @@ where
         let message = "a rule refuses it";
         return Staged::Rejected(Box::new(Rejection::new(Stage::Rule, "refused", message)));
     }
-    let mut staged = stager.stage(body, at, &event);
-    if matches!(staged, Staged::NeedsPlan) {
+    let mut result = stager.stage(body, at, &event);
+    if matches!(result, Staged::NeedsPlan) {
         let plan = writer.plan(table, shape).await.unwrap();
         stager.adopt(table, Arc::clone(shape), plan);
-        staged = stager.stage(body, at, &event);
+        result = stager.stage(body, at, &event);
     }
-    let fate = match staged {
+    let fate = match result {
         Staged::Row => SnapshotFate::Staged,
         Staged::Rejected(_) | Staged::NeedsPlan => SnapshotFate::LeftOut,
     };
     stager.note_snapshot(body, &event, fate);
-    staged
+    result
 }
