@@ -2,7 +2,7 @@
 //!
 //! A mode stands in `docs/failure-modes.toml`. A test proves it by its name, which begins with the ids of
 //! its modes (`f45_…`, `f27_f28_…`), so that there is no list of tests that could become untrue. What a run
-//! of them came to is kept in [`Outcomes`], and [`page`] writes all of it for people.
+//! of them came to is kept in [`Outcomes`], and [`page()`] writes all of it for people.
 //!
 //! Limits: sources are read as lines, not parsed, which is enough for formatted code.
 

@@ -1,5 +1,5 @@
-//! Rejected records, stored in the transaction that moves the checkpoint past them, without the values
-//! that [masks](crate::masks) keep out.
+//! Rejected records, stored in the transaction that moves the checkpoint past them, without
+//! [what rules hide](crate::masks).
 
 use std::borrow::Cow;
 

@@ -1,3 +1,5 @@
+//! What is kept of letters, and what is not.
+
 use cdc_core::{RedactError, Redaction};
 
 use super::*;

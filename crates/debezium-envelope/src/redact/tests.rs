@@ -1,3 +1,5 @@
+//! Messages of every shape lose the values of named columns, and nothing else.
+
 use super::*;
 
 /// A value that must be nowhere in what is left.
