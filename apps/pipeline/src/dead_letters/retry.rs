@@ -216,7 +216,8 @@ mod tests {
              it\n    3 not tried: its record is gone from the log, which begins at 8 now, and the letter \
              has a masked copy alone\n        hint: let the source send the row again, by a change of it \
              or an ad-hoc snapshot; compare with `cdc-pipeline verify`; then discard the letter\n        \
-             letter 5: t/0 at offset 7\n        and 2 letters\n    1 left alone: the pipeline has yet to read their records again"
+             letter 5: t/0/0 at offset 7\n        and 2 letters\n    1 left alone: the pipeline has yet to \
+             read their records again"
         );
         let value = as_json(&report, RetryMode::Commit);
         assert_eq!((&value["failed"], &value["skipped"]["tests"]), (&json!(2), &json!(1)));
