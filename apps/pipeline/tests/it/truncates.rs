@@ -99,7 +99,7 @@ fn known_truncates(deployment: &Deployment<'_>) -> String {
     deployment.warehouse.ask(
         "select kind, source_table, target_table, count(*), count(distinct \"offset\"), \
                 count(source_lsn), count(source_tx_id), count(captured_at) \
-           from cdc.table_event group by 1, 2, 3 order by 1, 2, 3",
+           from cdc.table_event where kind = 'truncate' group by 1, 2, 3 order by 1, 2, 3",
     )
 }
 
