@@ -29,8 +29,9 @@ pub(crate) const PROBE_KEYS: u32 = 12;
 /// Keys of the load: few, so that their chains grow long.
 const KEYS: u64 = 180;
 
-/// Keys of records that cannot be read begin here.
-const GARBAGE_KEYS: u32 = 1_000_000;
+/// Keys of records that cannot be read begin here: far behind those of rows, which the source draws for rows
+/// of a COPY from 1,000,000 on.
+const GARBAGE_KEYS: u32 = 2_000_000_000;
 
 /// Between two records that cannot be read. A fifth of a thousand would halt the pipeline.
 const GARBAGE_EVERY: Duration = Duration::from_millis(1_500);
