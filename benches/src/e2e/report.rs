@@ -106,7 +106,7 @@ pub struct Summary {
     /// The same for the mirror.
     pub mirror_to_other: Option<f64>,
     /// How much more memory our own drains needed at their peak, by medians, in KiB.
-    pub peak_beyond_other_kib: Option<i64>,
+    pub peak_beyond_other_kib: Option<f64>,
 }
 
 impl Form {
@@ -140,9 +140,14 @@ impl Form {
         };
     }
 
-    fn peak_beyond_other(&self) -> Option<i64> {
-        let others = self.against.history.iter().chain(&self.against.mirror);
-        Some(peak(self.history.iter().chain(&self.mirror))? - peak(others)?)
+    fn peak_beyond_other(&self) -> Option<f64> {
+        let peak = |one: &[Drain], other: &[Drain]| {
+            let drains = one.iter().chain(other);
+            median(drains.map(|drain| count(drain.peak_resident_kib)).collect())
+        };
+        Some(
+            peak(&self.history, &self.mirror)? - peak(&self.against.history, &self.against.mirror)?,
+        )
     }
 }
 
@@ -150,13 +155,6 @@ impl Form {
 fn faster(ours: &[Drain], others: &[Drain]) -> Option<f64> {
     let pairs = ours.iter().zip(others);
     median(pairs.map(|(own, other)| other.seconds / own.seconds).collect())
-}
-
-/// The middle one of the peaks.
-fn peak<'d>(drains: impl Iterator<Item = &'d Drain>) -> Option<i64> {
-    let mut peaks: Vec<u64> = drains.map(|drain| drain.peak_resident_kib).collect();
-    peaks.sort_unstable();
-    i64::try_from(*peaks.get(peaks.len() / 2)?).ok()
 }
 
 fn smaller(one: Option<f64>, other: Option<f64>) -> Option<f64> {

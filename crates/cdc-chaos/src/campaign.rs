@@ -66,6 +66,13 @@ pub struct Struck {
     pub recovered_ms: u64,
 }
 
+impl Struck {
+    /// Whether what it strikes was there.
+    pub fn has_struck(&self) -> bool {
+        self.met != Met::Nobody
+    }
+}
+
 /// What went through the pipelines.
 #[derive(Debug, Clone, Default, Serialize, Deserialize)]
 pub struct Traffic {
@@ -159,17 +166,20 @@ pub fn play(options: &Options, tell: impl FnMut(&Struck)) -> Result<Finished> {
     run.stage.wait_for_offsets()?;
     run.members.rescale(1 + usize::try_from(draw.below(3))?)?;
     let began = Instant::now();
-    let account = run.play(load, &faults, options, tell);
+    let played = run.play(load, &faults, options, tell);
     run.keep_logs(options)?;
-    let account = account.unwrap_or_else(|error| {
-        let what = format!("the campaign was broken off: {error:#}");
-        run.violations.push(Violation::new(Invariant::Liveness, what));
-        None
-    });
+    let traffic = match played {
+        Ok(account) => traffic(&account, run.capture_restarts),
+        Err(error) => {
+            let what = format!("the campaign was broken off: {error:#}");
+            run.violations.push(Violation::new(Invariant::Liveness, what));
+            Traffic::default()
+        }
+    };
     let campaign = Campaign {
         seed: options.seed,
         faults: run.struck,
-        traffic: account.map_or_else(Traffic::default, |it| traffic(&it, run.capture_restarts)),
+        traffic,
         seconds: began.elapsed().as_secs(),
         violations: shortened(run.violations),
     };
@@ -223,7 +233,7 @@ impl Run {
         faults: &[Fault],
         options: &Options,
         tell: impl FnMut(&Struck),
-    ) -> Result<Option<Account>> {
+    ) -> Result<Account> {
         self.recover("the start", Instant::now())?;
         self.strike_all(faults, tell)?;
         let sent = load.sent();
@@ -234,7 +244,7 @@ impl Run {
         self.violations.extend(account.violations());
         self.replay(options, &account)?;
         anyhow::ensure!(!account.journal.is_empty(), "of {sent} transactions none was committed");
-        Ok(Some(account))
+        Ok(account)
     }
 
     fn strike_all(&mut self, faults: &[Fault], mut tell: impl FnMut(&Struck)) -> Result<()> {

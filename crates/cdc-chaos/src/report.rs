@@ -30,15 +30,14 @@ pub struct Setting {
 impl Setting {
     /// This machine, now.
     pub fn of(tempo: Tempo, command: String) -> Self {
-        let now = OffsetDateTime::now_utc();
-        Self {
-            began: now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default(),
-            commit: commit(),
-            machine: Machine::here(),
-            tempo,
-            command,
-        }
+        Self { began: now(), commit: commit(), machine: Machine::here(), tempo, command }
     }
+}
+
+/// The present time, UTC, to the second.
+pub fn now() -> String {
+    let now = OffsetDateTime::now_utc();
+    now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339).unwrap_or_default()
 }
 
 /// Campaigns with where they were played.
@@ -74,7 +73,7 @@ impl Report {
 
     /// The last line of a run.
     pub fn last_line(&self) -> String {
-        let faults = self.faults().filter(|fault| fault.met != Met::Nobody).count();
+        let faults = self.faults().filter(|fault| fault.has_struck()).count();
         let seeds: Vec<u64> = self.campaigns.iter().map(|campaign| campaign.seed).collect();
         let follow = seeds.windows(2).all(|two| matches!(two, [a, b] if a + 1 == *b));
         let seeds = match seeds.as_slice() {
@@ -126,7 +125,7 @@ impl Report {
         )?;
         for Campaign { seed, faults, traffic, seconds, violations } in &self.campaigns {
             let minutes = format!("{}:{:02}", seconds / 60, seconds % 60);
-            let met = faults.iter().filter(|fault| fault.met != Met::Nobody).count();
+            let met = faults.iter().filter(|fault| fault.has_struck()).count();
             writeln!(
                 page,
                 "| {seed} | {met} | {minutes} | {} | {} | {} | {} | {} |",
@@ -148,7 +147,7 @@ impl Report {
 
     fn kinds(&self, page: &mut String) -> std::fmt::Result {
         let mut by_kind: BTreeMap<Kind, Vec<u64>> = BTreeMap::new();
-        for fault in self.faults().filter(|fault| fault.met != Met::Nobody) {
+        for fault in self.faults().filter(|fault| fault.has_struck()) {
             by_kind.entry(fault.kind).or_default().push(fault.recovered_ms);
         }
         writeln!(
@@ -173,7 +172,7 @@ impl Report {
         if !missing.is_empty() {
             writeln!(page, "\nNone of these: {}.", missing.join(", "))?;
         }
-        let missed = self.faults().filter(|fault| fault.met == Met::Nobody).count();
+        let missed = self.faults().filter(|fault| !fault.has_struck()).count();
         if missed > 0 {
             writeln!(
                 page,

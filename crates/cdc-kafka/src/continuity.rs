@@ -115,8 +115,6 @@ fn judge(
 fn connect(settings: &KafkaSettings) -> Result<BaseConsumer<Context>, DriverError> {
     settings
         .reader_config()
-        // Required to assign partitions by hand; nothing ever joins or commits under it.
-        .set("group.id", settings.group())
         // One record is wanted. The broker sends what it stands in, and little more.
         .set("max.partition.fetch.bytes", "4096")
         .set("queued.min.messages", "1")

@@ -105,8 +105,6 @@ impl<'l> Look<'l> {
     ) -> Result<Self, KafkaError> {
         let client = settings
             .reader_config()
-            // Required to assign partitions by hand; nothing ever joins or commits under it.
-            .set("group.id", settings.group())
             .set("fetch.wait.max.ms", "10")
             .create_with_context(Context::new())
             .map_err(KafkaError::client("create a client"))?;

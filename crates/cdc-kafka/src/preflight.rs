@@ -200,8 +200,6 @@ impl<'s> Attempt<'s> {
     ) -> Result<Self, KafkaError> {
         let client = settings
             .reader_config()
-            // Required to assign partitions by hand; nothing ever joins or commits under it.
-            .set("group.id", settings.group())
             .create_with_context(Context::new())
             .map_err(KafkaError::client("create a client"))?;
         let announced = Cell::new(false);

@@ -207,7 +207,6 @@ impl KafkaSettings {
     pub(crate) fn consumer_config(&self) -> ClientConfig {
         let mut config = self.reader_config();
         config
-            .set("group.id", &self.group)
             .set("partition.assignment.strategy", "cooperative-sticky")
             .set("statistics.interval.ms", "1000")
             // Where the library says that a topic was created again.
@@ -219,7 +218,8 @@ impl KafkaSettings {
         config
     }
 
-    /// The properties of a reader outside any group.
+    /// The properties of a reader outside any group. The library wants a group's name even where
+    /// partitions are assigned by hand, and then nothing joins or commits under it.
     pub(crate) fn reader_config(&self) -> ClientConfig {
         let mut config = ClientConfig::new();
         let queue_kib = (self.fetch_bytes / 1024).to_string();
@@ -267,6 +267,7 @@ impl KafkaSettings {
         }
         config
             .set("bootstrap.servers", &self.brokers)
+            .set("group.id", &self.group)
             .set("enable.auto.commit", "false")
             .set("enable.auto.offset.store", "false")
             .set("auto.offset.reset", "error")

@@ -9,8 +9,10 @@ use cdc_core::Partition;
 use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
+use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
-use crate::settings::PostgresSettings;
+use crate::session::Session;
+use crate::settings::{PipelineName, PostgresSettings};
 use crate::state;
 pub use discard::discard_letters;
 pub use filter::{LetterFilter, LetterState};
@@ -342,6 +344,36 @@ fn letter(row: &PgRow) -> Result<Letter, sqlx::Error> {
         resolved_at: row.try_get("resolved_at")?,
     })
 }
+
+/// Open letters with a key that have a place in these partitions, or in earlier generations of their topics:
+/// one more than so many when there are more. A statement begins with what is read of each `letter` and
+/// ends with what else is asked of them, and in which order.
+pub(crate) async fn open_letters_of(
+    session: &mut Session,
+    (pipeline, partitions): (&PipelineName, &[Partition]),
+    (what, which): (&str, &str),
+    most: usize,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    let statement = format!("{what}{OF_PARTITIONS}{which} LIMIT $5");
+    let parameters = Parameters::of(partitions);
+    sqlx::query(&statement)
+        .bind(pipeline.as_str())
+        .bind(&parameters.topics)
+        .bind(&parameters.generations)
+        .bind(&parameters.numbers)
+        .bind(i64::try_from(most).unwrap_or(i64::MAX).saturating_add(1))
+        .fetch_all(session.driver())
+        .await
+}
+
+const OF_PARTITIONS: &str = "
+  FROM cdc.dead_letter AS letter
+ WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.raw_key IS NOT NULL
+   AND EXISTS (SELECT FROM unnest($2::text[], $3::int4[], $4::int4[])
+                        AS w (topic, generation, partition)
+                WHERE letter.topic = w.topic
+                  AND (letter.generation < w.generation
+                       OR (letter.generation, letter.partition) = (w.generation, w.partition)))";
 
 /// The log of a row with the columns `topic`, `generation` and `partition`.
 pub(crate) fn partition(row: &PgRow) -> Result<Partition, sqlx::Error> {

@@ -32,6 +32,7 @@ use sqlx::Row as _;
 use crate::body::{PostgresBody, TableEvent};
 use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
+use crate::letters::{open_letters_of, partition};
 use crate::masks::LetterMasks;
 use crate::session::Session;
 use crate::settings::{Mode, PipelineName, TableSettings, Truncates};
@@ -43,16 +44,7 @@ const KEYS_MAX: usize = 100_000;
 const DOING: &str = "noting later changes in dead letters";
 
 const LOAD: &str = "
-SELECT letter.topic, letter.generation, letter.partition, letter.raw_key
-  FROM cdc.dead_letter AS letter
- WHERE letter.pipeline = $1 AND letter.state = 'open' AND NOT letter.holds
-   AND letter.raw_key IS NOT NULL
-   AND EXISTS (SELECT FROM unnest($2::text[], $3::int4[], $4::int4[])
-                        AS w (topic, generation, partition)
-                WHERE letter.topic = w.topic
-                  AND (letter.generation < w.generation
-                       OR (letter.generation, letter.partition) = (w.generation, w.partition)))
- LIMIT $5";
+SELECT letter.topic, letter.generation, letter.partition, letter.raw_key";
 
 /// What a letter has to know of a later change of its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -189,18 +181,10 @@ pub(crate) async fn load(
         .execute(session.driver())
         .await
         .map_err(failed)?;
-    let parameters = Parameters::of(partitions);
-    let limit = i64::try_from(KEYS_MAX).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = sqlx::query(LOAD)
-        .bind(pipeline.as_str())
-        .bind(&parameters.topics)
-        .bind(&parameters.generations)
-        .bind(&parameters.numbers)
-        .bind(limit)
-        .fetch_all(session.driver())
-        .await
-        .map_err(failed)?;
-    let read = |row| Ok((crate::letters::partition(row)?, row.try_get("raw_key")?));
+    let which = (LOAD, " AND NOT letter.holds");
+    let rows = open_letters_of(session, (pipeline, partitions), which, KEYS_MAX);
+    let rows = rows.await.map_err(failed)?;
+    let read = |row| Ok((partition(row)?, row.try_get("raw_key")?));
     rows.iter().map(read).collect::<Result<_, sqlx::Error>>().map_err(failed)
 }
 

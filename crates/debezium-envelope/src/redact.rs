@@ -134,6 +134,20 @@ impl<'m> Redactor<'m> {
         Ok(Some((name, self.reader.kind()?)))
     }
 
+    /// Goes through the members of the object at the cursor; `each` goes over the value of its own.
+    fn each_member(
+        &mut self,
+        mut each: impl FnMut(&mut Self, &str, JsonKind) -> Result<(), RedactError>,
+    ) -> Result<(), RedactError> {
+        self.reader.open_object()?;
+        let mut first = true;
+        while let Some((name, kind)) = self.member(first)? {
+            first = false;
+            each(self, &name, kind)?;
+        }
+        Ok(())
+    }
+
     /// All members of the object at the cursor, which does not move.
     fn members(&mut self) -> Result<Vec<Member<'m>>, RedactError> {
         let begin = self.reader.at();
@@ -179,17 +193,11 @@ impl<'m> Redactor<'m> {
         if !is_wrapper || !members.iter().any(|(name, _)| name == "payload") {
             return inside(self);
         }
-        self.reader.open_object()?;
-        let mut first = true;
-        while let Some((name, kind)) = self.member(first)? {
-            first = false;
-            match (&*name, kind) {
-                (_, JsonKind::Null) | ("schema", JsonKind::Object) => self.skip()?,
-                ("payload", JsonKind::Object) => inside(self)?,
-                _ => return Err(RedactError::UnknownShape),
-            }
-        }
-        Ok(())
+        self.each_member(|this, name, kind| match (name, kind) {
+            (_, JsonKind::Null) | ("schema", JsonKind::Object) => this.skip(),
+            ("payload", JsonKind::Object) => inside(this),
+            _ => Err(RedactError::UnknownShape),
+        })
     }
 
     /// A change, or the row of one without its envelope.
@@ -205,66 +213,44 @@ impl<'m> Redactor<'m> {
 
     /// A change. A member that Debezium does not write could hold anything.
     fn envelope(&mut self) -> Result<(), RedactError> {
-        self.reader.open_object()?;
-        let mut first = true;
-        while let Some((name, kind)) = self.member(first)? {
-            first = false;
-            match (&*name, kind) {
-                ("before" | "after", JsonKind::Object) => self.row()?,
-                ("source", JsonKind::Object) => self.source()?,
-                ("op", JsonKind::String) => {
-                    // An operation is one letter. What is longer is something else.
-                    if self.reader.string()?.range.len() > 1 {
-                        return Err(RedactError::UnknownShape);
-                    }
-                }
-                ("transaction", JsonKind::Object)
-                | ("ts_ms" | "ts_us" | "ts_ns", JsonKind::Number)
-                | (
-                    "before" | "after" | "source" | "transaction" | "ts_ms" | "ts_us" | "ts_ns",
-                    JsonKind::Null,
-                ) => self.skip()?,
-                _ => return Err(RedactError::UnknownShape),
-            }
-        }
-        Ok(())
+        self.each_member(|this, name, kind| match (name, kind) {
+            ("before" | "after", JsonKind::Object) => this.row(),
+            ("source", JsonKind::Object) => this.source(),
+            // An operation is one letter. What is longer is something else.
+            ("op", JsonKind::String) if this.reader.string()?.range.len() <= 1 => Ok(()),
+            ("transaction", JsonKind::Object)
+            | ("ts_ms" | "ts_us" | "ts_ns", JsonKind::Number)
+            | (
+                "before" | "after" | "source" | "transaction" | "ts_ms" | "ts_us" | "ts_ns",
+                JsonKind::Null,
+            ) => this.skip(),
+            _ => Err(RedactError::UnknownShape),
+        })
     }
 
     /// The columns of a row. What is inside a column's value has names that are none of columns.
     fn row(&mut self) -> Result<(), RedactError> {
-        self.reader.open_object()?;
-        let mut first = true;
-        while let Some((name, kind)) = self.member(first)? {
-            first = false;
-            if self.is_meant(&name, kind) { self.cut()? } else { self.skip()? }
-        }
-        Ok(())
+        self.each_member(
+            |this, name, kind| {
+                if this.is_meant(name, kind) { this.cut() } else { this.skip() }
+            },
+        )
     }
 
     /// Where a change comes from. Some connectors quote the statement that made it.
     fn source(&mut self) -> Result<(), RedactError> {
-        self.reader.open_object()?;
-        let mut first = true;
-        while let Some((name, kind)) = self.member(first)? {
-            first = false;
-            if name == "query" && kind != JsonKind::Null { self.cut()? } else { self.skip()? }
-        }
-        Ok(())
+        self.each_member(|this, name, kind| {
+            if name == "query" && kind != JsonKind::Null { this.cut() } else { this.skip() }
+        })
     }
 
     /// A value of no known form: a member with the name of a column is taken out wherever it stands. The
     /// text is known to be no deeper than the limit.
     fn anywhere(&mut self) -> Result<(), RedactError> {
         match self.reader.kind()? {
-            JsonKind::Object => {
-                self.reader.open_object()?;
-                let mut first = true;
-                while let Some((name, kind)) = self.member(first)? {
-                    first = false;
-                    if self.is_meant(&name, kind) { self.cut()? } else { self.anywhere()? }
-                }
-                Ok(())
-            }
+            JsonKind::Object => self.each_member(|this, name, kind| {
+                if this.is_meant(name, kind) { this.cut() } else { this.anywhere() }
+            }),
             JsonKind::Array => {
                 self.reader.open_array()?;
                 let mut first = true;

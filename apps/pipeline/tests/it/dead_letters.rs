@@ -94,15 +94,17 @@ fn relax(deployment: &Deployment<'_>) {
     deployment.warehouse.ask(&format!("alter table {table} alter status drop not null"));
 }
 
+/// Retries letters, which must end so, and gives the report.
 #[track_caller]
-fn retry(deployment: &Deployment<'_>, more: &[&str], code: i32) -> Value {
+pub(crate) fn retry(deployment: &Deployment<'_>, more: &[&str], code: i32) -> Value {
     let arguments = [&["dead-letters", "retry", "--json"], more].concat();
     let ended = deployment.execute(&arguments).expect_code(code);
     let last = ended.stdout.lines().last().unwrap_or_default();
     serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {}", ended.stdout))
 }
 
-const STATES: &str = "select string_agg(format('%s %s', \"offset\", state), ', ' order by \"offset\") \
+/// What has become of each letter.
+pub(crate) const STATES: &str = "select string_agg(format('%s %s', \"offset\", state), ', ' order by \"offset\") \
                       from cdc.dead_letter";
 
 #[test]

@@ -6,6 +6,7 @@ use std::fs;
 use cdc_workload::{Workload, WorkloadOptions};
 use serde_json::{Value, json};
 
+use crate::dead_letters::{STATES, retry};
 use crate::rig::topic::{Letter, envelopes, letters};
 use crate::rig::{Deployment, Mode, Topic, Warehouse, hex};
 
@@ -73,17 +74,6 @@ fn tables_with_canary(warehouse: &Warehouse<'_>) -> String {
     let tables = warehouse.ask(tables);
     tables.lines().filter(holds).collect::<Vec<_>>().join(", ")
 }
-
-#[track_caller]
-fn retry(deployment: &Deployment<'_>, more: &[&str], code: i32) -> Value {
-    let arguments = [&["dead-letters", "retry", "--json"], more].concat();
-    let ended = deployment.execute(&arguments).expect_code(code);
-    let last = ended.stdout.lines().last().unwrap_or_default();
-    serde_json::from_str(last).unwrap_or_else(|_| panic!("no JSON: {}", ended.stdout))
-}
-
-const STATES: &str = "select string_agg(format('%s %s', \"offset\", state), ', ' order by \"offset\") \
-                      from cdc.dead_letter";
 
 #[test]
 fn a_masked_letter_is_retried_from_kafka_and_stays_open_when_its_record_is_gone() {

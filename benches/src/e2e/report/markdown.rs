@@ -79,7 +79,7 @@ impl Form {
         row(out, "(c) ÷ (e) history of the other program", summary.history_to_other.map(two));
         row(out, "(d) ÷ (f) mirror of the other program", summary.mirror_to_other.map(two));
         let beyond = summary.peak_beyond_other_kib;
-        let beyond = beyond.map(|kib| format!("{:.1}", signed(kib) / 1024.0));
+        let beyond = beyond.map(|kib| format!("{:.1}", kib / 1024.0));
         row(out, "median VmHWM beyond that of the other program, MiB", beyond);
         row(out, "start to first poll, ms", summary.first_poll_ms.map(|ms| format!("{ms:.0}")));
     }
@@ -204,11 +204,6 @@ fn row(out: &mut String, name: &str, value: Option<String>) {
     if let Some(value) = value {
         line(out, &format!("| {name} | {value} |"));
     }
-}
-
-/// A difference as a number to calculate with.
-fn signed(number: i64) -> f64 {
-    count(number.unsigned_abs()) * if number < 0 { -1.0 } else { 1.0 }
 }
 
 fn mib(kib: u64) -> String {

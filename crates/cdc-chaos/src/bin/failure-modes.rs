@@ -8,10 +8,9 @@ use std::process::{Command, ExitCode, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 use cdc_chaos::modes::{Catalogue, Outcome, Outcomes, PAGE, Target, Test, page};
+use cdc_chaos::report::now;
 use cdc_stack::machine::commit;
 use clap::Parser;
-use time::OffsetDateTime;
-use time::format_description::well_known::Rfc3339;
 
 /// Where outcomes are kept between runs, from the root.
 const KEPT: &str = "target/failure-modes.json";
@@ -56,7 +55,7 @@ fn run(arguments: &Arguments) -> Result<bool> {
         let text = fs::read_to_string(log);
         let text = text.with_context(|| format!("cannot read {}", log.display()))?;
         let mut outcomes = known(&kept)?;
-        outcomes.take(printed(&catalogue, &text)?);
+        outcomes.take(printed(&catalogue, &text));
         fs::write(&kept, serde_json::to_string_pretty(&outcomes)?)?;
     }
     let is_page_only = *is_page_only || log.is_some();
@@ -101,7 +100,7 @@ fn root() -> PathBuf {
 
 /// Runs a program's tests with ids and gives what became of each.
 fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>> {
-    let (began, commit) = (now()?, commit());
+    let (began, commit) = (now(), commit());
     // A name follows its module or begins the line; an id is never a part of another word.
     let digits: Vec<String> = (0..10).map(|digit| format!("::f{digit}")).collect();
     let filters = if only.is_empty() {
@@ -138,14 +137,9 @@ fn tested(root: &Path, target: &Target, only: &[String]) -> Result<Vec<Outcome>>
     Ok(outcomes)
 }
 
-fn now() -> Result<String> {
-    let now = OffsetDateTime::now_utc();
-    Ok(now.replace_nanosecond(0).unwrap_or(now).format(&Rfc3339)?)
-}
-
 /// What became of tests with ids, by what a run of all tests has printed.
-fn printed(catalogue: &Catalogue, text: &str) -> Result<Vec<Outcome>> {
-    let (began, commit) = (now()?, commit());
+fn printed(catalogue: &Catalogue, text: &str) -> Vec<Outcome> {
+    let (began, commit) = (now(), commit());
     let outcomes = outcomes_in(text).flat_map(|(name, has_passed)| {
         let tests = catalogue.named(name).cloned();
         let (commit, began) = (&commit, &began);
@@ -154,7 +148,7 @@ fn printed(catalogue: &Catalogue, text: &str) -> Result<Vec<Outcome>> {
             Outcome { test, has_passed, commit, began }
         })
     });
-    Ok(outcomes.collect())
+    outcomes.collect()
 }
 
 /// Function and result of each line such as `test module::name ... ok`.

@@ -64,8 +64,6 @@ impl KafkaRange {
         let consumer: BaseConsumer<Context> = settings
             .reader_config()
             .set("debug", DEBUG)
-            // Required to assign partitions by hand; nothing ever joins or commits under it.
-            .set("group.id", settings.group())
             .create_with_context(Context::watching(Arc::clone(&replaced)))
             .map_err(KafkaError::client("create a consumer"))?;
         let (sender, events) = mpsc::channel(EVENTS_MAX);

@@ -5,8 +5,8 @@ use sqlx::Row as _;
 use sqlx::postgres::PgRow;
 
 use super::keys::{KEYS_MAX, Place};
-use crate::checkpoint::Parameters;
 use crate::error::{PostgresError, from_driver};
+use crate::letters::open_letters_of;
 use crate::masks::LetterMasks;
 use crate::session::Session;
 use crate::settings::PipelineName;
@@ -16,17 +16,10 @@ const DOING: &str = "looking for dead letters of keys";
 
 const LOAD: &str = r#"
 SELECT DISTINCT ON (letter.topic, letter.raw_key, letter.target_table)
-       letter.topic, letter.raw_key, letter.target_table, letter.generation, letter."offset"
-  FROM cdc.dead_letter AS letter
- WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.holds
-   AND letter.raw_key IS NOT NULL
-   AND EXISTS (SELECT FROM unnest($2::text[], $3::int4[], $4::int4[])
-                        AS w (topic, generation, partition)
-                WHERE letter.topic = w.topic
-                  AND (letter.generation < w.generation
-                       OR (letter.generation, letter.partition) = (w.generation, w.partition)))
- ORDER BY letter.topic, letter.raw_key, letter.target_table, letter.generation, letter."offset"
- LIMIT $5"#;
+       letter.topic, letter.raw_key, letter.target_table, letter.generation, letter."offset""#;
+
+const LOAD_ORDER: &str = r#" AND letter.holds
+ ORDER BY letter.topic, letter.raw_key, letter.target_table, letter.generation, letter."offset""#;
 
 /// A letter of no known table is one of every table; nothing but such a letter holds another one back.
 const FIRST: &str = r#"
@@ -154,17 +147,8 @@ pub(crate) async fn load(
     partitions: &[Partition],
 ) -> Result<Vec<Held>, PostgresError> {
     let failed = |error| from_driver(DOING, error);
-    let parameters = Parameters::of(partitions);
-    let limit = i64::try_from(KEYS_MAX).unwrap_or(i64::MAX).saturating_add(1);
-    let rows = sqlx::query(LOAD)
-        .bind(pipeline.as_str())
-        .bind(&parameters.topics)
-        .bind(&parameters.generations)
-        .bind(&parameters.numbers)
-        .bind(limit)
-        .fetch_all(session.driver())
-        .await
-        .map_err(failed)?;
+    let rows = open_letters_of(session, (pipeline, partitions), (LOAD, LOAD_ORDER), KEYS_MAX);
+    let rows = rows.await.map_err(failed)?;
     rows.iter().map(held).collect::<Result<_, _>>().map_err(failed)
 }
 

@@ -42,6 +42,14 @@ const BY_LOG: &str = "
 /// and what it locks is what it writes.
 #[derive(Debug)]
 pub struct RetrySource<O = NoOriginals> {
+    letters: Letters,
+    /// Where the records of masked letters are read.
+    originals: O,
+}
+
+/// Everything but where records are read.
+#[derive(Debug)]
+struct Letters {
     session: Session,
     pipeline: PipelineName,
     pages: Page,
@@ -50,8 +58,6 @@ pub struct RetrySource<O = NoOriginals> {
     retried: Retried,
     masks: LetterMasks,
     mode: RetryMode,
-    /// Where the records of masked letters are read.
-    originals: O,
     /// What happens next, in order.
     ready: VecDeque<Result<SourceEvent, PostgresError>>,
     /// The page that is being applied: its log, and where it ends.
@@ -98,9 +104,8 @@ impl RetrySource {
         };
         let pages = Page::new(filter);
         let ready = VecDeque::from([Ok(begin)]);
-        let (retried, masks) = (retried.clone(), settings.letter_masks.clone());
-        let (originals, under_way) = (NoOriginals, None);
-        Ok(Self {
+        let (retried, masks, under_way) = (retried.clone(), settings.letter_masks.clone(), None);
+        let letters = Letters {
             session,
             pipeline,
             pages,
@@ -109,31 +114,15 @@ impl RetrySource {
             retried,
             masks,
             mode,
-            originals,
             ready,
             under_way,
-        })
+        };
+        Ok(Self { letters, originals: NoOriginals })
     }
 
     /// The same, reading records of masked letters from somewhere else.
     pub(super) fn reading<O: Originals>(self, originals: O) -> RetrySource<O> {
-        let Self {
-            session, pipeline, pages, selection, budget, retried, masks, mode, ready, ..
-        } = self;
-        let under_way = None;
-        RetrySource {
-            session,
-            pipeline,
-            pages,
-            selection,
-            budget,
-            retried,
-            masks,
-            mode,
-            originals,
-            ready,
-            under_way,
-        }
+        RetrySource { letters: self.letters, originals }
     }
 }
 
@@ -141,15 +130,17 @@ impl<O: Originals> RetrySource<O> {
     /// Reads the next page. It is not read while polling: a poll may be dropped in the middle.
     async fn read(&mut self) {
         let event = loop {
-            match self.try_read().await {
+            match self.letters.try_read(&mut self.originals).await {
                 Ok(None) => {}
                 Ok(Some(event)) => break Ok(event),
                 Err(error) => break Err(error.interrupted()),
             }
         };
-        self.ready.push_back(event);
+        self.letters.ready.push_back(event);
     }
+}
 
+impl Letters {
     /// The next letters; what came behind them meanwhile comes last.
     async fn page(&mut self) -> Result<Vec<RawLetter>, PostgresError> {
         let of = PageOf::OneLogBehindTheCheckpoint;
@@ -170,19 +161,26 @@ impl<O: Originals> RetrySource<O> {
     }
 
     /// What happens next; nothing of a page whose records are all lost.
-    async fn try_read(&mut self) -> Result<Option<SourceEvent>, PostgresError> {
+    async fn try_read(
+        &mut self,
+        originals: &mut impl Originals,
+    ) -> Result<Option<SourceEvent>, PostgresError> {
         let page = self.page().await?;
         if page.is_empty() {
             self.retried.settle();
             return Ok(Some(SourceEvent::End));
         }
-        let records = self.records(&page).await?;
+        let records = self.records(&page, originals).await?;
         Ok(self.event(&records))
     }
 
     /// The records of letters: as they are stored, or read from the log where a masked copy is. Letters
     /// whose records cannot be had are left out, and said to be.
-    async fn records(&mut self, page: &[RawLetter]) -> Result<Vec<Letter>, PostgresError> {
+    async fn records(
+        &mut self,
+        page: &[RawLetter],
+        log: &mut impl Originals,
+    ) -> Result<Vec<Letter>, PostgresError> {
         let is_masked = |letter: &&RawLetter| letter.original.is_some();
         let places: Result<Vec<Offset>, _> = page.iter().filter(is_masked).map(offset_of).collect();
         let (places, mut found) = (places?, VecDeque::new());
@@ -190,7 +188,7 @@ impl<O: Originals> RetrySource<O> {
         if let Some(first) = page.first()
             && !places.is_empty()
         {
-            let Self { session, pipeline, originals: log, .. } = self;
+            let Self { session, pipeline, .. } = self;
             is_recreated = originals::is_recreated(session, pipeline, &first.partition).await?;
             found.extend(log.read(&first.partition, &places).await);
         }
@@ -265,7 +263,7 @@ impl<O: Originals> Source for RetrySource<O> {
     type Error = PostgresError;
 
     async fn poll(&mut self) -> Result<SourceEvent, PostgresError> {
-        match self.ready.pop_front() {
+        match self.letters.ready.pop_front() {
             Some(event) => event,
             None => std::future::pending().await,
         }
@@ -293,10 +291,10 @@ impl<O: Originals> Source for RetrySource<O> {
     }
 
     async fn acknowledge(&mut self, receipt: &Receipt) -> Result<(), PostgresError> {
-        let Some((partition, until)) = &self.under_way else { return Ok(()) };
+        let Some((partition, until)) = &self.letters.under_way else { return Ok(()) };
         let reached = receipt.delta().range(partition).map(|range| range.until());
         if reached.is_some_and(|reached| reached >= *until) {
-            self.under_way = None;
+            self.letters.under_way = None;
             self.read().await;
         }
         Ok(())
