@@ -1,0 +1,9 @@
+//! A change source on PostgreSQL's logical replication.
+//!
+//! What it guarantees: every change that was committed after the slot was made is delivered once and in
+//! the order of commits, every row that was there before it once by the snapshot, and the slot is moved
+//! only to what the sink has made durable.
+
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
