@@ -4,6 +4,16 @@
 //! the order of commits, every row that was there before it once by the snapshot, and the slot is moved
 //! only to what the sink has made durable.
 
+#[cfg_attr(
+    not(test),
+    expect(dead_code, unused_imports, reason = "the source, which writes frames, is to come")
+)]
+mod frame;
+mod lsn;
+pub mod pgoutput;
+
+pub use lsn::{Lsn, LsnError};
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
