@@ -4,6 +4,8 @@
 //! the order of commits, every row that was there before it once by the snapshot, and the slot is moved
 //! only to what the sink has made durable.
 
+mod decoder;
+mod error;
 #[cfg_attr(
     not(test),
     expect(dead_code, unused_imports, reason = "the source, which writes frames, is to come")
@@ -11,8 +13,13 @@
 mod frame;
 mod lsn;
 pub mod pgoutput;
+mod redact;
+mod text;
 
+pub use decoder::ReplicationDecoder;
+pub use error::ReplicationError;
 pub use lsn::{Lsn, LsnError};
+pub use redact::ReplicationRedactor;
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
