@@ -13,13 +13,24 @@ mod error;
 mod frame;
 mod lsn;
 pub mod pgoutput;
+#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
+mod publication;
 mod redact;
+mod settings;
+#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
+mod slot;
 mod text;
+#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
+mod wire;
 
 pub use decoder::ReplicationDecoder;
-pub use error::ReplicationError;
+pub use error::{Cause, ReplicationError, ServerAnswer};
 pub use lsn::{Lsn, LsnError};
 pub use redact::ReplicationRedactor;
+pub use settings::{
+    PublicationName, PublicationNameError, ReplicationSettings, SlotName, SlotNameError,
+    read_settings,
+};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
