@@ -71,7 +71,7 @@ pub use cdc_checkpoint::{
 };
 pub use debezium_envelope::{
     Array, BinaryMode, Bits, BytesText, CatalogKind, CatalogType, Column, ConnectorModes, Date,
-    Decimal, DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, Map,
+    Decimal, DecimalMode, Geometry, HstoreMode, Interval, IntervalForm, IntervalMode, Limits, Map,
     NativeShape, ParseModeError, Point, REDACTED, RedactError, Redaction, Redactions, Row,
     RowBuffer, RowShape, SemanticType, Slot, SparseVector, StructuredType, Time, TimeMode,
     TimeUnit, Timestamp, Value, ZonedTime,

@@ -35,3 +35,9 @@ pub use settings::{
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
+
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "the decoder that reads values with it comes with its own change")
+)]
+mod text;

@@ -262,8 +262,8 @@ impl RowBuffer {
     }
 
     /// Puts the last cell in the place of the one at `index`: how a list that was built behind the
-    /// row's cells gets to its column.
-    pub(crate) fn move_last_to(&mut self, index: usize) {
+    /// row's cells gets to its column. The last cell is gone then, also where there is none at `index`.
+    pub fn move_last_to(&mut self, index: usize) {
         if let Some(cell) = self.cells.pop() {
             self.set_cell(index, cell);
         }

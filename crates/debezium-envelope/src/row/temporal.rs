@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::calendar::days_from_civil;
+
 /// A calendar day in the proleptic Gregorian calendar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Date {
@@ -11,6 +13,21 @@ pub enum Date {
     Infinity,
     /// PostgreSQL's `-infinity`.
     NegInfinity,
+}
+
+impl Date {
+    /// The day with this date in the proleptic Gregorian calendar; `None` when there is none, or when it
+    /// is beyond 32 bits of days. Years are astronomical: 0 is 1 BC, -1 is 2 BC.
+    ///
+    /// ```
+    /// use debezium_envelope::Date;
+    ///
+    /// assert_eq!(Date::from_civil(2024, 2, 29), Some(Date::Days(19_782)));
+    /// assert_eq!(Date::from_civil(2023, 2, 29), None);
+    /// ```
+    pub fn from_civil(year: i64, month: i64, day: i64) -> Option<Self> {
+        days_from_civil(year, month, day)?.try_into().map(Self::Days).ok()
+    }
 }
 
 /// A time of day in nanoseconds since midnight.
