@@ -33,7 +33,7 @@ pub(crate) async fn captured(
     let (mut recognised, mut other): (u64, Option<(Partition, Offset)>) = (0, None);
     let parts = scan_capture(path, generation, |partition, record| {
         match known.get(&place(partition, record.offset)) {
-            Some(held) if *held == Witness::of_parts(record) => {
+            Some(held) if held.is_of_same_record(&Witness::of_parts(record)) => {
                 recognised = recognised.saturating_add(1);
             }
             Some(_) if other.is_none() => other = Some((partition.clone(), record.offset)),

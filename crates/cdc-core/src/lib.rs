@@ -55,7 +55,10 @@ pub use change::{
 };
 pub use decoder::{Decoded, Decoder};
 pub use error::{Classify, ErrorClass, Halt, Poison, with_causes};
-pub use record::{HeaderIter, Headers, Record, RecordBatch, RecordBatchBuilder, RecordParts};
+pub use record::{
+    HeaderIter, Headers, PLACE_BYTES_MAX, PLACE_HEADER, Record, RecordBatch, RecordBatchBuilder,
+    RecordParts,
+};
 pub use record_value::RecordValue;
 pub use redact::Redact;
 pub use rejection::{BEHIND_DEAD_LETTER, DeadLetter, Rejection, SkipReason, Stage};

@@ -5,6 +5,16 @@ use cdc_checkpoint::{NextOffset, Offset, OffsetRange, Partition};
 use crate::BudgetLease;
 use crate::record_value::{RecordValue, shared_length};
 
+/// The header in which a source without log offsets says where a record stands in its own terms: UTF-8
+/// text without NUL, opaque for everybody else, of at most [`PLACE_BYTES_MAX`] bytes.
+///
+/// It counts only in batches that were built [with places](RecordBatchBuilder::with_places). In all
+/// others, such as those of a broker whose users name headers as they like, it is a header like any.
+pub const PLACE_HEADER: &str = "place";
+
+/// The longest place: it is stored with every batch.
+pub const PLACE_BYTES_MAX: usize = 1024;
+
 /// What a source copies into a batch: one log entry, borrowed from its driver.
 #[derive(Debug, Clone, Copy)]
 pub struct RecordParts<'a> {
@@ -41,6 +51,19 @@ pub struct Record<'r> {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Headers<'r> {
     encoded: &'r [u8],
+    with_place: bool,
+}
+
+impl<'r> Headers<'r> {
+    /// Where the record stands in its source's own terms, when its source says so; see
+    /// [`PLACE_HEADER`].
+    pub fn place(self) -> Option<&'r str> {
+        if !self.with_place {
+            return None;
+        }
+        let (_, place) = self.into_iter().find(|(name, _)| *name == PLACE_HEADER)?;
+        std::str::from_utf8(place?).ok()
+    }
 }
 
 impl<'r> IntoIterator for Headers<'r> {
@@ -130,6 +153,7 @@ pub struct RecordBatch {
     range: OffsetRange,
     arena: Vec<u8>,
     metas: Vec<Meta>,
+    with_places: bool,
     lease: BudgetLease,
 }
 
@@ -177,7 +201,7 @@ impl RecordBatch {
             timestamp_ms: meta.timestamp_ms,
             key,
             value: value.map(|rest| RecordValue::new(shared, rest)),
-            headers: Headers { encoded: rest },
+            headers: Headers { encoded: rest, with_place: self.with_places },
         })
     }
 
@@ -217,6 +241,7 @@ pub struct RecordBatchBuilder {
     metas: Vec<Meta>,
     /// The last value that stands in the arena as a whole: later ones may begin like it.
     reference: Span,
+    with_places: bool,
 }
 
 impl RecordBatchBuilder {
@@ -230,7 +255,16 @@ impl RecordBatchBuilder {
             arena: Vec::new(),
             metas: Vec::new(),
             reference: Span::default(),
+            with_places: false,
         }
+    }
+
+    /// Says that the [place](PLACE_HEADER) header of the records is where they stand in the source's own
+    /// terms. Only for a source that writes it itself: nobody else's text may steer where it resumes.
+    #[must_use]
+    pub fn with_places(mut self) -> Self {
+        self.with_places = true;
+        self
     }
 
     /// Reserves memory for about this many bytes.
@@ -246,7 +280,8 @@ impl RecordBatchBuilder {
     /// # Panics
     ///
     /// When the record does not come after what the batch covers: a source that goes back without
-    /// a new batch would make ranges lie.
+    /// a new batch would make ranges lie. And when a place that counts is longer than
+    /// [`PLACE_BYTES_MAX`] or no text that can be stored: without it nobody finds the way back.
     pub fn push(&mut self, parts: &RecordParts<'_>) {
         assert!(
             parts.offset.position() >= self.until,
@@ -256,6 +291,9 @@ impl RecordBatchBuilder {
         push_field(&mut self.arena, parts.key);
         let shared = self.push_value(parts.value);
         for (name, value) in parts.headers {
+            if self.with_places && *name == PLACE_HEADER {
+                assert!(value.is_some_and(is_place), "a place is a short text");
+            }
             push_field(&mut self.arena, Some(name.as_bytes()));
             push_field(&mut self.arena, *value);
         }
@@ -322,9 +360,15 @@ impl RecordBatchBuilder {
             range,
             arena: self.arena,
             metas: self.metas,
+            with_places: self.with_places,
             lease,
         }
     }
+}
+
+fn is_place(value: &[u8]) -> bool {
+    let fits = value.len() <= PLACE_BYTES_MAX && !value.contains(&0);
+    fits && std::str::from_utf8(value).is_ok()
 }
 
 #[cfg(test)]
@@ -383,6 +427,45 @@ mod tests {
             let found = record.value.map(|found| found.joined(&mut scratch));
             assert_eq!(found, value.as_ref().map(String::as_bytes));
         }
+    }
+
+    fn with_header(builder: RecordBatchBuilder, name: &str, value: &[u8]) -> RecordBatch {
+        let mut builder = builder;
+        builder.push(&RecordParts {
+            offset: Offset::try_new(5).unwrap(),
+            timestamp_ms: None,
+            key: None,
+            value: None,
+            headers: &[("other", None), (name, Some(value))],
+        });
+        builder.finish(ByteBudget::new(1_000).charge(0))
+    }
+
+    fn builder() -> RecordBatchBuilder {
+        RecordBatchBuilder::new(Partition::new("t", 0, 0).unwrap(), 1, NextOffset::ZERO)
+    }
+
+    #[test]
+    fn a_header_is_a_place_only_where_the_source_says_so() {
+        let place = |builder, name| {
+            let batch = with_header(builder, name, b"s/7/1");
+            let headers = batch.get(0).unwrap().headers;
+            assert_eq!(headers.into_iter().count(), 2);
+            headers.place().map(str::to_owned)
+        };
+        assert_eq!(place(builder().with_places(), PLACE_HEADER).as_deref(), Some("s/7/1"));
+        assert_eq!(place(builder().with_places(), "another"), None);
+        assert_eq!(place(builder(), PLACE_HEADER), None, "somebody's header of that name");
+    }
+
+    #[test]
+    fn a_place_that_cannot_be_stored_is_refused_and_an_ordinary_header_is_not() {
+        for value in [vec![b'x'; PLACE_BYTES_MAX + 1], vec![0xff], b"a\0b".to_vec()] {
+            with_header(builder(), PLACE_HEADER, &value);
+            let refused = || with_header(builder().with_places(), PLACE_HEADER, &value);
+            assert!(std::panic::catch_unwind(refused).is_err(), "{} bytes", value.len());
+        }
+        with_header(builder().with_places(), PLACE_HEADER, &[b'x'; PLACE_BYTES_MAX]);
     }
 
     #[test]

@@ -109,8 +109,9 @@ pub trait Writer: Send + 'static {
 
     /// A few records of acquired partitions that were the [last](WriteBatch::witness) of an applied
     /// batch, spread over what was applied and newest first: the source tells by them whether its logs
-    /// are still those that were read. A sink that keeps none answers nothing, and logs that were
-    /// replaced go unnoticed where their positions allow it.
+    /// are still those that were read, and a source without log offsets finds its way back by the
+    /// [place](crate::Witness::place) of the newest. A sink that keeps none answers nothing: logs that were
+    /// replaced go unnoticed where their positions allow it, and sources that need places do not resume.
     fn witnesses(
         &mut self,
         _partitions: &[Partition],

@@ -113,8 +113,9 @@ pub trait Source: Send + 'static {
     fn poll(&mut self) -> impl Future<Output = Result<SourceEvent, Self::Error>> + Send;
 
     /// Says which records the sink remembers of partitions that are about to be resumed or rewound. What
-    /// was recalled of a partition before is replaced. A source whose logs cannot be replaced under
-    /// their names has no use for it.
+    /// was recalled of a partition before is replaced. A source without log offsets goes on from the
+    /// [place](crate::Witness::place) of the newest; one whose logs have offsets and cannot be replaced
+    /// under their names has no use for it.
     fn recall(
         &mut self,
         _witnesses: Witnesses,

@@ -4,6 +4,9 @@
 //! past the position to resume from, nothing in a position tells the two apart: everything before that
 //! position would be missing without a word. So a sink remembers a digest of the last record of each
 //! batch, and a source compares the newest ones that its log still holds before it resumes.
+//!
+//! A source without log offsets learns here where it stood: the sink remembers the place that the record
+//! carried in its source's own terms, and gives it back with the rest.
 
 use std::collections::{BTreeMap, VecDeque};
 
@@ -15,10 +18,11 @@ use crate::{Record, RecordParts, RecordValue};
 ///
 /// Headers are left out: tools that copy topics add their own. Digests are stored, so what goes into
 /// them never changes; another way to make them would need another column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Witness {
     offset: Offset,
     digest: u64,
+    place: Option<Box<str>>,
 }
 
 /// Remembered records of some logs, newest first.
@@ -40,18 +44,26 @@ impl Witness {
     pub fn of(record: &Record<'_>) -> Self {
         let value = record.value.map(RecordValue::parts);
         let digest = digest(record.timestamp_ms, record.key, value);
-        Self { offset: record.offset, digest }
+        Self { offset: record.offset, digest, place: record.headers.place().map(Box::from) }
     }
 
-    /// The same for a record that is not in a batch.
+    /// The same for a record that is not in a batch, and so has no place.
     pub fn of_parts(parts: &RecordParts<'_>) -> Self {
         let value = parts.value.map(|value| [value, &[]]);
-        Self { offset: parts.offset, digest: digest(parts.timestamp_ms, parts.key, value) }
+        let digest = digest(parts.timestamp_ms, parts.key, value);
+        Self { offset: parts.offset, digest, place: None }
     }
 
     /// A witness as a store gave it back.
     pub fn restore(offset: Offset, digest: u64) -> Self {
-        Self { offset, digest }
+        Self { offset, digest, place: None }
+    }
+
+    /// The same witness at a place, as a store gave it back.
+    #[must_use]
+    pub fn at_place(mut self, place: Option<String>) -> Self {
+        self.place = place.map(String::into_boxed_str);
+        self
     }
 
     /// Where the record stands.
@@ -62,6 +74,17 @@ impl Witness {
     /// The digest, to be stored.
     pub fn digest(&self) -> u64 {
         self.digest
+    }
+
+    /// Where the record stands in its source's own terms, to be stored; `None` where its source counts
+    /// in offsets.
+    pub fn place(&self) -> Option<&str> {
+        self.place.as_deref()
+    }
+
+    /// Whether both are the same record, wherever it was read and whether or not that tells its place.
+    pub fn is_of_same_record(&self, other: &Self) -> bool {
+        self.offset == other.offset && self.digest == other.digest
     }
 }
 
@@ -128,7 +151,7 @@ impl Inquiry {
     /// About a log that begins at a position. Witnesses come newest first.
     pub fn new(witnesses: &[Witness], begins: NextOffset) -> Self {
         let held = witnesses.iter().filter(|witness| witness.offset.position() >= begins);
-        Self { left: held.copied().collect(), missing: None, decided: None }
+        Self { left: held.cloned().collect(), missing: None, decided: None }
     }
 
     /// The offset whose record is to be looked up; `None` when the verdict is known.
@@ -143,7 +166,9 @@ impl Inquiry {
     pub fn answer(&mut self, found: Option<Witness>) {
         let Some(remembered) = self.left.pop_front() else { return };
         match found {
-            Some(found) if found == remembered => self.decided = Some(Continuity::Proven),
+            Some(found) if found.is_of_same_record(&remembered) => {
+                self.decided = Some(Continuity::Proven)
+            }
             Some(_) => self.decided = Some(Continuity::Broken(remembered.offset)),
             None => _ = self.missing.get_or_insert(remembered.offset),
         }
@@ -163,7 +188,7 @@ impl Inquiry {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ByteBudget, RecordBatchBuilder};
+    use crate::{ByteBudget, PLACE_HEADER, RecordBatchBuilder};
 
     fn parts(value: Option<&[u8]>) -> RecordParts<'_> {
         let offset = Offset::try_new(9).unwrap();
@@ -204,20 +229,42 @@ mod tests {
     }
 
     #[test]
+    fn a_witness_takes_the_place_along_and_no_digest_depends_on_it() {
+        let partition = Partition::new("t", 0, 0).unwrap();
+        let headers = [(PLACE_HEADER, Some(b"s/1/0/17".as_slice()))];
+        let record = RecordParts { headers: &headers, ..parts(None) };
+        let placed = |builder: RecordBatchBuilder| {
+            let mut builder = builder;
+            builder.push(&record);
+            let batch = builder.finish(ByteBudget::new(1).charge(0));
+            Witness::of(&batch.get(0).unwrap())
+        };
+        let builder = RecordBatchBuilder::new(partition, 1, NextOffset::ZERO);
+        let with = placed(builder.with_places());
+        assert_eq!(with.place(), Some("s/1/0/17"));
+        assert_eq!(with.digest(), Witness::of_parts(&record).digest());
+        let stored = Witness::restore(with.offset(), with.digest());
+        assert_eq!(stored.clone().at_place(Some("s/1/0/17".to_owned())), with);
+        let mut inquiry = Inquiry::new(&[with], NextOffset::ZERO);
+        inquiry.answer(Some(stored));
+        assert_eq!(inquiry.verdict(), Some(Continuity::Proven), "the record is the same");
+    }
+
+    #[test]
     fn the_newest_record_that_is_left_decides() {
         let held = [witness(30, 3), witness(20, 2), witness(10, 1)];
         let judge = |begins: i64, log: &[Witness]| {
             let mut inquiry = Inquiry::new(&held, NextOffset::try_new(begins).unwrap());
             while let Some(offset) = inquiry.asks() {
-                inquiry.answer(log.iter().find(|found| found.offset == offset).copied());
+                inquiry.answer(log.iter().find(|found| found.offset == offset).cloned());
             }
             inquiry.verdict().unwrap()
         };
         let at = |offset| Offset::try_new(offset).unwrap();
         assert_eq!(judge(0, &held), Continuity::Proven);
         assert_eq!(judge(0, &[witness(20, 2)]), Continuity::Proven, "the newest was compacted");
-        assert_eq!(judge(0, &[witness(30, 9), held[1]]), Continuity::Broken(at(30)));
-        assert_eq!(judge(0, &[witness(20, 9), held[2]]), Continuity::Broken(at(20)));
+        assert_eq!(judge(0, &[witness(30, 9), held[1].clone()]), Continuity::Broken(at(30)));
+        assert_eq!(judge(0, &[witness(20, 9), held[2].clone()]), Continuity::Broken(at(20)));
         assert_eq!(judge(31, &[]), Continuity::Forgotten);
         assert_eq!(judge(25, &held), Continuity::Proven);
         assert_eq!(judge(15, &[]), Continuity::Missing(at(30)));

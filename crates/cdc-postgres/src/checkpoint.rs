@@ -293,13 +293,14 @@ mod tests {
         (tally.read, tally.staged, tally.folded, tally.dead_lettered) = (9, 7, 3, 1);
         tally.skip(SkipReason::Tombstone);
         let tallies = BTreeMap::from([(partition.clone(), tally)]);
-        let last = Witness::restore(Offset::try_new(23).unwrap(), u64::MAX - 4);
+        let last = Witness::restore(Offset::try_new(23).unwrap(), u64::MAX - 4)
+            .at_place(Some("s/7/1/0/2A/4".to_owned()));
         let witnesses = BTreeMap::from([(partition, last)]);
         let marks = BTreeMap::new();
         let step = Step { delta: &delta, tallies: &tallies, marks: &marks, witnesses: &witnesses };
         insta::assert_snapshot!(
             advance_and_commit(&pipeline, step, &epochs).unwrap(),
-            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[NULL]::text[], ARRAY[23]::int8[], ARRAY[-5]::int8[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
+            @r#"SELECT cdc.advance_and_book('orders', ARRAY['its.public.orders']::text[], ARRAY[2]::int4[], ARRAY[3]::int4[], ARRAY[10]::int8[], ARRAY[25]::int8[], ARRAY[7]::int8[], ARRAY[NULL]::text[], ARRAY[23]::int8[], ARRAY[-5]::int8[], ARRAY['s/7/1/0/2A/4']::text[], ARRAY[9]::int8[], ARRAY[4]::int8[], ARRAY[3]::int8[], ARRAY[1]::int8[], ARRAY['{"tombstone":1}']::text[]::jsonb[], ARRAY[1]::int8[]); COMMIT"#
         );
     }
 

@@ -19,16 +19,16 @@ use crate::{sql, state};
 /// retention or compaction has left of the log holds one of them most likely. An entry is found by the
 /// key, so that neither the number of entries nor that of older ones without a record matters.
 const LOAD: &str = "
-SELECT DISTINCT wanted.place, entry.last_offset, entry.last_digest
+SELECT DISTINCT wanted.number, entry.last_offset, entry.last_digest, entry.last_place
   FROM unnest($2::text[], $3::int4[], $4::int4[])
-       WITH ORDINALITY AS wanted (topic, generation, partition, place)
+       WITH ORDINALITY AS wanted (topic, generation, partition, number)
   JOIN cdc.checkpoint AS held
     ON held.pipeline = $1
    AND (held.topic, held.generation, held.partition)
      = (wanted.topic, wanted.generation, wanted.partition)
  CROSS JOIN generate_series(0, 15) AS step
  CROSS JOIN LATERAL (
-       SELECT booked.last_offset, booked.last_digest
+       SELECT booked.last_offset, booked.last_digest, booked.last_place
          FROM cdc.ledger AS booked
         WHERE (booked.pipeline, booked.run, booked.topic, booked.generation, booked.partition)
             = (held.pipeline, 0, held.topic, held.generation, held.partition)
@@ -36,7 +36,7 @@ SELECT DISTINCT wanted.place, entry.last_offset, entry.last_digest
         ORDER BY booked.first_offset DESC
         LIMIT 1) AS entry
  WHERE entry.last_digest IS NOT NULL AND entry.last_offset < held.next_offset
- ORDER BY wanted.place, entry.last_offset DESC";
+ ORDER BY wanted.number, entry.last_offset DESC";
 
 /// The last record of each partition of a batch.
 pub(crate) fn of(batch: &WriteBatch<PostgresBody>) -> BTreeMap<Partition, Witness> {
@@ -59,7 +59,8 @@ pub(crate) fn arguments(
     let offsets = column(|witness| witness.offset().get());
     // The server's integers have a sign; the bits are what counts.
     let digests = column(|witness| witness.digest().cast_signed());
-    format!("{offsets}, {digests}")
+    let places = delta.ranges().map(|(partition, _)| witnesses.get(partition)?.place());
+    format!("{offsets}, {digests}, {}", sql::optional_texts(places))
 }
 
 /// What the logs of partitions are known by, newest first.
@@ -69,7 +70,7 @@ pub(crate) async fn load(
     partitions: &[Partition],
 ) -> Result<Witnesses, PostgresError> {
     let parameters = Parameters::of(partitions);
-    let rows: Vec<(i64, i64, i64)> = sqlx::query_as(LOAD)
+    let rows: Vec<(i64, i64, i64, Option<String>)> = sqlx::query_as(LOAD)
         .bind(pipeline.as_str())
         .bind(&parameters.topics)
         .bind(&parameters.generations)
@@ -78,12 +79,12 @@ pub(crate) async fn load(
         .await
         .map_err(|error| from_driver("reading by which records logs are known", error))?;
     let mut witnesses = Witnesses::new();
-    for (place, offset, digest) in rows {
-        let index = usize::try_from(place).ok().and_then(|place| place.checked_sub(1));
+    for (number, offset, digest, place) in rows {
+        let index = usize::try_from(number).ok().and_then(|number| number.checked_sub(1));
         let partition = index.and_then(|index| partitions.get(index));
         // Nobody of ours has written a negative offset.
         if let (Some(partition), Ok(offset)) = (partition, Offset::try_new(offset)) {
-            let witness = Witness::restore(offset, digest.cast_unsigned());
+            let witness = Witness::restore(offset, digest.cast_unsigned()).at_place(place);
             witnesses.entry(partition.clone()).or_default().push(witness);
         }
     }

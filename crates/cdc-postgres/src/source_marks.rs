@@ -52,10 +52,8 @@ pub(crate) fn argument(
     marks: &BTreeMap<Partition, SourceMarks>,
 ) -> String {
     let stored = |partition| marks.get(partition).map(SourceMarks::to_stored);
-    let stored = delta.ranges().map(|(partition, _)| {
-        stored(partition).map_or_else(|| "NULL".to_owned(), |marks| sql::literal(&marks))
-    });
-    format!("ARRAY[{}]::text[]", stored.collect::<Vec<_>>().join(","))
+    let stored: Vec<_> = delta.ranges().map(|(partition, _)| stored(partition)).collect();
+    sql::optional_texts(stored.iter().map(Option::as_deref))
 }
 
 /// The marks of partitions, as the last batch of each kept them.

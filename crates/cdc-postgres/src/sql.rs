@@ -88,6 +88,12 @@ pub(crate) fn texts<'t>(items: impl IntoIterator<Item = &'t str>) -> String {
     format!("ARRAY[{}]::text[]", items.join(","))
 }
 
+/// An array literal of texts, of which some are NULL.
+pub(crate) fn optional_texts<'t>(items: impl IntoIterator<Item = Option<&'t str>>) -> String {
+    let items = items.into_iter().map(|text| text.map_or_else(|| "NULL".to_owned(), literal));
+    format!("ARRAY[{}]::text[]", items.collect::<Vec<_>>().join(","))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -111,5 +117,6 @@ mod tests {
         assert_eq!(numbers([1, 2], "int8"), "ARRAY[1,2]::int8[]");
         assert_eq!(numbers(Vec::<i32>::new(), "int4"), "ARRAY[]::int4[]");
         assert_eq!(texts(["a", "b'c"]), "ARRAY['a','b''c']::text[]");
+        assert_eq!(optional_texts([Some("NULL"), None]), "ARRAY['NULL',NULL]::text[]");
     }
 }

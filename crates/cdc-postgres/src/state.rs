@@ -9,7 +9,7 @@ use crate::session::{Session, within};
 use crate::settings::PostgresSettings;
 
 /// The version that this program reads and writes.
-pub(crate) const VERSION: i32 = 4;
+pub(crate) const VERSION: i32 = 5;
 
 /// The SQL of all versions, in order.
 pub(crate) const FILES: &[&str] = &[
@@ -24,6 +24,7 @@ pub(crate) const FILES: &[&str] = &[
     include_str!("../../../warehouse-schema/state/009_blocked.sql"),
     include_str!("../../../warehouse-schema/state/010_waves.sql"),
     include_str!("../../../warehouse-schema/state/011_masked_letters.sql"),
+    include_str!("../../../warehouse-schema/state/012_places.sql"),
 ];
 
 /// Everything that `init` runs for the state, as one text.

@@ -25,6 +25,8 @@ pub(crate) struct Rig {
     pub(crate) log: LogWriter,
     pub(crate) warehouse: Warehouse,
     pub(crate) rejected_max: RejectedShare,
+    /// Whether the source finds its way back by places instead of offsets.
+    pub(crate) by_places: bool,
 }
 
 impl Rig {
@@ -42,6 +44,7 @@ impl Rig {
     pub(crate) async fn open(&self, lanes: usize, stop_when: StopWhen) -> Running {
         let budget = ByteBudget::new(1 << 20);
         let source = MemorySource::new(self.log.clone(), budget.clone());
+        let source = if self.by_places { source.by_places() } else { source };
         let sink = MemorySink::new(self.warehouse.clone());
         let ends = Ends { source, decoder: TextDecoder::default, sink, rules: Vec::new() };
         let settings = EngineSettings {

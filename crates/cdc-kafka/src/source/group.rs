@@ -158,9 +158,10 @@ impl Group {
                 continue;
             }
             let known_by = self.recalled.entry(slot.partition.clone()).or_default();
-            if let Some(witness) = slot.witness.filter(|witness| known_by.first() != Some(witness))
+            if let Some(witness) = &slot.witness
+                && known_by.first() != Some(witness)
             {
-                known_by.insert(0, witness);
+                known_by.insert(0, witness.clone());
                 known_by.truncate(WITNESSES_MAX);
             }
             let points = vec![(slot.partition.clone(), ResumePoint::At(slot.next))];

@@ -211,7 +211,9 @@ impl Intake {
         if let Some(slot) = self.slots.get_mut(open.slot) {
             slot.usual_bytes = usual_bytes;
             let last = batch.last_before(batch.range().until());
-            slot.witness = last.as_ref().map(Witness::of).or(slot.witness);
+            if let Some(last) = &last {
+                slot.witness = Some(Witness::of(last));
+            }
         }
         outbox.push(Ok(SourceEvent::Records(batch)));
         Taken::HandedOver

@@ -254,7 +254,7 @@ impl Reader {
             .flat_map(RecordBatch::iter)
             .map(|record| (record.offset.get(), Witness::of(&record)))
             .collect();
-        let chosen = newest_first.iter().map(|offset| all[offset]).collect();
+        let chosen = newest_first.iter().map(|offset| all[offset].clone()).collect();
         Witnesses::from([(partition.clone(), chosen)])
     }
 

@@ -42,7 +42,7 @@ async fn initialising_twice_changes_nothing_the_second_time() {
     assert_eq!(
         report.steps,
         [
-            "created version 4 of the state tables",
+            "created version 5 of the state tables",
             "created public.orders_fact",
             "created public.orders_current"
         ]

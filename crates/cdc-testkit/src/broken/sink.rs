@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use cdc_core::{
     ChangeEvent, CheckpointDelta, Partition, RecordRef, ResumePoint, RowShape, Sink, Staged,
-    Stager, TableId, WriteBatch, Writer,
+    Stager, TableId, Witness, Witnesses, WriteBatch, Writer,
 };
 
 use super::SinkDefect;
@@ -237,6 +237,10 @@ impl BrokenWriter {
                 keep_dead_letters(state, batch);
                 Err(MemoryError::Fenced)
             }
+            SinkDefect::KeepsThePlaceOfARefusedBatch => {
+                state.remember(batch);
+                Err(MemoryError::Fenced)
+            }
             _ => Err(MemoryError::Fenced),
         }
     }
@@ -300,6 +304,16 @@ impl Writer for BrokenWriter {
             }
         }
         Ok(points)
+    }
+
+    async fn witnesses(&mut self, partitions: &[Partition]) -> Result<Witnesses, MemoryError> {
+        let mut held = self.inner.witnesses(partitions).await?;
+        if self.defect == SinkDefect::LosesPlaces {
+            for witness in held.values_mut().flatten() {
+                *witness = Witness::restore(witness.offset(), witness.digest());
+            }
+        }
+        Ok(held)
     }
 
     async fn plan(&mut self, table: TableId, shape: &Arc<RowShape>) -> Outcome {

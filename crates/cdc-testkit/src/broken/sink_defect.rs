@@ -73,11 +73,15 @@ pub enum SinkDefect {
     TrustsAPreparation,
     /// What was prepared in a lost session is applied in a new one.
     RevivesALostPreparation,
+    /// Where the source stood is not kept.
+    LosesPlaces,
+    /// Where the source stood is kept of batches that are refused, too.
+    KeepsThePlaceOfARefusedBatch,
 }
 
 impl SinkDefect {
     /// All of them.
-    pub const ALL: [Self; 35] = [
+    pub const ALL: [Self; 37] = [
         Self::LosesTheLastRow,
         Self::AppliesTwice,
         Self::MovesTheCheckpointFirst,
@@ -113,6 +117,8 @@ impl SinkDefect {
         Self::KeepsRowsOfARefusedPreparation,
         Self::TrustsAPreparation,
         Self::RevivesALostPreparation,
+        Self::LosesPlaces,
+        Self::KeepsThePlaceOfARefusedBatch,
     ];
 
     /// The case of [`conformance::sink`](crate::conformance::sink) that must catch it.
@@ -162,6 +168,9 @@ impl SinkDefect {
             }
             Self::TrustsAPreparation => "a_prepared_batch_of_an_older_owner_is_refused",
             Self::RevivesALostPreparation => "a_prepared_batch_of_a_lost_session_is_not_applied",
+            Self::LosesPlaces | Self::KeepsThePlaceOfARefusedBatch => {
+                "the_place_of_the_last_record_comes_back"
+            }
         }
     }
 }

@@ -126,6 +126,10 @@ impl BrokenSource {
             SourceDefect::DropsHeaders => {
                 rebuilt(&batch, kept, |parts| RecordParts { headers: &[], ..parts })
             }
+            SourceDefect::TakesHeadersForPlaces => {
+                let empty = empty_like(&batch).with_places();
+                refilled(empty, &batch, kept, |parts| parts)
+            }
             SourceDefect::CutsLargeValues => rebuilt(&batch, kept, |parts| RecordParts {
                 value: parts.value.map(|value| value.get(..VALUE_BYTES).unwrap_or(value)),
                 ..parts
@@ -168,8 +172,21 @@ fn rebuilt(
     kept: impl Fn(&Record<'_>) -> bool,
     changed: impl for<'a> Fn(RecordParts<'a>) -> RecordParts<'a>,
 ) -> RecordBatch {
-    let (partition, range) = (batch.partition().clone(), batch.range());
-    let mut builder = RecordBatchBuilder::new(partition, batch.assignment(), range.from());
+    refilled(empty_like(batch), batch, kept, changed)
+}
+
+/// A batch without records in the place of another one.
+fn empty_like(batch: &RecordBatch) -> RecordBatchBuilder {
+    let from = batch.range().from();
+    RecordBatchBuilder::new(batch.partition().clone(), batch.assignment(), from)
+}
+
+fn refilled(
+    mut builder: RecordBatchBuilder,
+    batch: &RecordBatch,
+    kept: impl Fn(&Record<'_>) -> bool,
+    changed: impl for<'a> Fn(RecordParts<'a>) -> RecordParts<'a>,
+) -> RecordBatch {
     for record in batch.iter().filter(kept) {
         let headers: Vec<_> = record.headers.into_iter().collect();
         let value = record.value.map(RecordValue::to_vec);
@@ -181,7 +198,7 @@ fn rebuilt(
             headers: &headers,
         }));
     }
-    builder.cover_until(range.until());
+    builder.cover_until(batch.range().until());
     builder.finish(ByteBudget::new(usize::MAX).charge(0))
 }
 

@@ -39,6 +39,8 @@ pub enum SourceDefect {
     MakesNullEmpty,
     /// Headers are lost.
     DropsHeaders,
+    /// A header that somebody wrote counts as where the source stands.
+    TakesHeadersForPlaces,
     /// Values end after some thousand bytes.
     CutsLargeValues,
     /// All partitions stop for good when some are revoked.
@@ -57,7 +59,7 @@ pub enum SourceDefect {
 
 impl SourceDefect {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::SkipsARecord,
         Self::ResumesAtPlusOne,
         Self::RepeatsARecord,
@@ -76,6 +78,7 @@ impl SourceDefect {
         Self::NeverCloses,
         Self::MakesNullEmpty,
         Self::DropsHeaders,
+        Self::TakesHeadersForPlaces,
         Self::CutsLargeValues,
         Self::StopsForRevocations,
         Self::StopsForAssignments,
@@ -103,6 +106,7 @@ impl SourceDefect {
             Self::SkipsWhatIsAcknowledged => "acknowledging_loses_nothing",
             Self::NeverCloses => "closing_ends",
             Self::MakesNullEmpty | Self::DropsHeaders => "keys_values_and_headers_survive",
+            Self::TakesHeadersForPlaces => "a_header_that_somebody_wrote_is_no_place",
             Self::CutsLargeValues => "large_records_arrive_whole",
             Self::StopsForRevocations => "others_go_on_after_partitions_left",
             Self::StopsForAssignments => "others_go_on_while_an_assignment_waits",

@@ -14,6 +14,7 @@
 
 mod lane;
 mod ownership;
+mod place;
 mod preparation;
 mod progress;
 mod refusal;
@@ -103,6 +104,9 @@ suite! { SinkUnderTest:
     ownership::a_release_leaves_other_partitions_alone;
     /// After a lost session nothing is applied until the lane has acquired again.
     ownership::after_a_lost_session_nothing_is_applied_before_acquire;
+    /// The place of the last record that was applied comes back with its witness; none of a batch that was
+    /// not applied does.
+    place::the_place_of_the_last_record_comes_back;
     /// Dead letters are stored with the batch, with the record's bytes.
     refusal::dead_letters_come_with_their_batch;
     /// Dead letters of a batch that is not applied are not stored.

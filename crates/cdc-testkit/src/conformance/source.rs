@@ -108,6 +108,8 @@ suite! { SourceUnderTest:
     delivery::closing_ends;
     /// Keys, values and headers arrive as they were written; null and empty stay apart.
     content::keys_values_and_headers_survive;
+    /// A header with the name of a place is one like any other: only the source says where it stands.
+    content::a_header_that_somebody_wrote_is_no_place;
     /// Large records arrive whole, those above the whole budget too.
     content::large_records_arrive_whole;
     /// After it was relinquished nothing of a partition is delivered.

@@ -12,9 +12,6 @@ use cdc_core::{
 
 use super::warehouse::{Fault, SnapshotNote, State, StoredDeadLetter, StoredRow, Warehouse};
 
-/// How many records of a log are remembered.
-const WITNESSES_MAX: usize = 4;
-
 /// A sink on a shared [`Warehouse`].
 ///
 /// The server behind it refuses rows by their text: `poison` is refused with the record's name, as
@@ -266,13 +263,7 @@ impl MemoryWriter {
         state.transactions.extend(batch.body().rows.iter().filter_map(left));
         let marks = batch.marks().iter().map(|(at, marks)| (at.clone(), marks.clone()));
         state.marks.extend(marks);
-        for (partition, _) in batch.delta().ranges() {
-            if let Some(witness) = batch.witness(partition) {
-                let held = state.witnesses.entry(partition.clone()).or_default();
-                held.insert(0, witness);
-                held.truncate(WITNESSES_MAX);
-            }
-        }
+        state.remember(batch);
         for letter in batch.dead_letters() {
             let record =
                 batch.record(letter.at).expect("a dead letter names a record of its batch");

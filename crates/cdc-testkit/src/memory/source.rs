@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use cdc_core::{
     Assignment, ByteBudget, Classify, Continuity, ErrorClass, Halt, Inquiry, NextOffset, Offset,
-    Partition, Receipt, RecordBatchBuilder, RecordParts, ResumePoint, Revocation, Source,
-    SourceEvent, Witness, Witnesses,
+    PLACE_HEADER, Partition, Receipt, RecordBatchBuilder, RecordParts, ResumePoint, Revocation,
+    Source, SourceEvent, Witness, Witnesses,
 };
 use tokio::sync::Notify;
 
@@ -207,12 +207,24 @@ pub enum MemorySourceError {
         /// Where a record is another.
         offset: Offset,
     },
+    /// Nobody said where in its own terms the source stood.
+    #[error("{partition} resumes at {resume}, but the place before it is {place:?}")]
+    PlaceLost {
+        /// The log.
+        partition: Partition,
+        /// Where it was to resume.
+        resume: NextOffset,
+        /// What the sink gave back.
+        place: Option<String>,
+    },
 }
 
 impl Classify for MemorySourceError {
     fn class(&self) -> ErrorClass {
         match self {
-            Self::ResumeGone { .. } | Self::Replaced { .. } => ErrorClass::Fatal(Halt::Data),
+            Self::ResumeGone { .. } | Self::Replaced { .. } | Self::PlaceLost { .. } => {
+                ErrorClass::Fatal(Halt::Data)
+            }
         }
     }
 }
@@ -232,6 +244,7 @@ pub struct MemorySource {
     pub(crate) reading: BTreeMap<Partition, Reading>,
     numbers: u64,
     pub(crate) recalled: Witnesses,
+    by_places: bool,
 }
 
 /// What a source that does not wait finds.
@@ -245,7 +258,35 @@ enum Found {
 impl MemorySource {
     /// A source that owns nothing until the writer assigns partitions.
     pub fn new(writer: LogWriter, budget: ByteBudget) -> Self {
-        Self { writer, budget, reading: BTreeMap::new(), numbers: 0, recalled: Witnesses::new() }
+        let (reading, recalled) = (BTreeMap::new(), Witnesses::new());
+        Self { writer, budget, reading, numbers: 0, recalled, by_places: false }
+    }
+
+    /// The same source, which goes by places as one without log offsets does: it gives each record its
+    /// place, and resumes only when it is told the place of the record before.
+    #[must_use]
+    pub fn by_places(mut self) -> Self {
+        self.by_places = true;
+        self
+    }
+
+    /// That the sink has kept the place of the last record before a position.
+    fn require_place(
+        &self,
+        partition: &Partition,
+        resume: NextOffset,
+    ) -> Result<(), MemorySourceError> {
+        let newest = self.recalled.get(partition).and_then(|recalled| recalled.first());
+        let place = newest.and_then(Witness::place);
+        let is_right = newest.is_some_and(|newest| {
+            newest.offset().next() == resume
+                && place == Some(&*place_of(partition, newest.offset()))
+        });
+        if !self.by_places || is_right {
+            return Ok(());
+        }
+        let (partition, place) = (partition.clone(), place.map(str::to_owned));
+        Err(MemorySourceError::PlaceLost { partition, resume, place })
     }
 
     fn number(&mut self) -> u64 {
@@ -274,6 +315,7 @@ impl MemorySource {
                             return Err(MemorySourceError::Replaced { partition, offset });
                         }
                     }
+                    self.require_place(&partition, next)?;
                     next
                 }
             };
@@ -306,7 +348,7 @@ impl MemorySource {
         let mut found = Found::Nothing;
         for (partition, reading) in &mut self.reading {
             let entries = logs.by_partition.get(partition).map(|log| log.entries.as_slice());
-            let builder = fill(partition, reading, entries.unwrap_or_default());
+            let builder = fill((partition, reading), entries.unwrap_or_default(), self.by_places);
             if builder.is_empty() {
                 if !reading.told_end {
                     reading.told_end = true;
@@ -327,15 +369,29 @@ impl MemorySource {
 }
 
 /// The next few records of a partition.
-fn fill(partition: &Partition, reading: &Reading, entries: &[Entry]) -> RecordBatchBuilder {
+fn fill(
+    (partition, reading): (&Partition, &Reading),
+    entries: &[Entry],
+    by_places: bool,
+) -> RecordBatchBuilder {
     let mut builder = RecordBatchBuilder::new(partition.clone(), reading.number, reading.next);
+    if by_places {
+        builder = builder.with_places();
+    }
     let first = entries.partition_point(|entry| entry.offset.position() < reading.next);
     for entry in entries.iter().skip(first).take(BATCH_RECORDS_MAX) {
-        let headers: Vec<_> =
-            entry.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref())).collect();
+        let place = place_of(partition, entry.offset);
+        let place = by_places.then_some((PLACE_HEADER, Some(place.as_bytes())));
+        let headers = entry.headers.iter().map(|(name, value)| (name.as_str(), value.as_deref()));
+        let headers: Vec<_> = headers.chain(place).collect();
         builder.push(&entry.parts(&headers));
     }
     builder
+}
+
+/// What the source calls the place of a record.
+fn place_of(partition: &Partition, offset: Offset) -> String {
+    format!("m/{}/{}", partition.number().get(), offset.get())
 }
 
 impl Source for MemorySource {

@@ -4,10 +4,14 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use cdc_core::{
-    Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record, RecordValue,
-    Rejection, ResumePoint, SnapshotFate, SnapshotPlace, SourceMarks, Witnesses,
+    Body, Checkpoint, CheckpointDelta, NextOffset, Offset, OffsetRange, Partition, Record,
+    RecordValue, Rejection, ResumePoint, SnapshotFate, SnapshotPlace, SourceMarks, Witnesses,
+    WriteBatch,
 };
 use tokio::sync::watch;
+
+/// How many records of a log are remembered.
+const WITNESSES_MAX: usize = 4;
 
 /// What happens at one apply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -281,6 +285,17 @@ impl State {
         let range = OffsetRange::try_new(from, row.offset.next()).expect("a row follows its start");
         if self.checkpoint.advance(&CheckpointDelta::single(row.partition.clone(), range)).is_ok() {
             self.rows.push(row.clone());
+        }
+    }
+
+    /// Remembers the last record of each partition of a batch, with its place.
+    pub(crate) fn remember<B: Body>(&mut self, batch: &WriteBatch<B>) {
+        for (partition, _) in batch.delta().ranges() {
+            if let Some(witness) = batch.witness(partition) {
+                let held = self.witnesses.entry(partition.clone()).or_default();
+                held.insert(0, witness);
+                held.truncate(WITNESSES_MAX);
+            }
         }
     }
 

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use cdc_core::{
     ByteBudget, Checkpoint, CheckpointDelta, Classify, DeadLetter, Decoded, Decoder, ErrorClass,
-    NextOffset, Offset, Partition, Record, RecordBatch, RecordBatchBuilder, RecordParts, RecordRef,
-    Rejection, ResumePoint, Sink, SkipReason, Staged, Stager, Tally, Value, WriteBatch, Writer,
+    NextOffset, Offset, PLACE_HEADER, Partition, Record, RecordBatch, RecordBatchBuilder,
+    RecordParts, RecordRef, Rejection, ResumePoint, Sink, SkipReason, Staged, Stager, Tally, Value,
+    WriteBatch, Writer,
 };
 
 use super::{Durable, SinkUnderTest, TOPIC};
@@ -41,16 +42,46 @@ pub(super) fn records_until(
 ) -> Arc<RecordBatch> {
     let mut builder = RecordBatchBuilder::new(partition.clone(), 1, next(from));
     for (offset, value) in (from..).zip(values) {
-        let tombstone = value.is_empty();
-        builder.push(&RecordParts {
-            offset: Offset::try_new(offset).expect("the suite's own offsets are not negative"),
-            timestamp_ms: Some(1_700_000_000_000),
-            key: Some(b"the key's bytes"),
-            value: (!tombstone).then_some(value.as_bytes()),
-            headers: &[("origin", Some(b"conformance")), ("null", None)],
-        });
+        let headers = [("origin", Some(b"conformance".as_slice())), ("null", None)];
+        push(&mut builder, offset, value, &headers);
     }
     builder.cover_until(next(until));
+    finish(builder)
+}
+
+/// Records at consecutive offsets, of which each stands at its own place: the given one and its offset.
+pub(super) fn placed_records(
+    partition: &Partition,
+    from: i64,
+    values: &[&str],
+    place: &str,
+) -> Arc<RecordBatch> {
+    let builder = RecordBatchBuilder::new(partition.clone(), 1, next(from));
+    let mut builder = builder.with_places();
+    for (offset, value) in (from..).zip(values) {
+        let place = format!("{place}{offset}");
+        push(&mut builder, offset, value, &[(PLACE_HEADER, Some(place.as_bytes()))]);
+    }
+    finish(builder)
+}
+
+fn push(
+    builder: &mut RecordBatchBuilder,
+    offset: i64,
+    value: &str,
+    headers: &[(&str, Option<&[u8]>)],
+) {
+    let tombstone = value.is_empty();
+    builder.push(&RecordParts {
+        offset: Offset::try_new(offset).expect("the suite's own offsets are not negative"),
+        timestamp_ms: Some(1_700_000_000_000),
+        key: Some(b"the key's bytes"),
+        value: (!tombstone).then_some(value.as_bytes()),
+        headers,
+    });
+}
+
+fn finish(builder: RecordBatchBuilder) -> Arc<RecordBatch> {
     Arc::new(builder.finish(ByteBudget::new(BUDGET_BYTES).charge(0)))
 }
 

@@ -1,10 +1,10 @@
 //! Records as they were written.
 
-use cdc_core::ByteBudget;
+use cdc_core::{ByteBudget, PLACE_HEADER, RecordBatch};
 
 use super::SourceUnderTest;
 use super::reader::{Entry, Log};
-use crate::conformance::Finding;
+use crate::conformance::{Finding, ensure};
 
 pub(super) async fn keys_values_and_headers_survive<U: SourceUnderTest>(u: &U) -> Finding {
     let mut log = Log::create(u, 1).await;
@@ -34,6 +34,22 @@ pub(super) async fn keys_values_and_headers_survive<U: SourceUnderTest>(u: &U) -
     let mut reader = log.reader().await?;
     reader.resume_from_the_beginning().await?;
     reader.until_all(&[only], 0).await
+}
+
+pub(super) async fn a_header_that_somebody_wrote_is_no_place<U: SourceUnderTest>(u: &U) -> Finding {
+    let mut log = Log::create(u, 1).await;
+    let only = log.partition(0);
+    let headers = vec![(PLACE_HEADER.to_owned(), Some(b"s/1/0/0".to_vec()))];
+    log.append(&only, vec![Entry { headers, ..Entry::default() }]).await;
+    let mut reader = log.reader().await?;
+    reader.kept = Some(Vec::new());
+    reader.resume_from_the_beginning().await?;
+    reader.until_all(&[only], 0).await?;
+    let kept = reader.kept.unwrap_or_default();
+    let mut records = kept.iter().flat_map(RecordBatch::iter);
+    ensure(records.all(|record| record.headers.place() != Some("s/1/0/0")), || {
+        "a header that was written to the log is taken for a place of the source".to_owned()
+    })
 }
 
 pub(super) async fn large_records_arrive_whole<U: SourceUnderTest>(u: &U) -> Finding {
