@@ -73,6 +73,16 @@ pub enum ReplicationError {
         /// What came, without any of its content.
         found: String,
     },
+    /// What the output plugin sent cannot be understood.
+    #[error("cannot understand the stream of the source")]
+    Stream {
+        /// What is wrong with the message, and where.
+        #[from]
+        source: crate::pgoutput::PgOutputError,
+    },
+    /// The task that reads has ended, after an error that was reported or because the source was closed.
+    #[error("cannot go on reading: the replication task has ended")]
+    TaskEnded,
     /// The server lacks what logical replication needs here.
     #[error("the source is PostgreSQL {}, this program needs 14 or newer", version / 10_000)]
     TooOld {
@@ -102,6 +112,8 @@ impl ReplicationError {
             Self::Address { .. }
             | Self::Tls { .. }
             | Self::Malformed { .. }
+            | Self::Stream { .. }
+            | Self::TaskEnded
             | Self::TooOld { .. }
             | Self::Setup { .. } => false,
         }
@@ -117,6 +129,8 @@ impl ReplicationError {
             | Self::Lost { .. }
             | Self::Ended
             | Self::Malformed { .. }
+            | Self::Stream { .. }
+            | Self::TaskEnded
             | Self::TooOld { .. }
             | Self::Setup { .. } => None,
         }
@@ -138,9 +152,11 @@ impl Classify for ReplicationError {
             Self::Unreachable { .. } | Self::Lost { .. } | Self::Ended => ErrorClass::Indeterminate,
             Self::Refused { answer, .. } => answer.class(),
             Self::Address { .. } => ErrorClass::Fatal(Halt::Configuration),
-            Self::Tls { .. } | Self::Malformed { .. } | Self::TooOld { .. } => {
-                ErrorClass::Fatal(Halt::Environment)
-            }
+            Self::Tls { .. }
+            | Self::Malformed { .. }
+            | Self::Stream { .. }
+            | Self::TaskEnded
+            | Self::TooOld { .. } => ErrorClass::Fatal(Halt::Environment),
             Self::Setup { halt, .. } => ErrorClass::Fatal(*halt),
         }
     }
@@ -166,13 +182,13 @@ impl Classify for ReplicationError {
             Self::TooOld { .. } => Some(
                 "upgrade the source, or read it through Debezium with `[source.kafka]`".to_owned(),
             ),
-            Self::Malformed { .. } => Some(
+            Self::Malformed { .. } | Self::Stream { .. } => Some(
                 "check that the address is that of PostgreSQL itself, not of a pooler or proxy: few of \
                  them can replicate"
                     .to_owned(),
             ),
             Self::Setup { fix, .. } => Some(fix.clone()),
-            Self::Lost { .. } | Self::Ended => None,
+            Self::Lost { .. } | Self::Ended | Self::TaskEnded => None,
         }
     }
 }

@@ -26,7 +26,7 @@ use cdc_core::SnapshotPlace;
 use crate::Lsn;
 use crate::pgoutput::{OldKind, PgOutputError, Reader, Tuple};
 
-pub(crate) use key::{changes_key, write_key};
+pub(crate) use key::{changes_key, key_texts, write_key, write_key_texts};
 pub(crate) use relation::{DescribedColumn, RelationDescription, RelationError};
 
 /// The relation of a logical message, which has none.

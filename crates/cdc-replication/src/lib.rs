@@ -4,23 +4,19 @@
 //! the order of commits, every row that was there before it once by the snapshot, and the slot is moved
 //! only to what the sink has made durable.
 
+mod catalog;
 mod decoder;
 mod error;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, unused_imports, reason = "the source, which writes frames, is to come")
-)]
 mod frame;
 mod lsn;
 pub mod pgoutput;
-#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
 mod publication;
 mod redact;
 mod settings;
-#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
 mod slot;
+mod snapshot;
+mod source;
 mod text;
-#[cfg_attr(not(test), expect(dead_code, reason = "the source is built on it"))]
 mod wire;
 
 pub use decoder::ReplicationDecoder;
@@ -31,13 +27,9 @@ pub use settings::{
     PublicationName, PublicationNameError, ReplicationSettings, SlotName, SlotNameError,
     read_settings,
 };
+pub use slot::WalStatus;
+pub use source::{Phase, ReplicationSource, STREAM_BEGIN, StreamReading, StreamStatus};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}
-
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "the decoder that reads values with it comes with its own change")
-)]
-mod text;

@@ -30,7 +30,7 @@ pub(crate) struct SystemIdentity {
 
 /// Whether the server still has the log that a slot needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum WalStatus {
+pub enum WalStatus {
     /// All of it, within `max_wal_size`.
     Reserved,
     /// All of it, beyond `max_wal_size`: it is kept for slots alone.
@@ -168,6 +168,25 @@ pub(crate) async fn drop(client: &mut Client, slot: &SlotName) -> Result<(), Rep
            FROM pg_catalog.pg_replication_slots WHERE slot_name = '{slot}'"
     );
     client.query(&sql).await.map(|_| ())
+}
+
+impl WalStatus {
+    /// A number for it, from one on.
+    pub(crate) fn code(self) -> u8 {
+        match self {
+            Self::Reserved => 1,
+            Self::Extended => 2,
+            Self::Unreserved => 3,
+            Self::Lost => 4,
+        }
+    }
+
+    /// What a number stands for.
+    pub(crate) fn from_code(code: u8) -> Option<Self> {
+        [Self::Reserved, Self::Extended, Self::Unreserved, Self::Lost]
+            .into_iter()
+            .find(|status| status.code() == code)
+    }
 }
 
 impl FromStr for WalStatus {

@@ -54,6 +54,12 @@ pub(crate) enum Purpose {
     Replication,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client").finish_non_exhaustive()
+    }
+}
+
 /// An open session that waits for a statement.
 pub(crate) struct Client {
     channel: Channel,

@@ -11,14 +11,39 @@ use crate::pgoutput::{Tuple, TupleColumn};
 /// The names stand in it for whoever has to know whether a key holds the value of a certain column, and
 /// for people who look at dead letters.
 pub(crate) fn write_key(out: &mut Vec<u8>, relation: &RelationDescription, tuple: &[u8]) {
+    write_key_as(out, relation, tuple, Names::With);
+}
+
+/// Appends the texts of the key alone, as a JSON array in the order of the columns, such as `["17"]`.
+pub(crate) fn write_key_texts(out: &mut Vec<u8>, relation: &RelationDescription, tuple: &[u8]) {
+    write_key_as(out, relation, tuple, Names::Without);
+}
+
+/// The texts of the key in the order of the columns; none without key.
+pub(crate) fn key_texts(relation: &RelationDescription, tuple: &[u8]) -> Option<Vec<String>> {
+    let mut array = Vec::new();
+    write_key_texts(&mut array, relation, tuple);
+    serde_json::from_slice(&array).ok()
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Names {
+    With,
+    Without,
+}
+
+fn write_key_as(out: &mut Vec<u8>, relation: &RelationDescription, tuple: &[u8], names: Names) {
     let Ok(tuple) = Tuple::parse(tuple) else { return };
+    let (open, close) = if names == Names::With { (b'{', b'}') } else { (b'[', b']') };
     let columns = relation.columns.iter().zip(tuple.columns());
-    let mut separator = b'{';
+    let mut separator = open;
     for (column, value) in columns.filter(|(column, _)| column.is_key) {
         out.push(separator);
         separator = b',';
-        write_text(out, &column.name);
-        out.push(b':');
+        if names == Names::With {
+            write_text(out, &column.name);
+            out.push(b':');
+        }
         match value {
             TupleColumn::Null | TupleColumn::Unchanged => out.extend_from_slice(b"null"),
             TupleColumn::Text(text) => write_text(out, &String::from_utf8_lossy(text)),
@@ -26,7 +51,7 @@ pub(crate) fn write_key(out: &mut Vec<u8>, relation: &RelationDescription, tuple
         }
     }
     if separator == b',' {
-        out.push(b'}');
+        out.push(close);
     }
 }
 

@@ -46,6 +46,12 @@ pub(crate) struct Replication {
     channel: Channel,
 }
 
+impl std::fmt::Debug for Replication {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Replication").finish_non_exhaustive()
+    }
+}
+
 impl Replication {
     pub(super) fn new(channel: Channel) -> Self {
         Self { channel }
@@ -64,6 +70,15 @@ impl Replication {
             }
         };
         parse(self.channel.hand_out(frame))
+    }
+
+    /// Waits until more has come than there was.
+    ///
+    /// # Cancel safety
+    ///
+    /// Dropping the future loses nothing.
+    pub(crate) async fn fill(&mut self) -> Result<(), ReplicationError> {
+        self.channel.fill(DOING).await
     }
 
     /// The next message if it has come already.
