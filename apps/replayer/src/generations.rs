@@ -26,15 +26,15 @@ impl Generations {
     /// When a later one was begun with another log: the topic holds nothing of this one.
     pub(crate) async fn as_of(
         &self,
-        mut settings: Settings,
+        settings: Settings,
         wanted: Generation,
     ) -> Result<Settings, Failure> {
         let followed = generations(&settings.postgres).await;
         let followed = followed
             .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
-        for (topic, last) in followed {
+        for (topic, last) in &followed {
             for later in wanted.get().saturating_add(1)..=last.get() {
-                if !self.0.holds(&topic, Generation::new(later)) {
+                if !self.0.holds(topic, Generation::new(later)) {
                     return Err(Failure::Data {
                         message: format!(
                             "cannot read generation {wanted} of {topic} again: generation {later} was \
@@ -46,9 +46,9 @@ impl Generations {
                     });
                 }
             }
-            settings.kafka = settings.kafka.with_generation(topic, last.min(wanted));
         }
-        Ok(settings)
+        let as_of = followed.into_iter().map(|(topic, last)| (topic, last.min(wanted)));
+        Ok(settings.in_generations(as_of))
     }
 
     /// The parts without what belongs to earlier generations, and how many offsets that is.

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use cdc_core::{Generation, NextOffset, OffsetRange, Partition, PartitionNumber, TopicName};
 use sqlx::Row as _;
 
-use crate::checkpoint::Parameters;
+use crate::checkpoint::{Parameters, generation};
 use crate::error::{PostgresError, from_driver};
 use crate::session::Session;
 use crate::settings::{PipelineName, PostgresSettings};
@@ -226,6 +226,27 @@ pub async fn continued(settings: &PostgresSettings) -> Result<Continued, Postgre
         }
     }
     Ok(continued)
+}
+
+const RECREATED: &str = "
+SELECT EXISTS (SELECT FROM cdc.decision AS decision
+                WHERE decision.pipeline = $1 AND decision.kind = 'incarnation_accepted'
+                  AND decision.state ->> 'topic' = $2
+                  AND (decision.state ->> 'generation')::int4 > $3)";
+
+/// Whether somebody has decided, since the generation of a partition began, that its topic is another one.
+pub(crate) async fn is_recreated(
+    session: &mut Session,
+    pipeline: &PipelineName,
+    partition: &Partition,
+) -> Result<bool, PostgresError> {
+    sqlx::query_scalar(RECREATED)
+        .bind(pipeline.as_str())
+        .bind(partition.topic().as_str())
+        .bind(generation(partition))
+        .fetch_one(session.driver())
+        .await
+        .map_err(|error| from_driver("reading what became of a topic", error))
 }
 
 /// Passes over what logs had lost before it was read, and records why. The logs are given with where

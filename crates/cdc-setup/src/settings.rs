@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_config::{Document, Problems, ProcessEnvironment, Section};
-use cdc_core::{Classify, SourceTable, TableId};
+use cdc_core::{Classify, Generation, SourceTable, TableId, TopicName};
 use cdc_debezium::{
     AdapterError, BeforeImages, DebeziumDecoder, DebeziumRedactor, TableDeclarations, TableMap,
 };
@@ -87,11 +87,21 @@ impl Settings {
     /// # Errors
     ///
     /// When the warehouse cannot be reached or lacks the state tables.
-    pub async fn in_their_generations(mut self) -> Result<Self, PostgresError> {
-        for (topic, generation) in generations(&self.postgres).await? {
+    pub async fn in_their_generations(self) -> Result<Self, PostgresError> {
+        let followed = generations(&self.postgres).await?;
+        Ok(self.in_generations(followed))
+    }
+
+    /// The same settings, with topics in these generations.
+    #[must_use]
+    pub fn in_generations(
+        mut self,
+        followed: impl IntoIterator<Item = (TopicName, Generation)>,
+    ) -> Self {
+        for (topic, generation) in followed {
             self.kafka = self.kafka.with_generation(topic, generation);
         }
-        Ok(self)
+        self
     }
 
     /// Reads the file, with secrets resolved.

@@ -13,7 +13,6 @@ use crate::error::{PostgresError, from_driver};
 use crate::letters::{OriginalMark, RawLetter};
 use crate::masks::LetterMasks;
 use crate::session::Session;
-use crate::settings::PipelineName;
 
 /// A record as it stands in its log.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -169,26 +168,6 @@ UPDATE cdc.dead_letter AS letter
 pub(super) async fn note_attempt(session: &mut Session, ids: &[i64]) -> Result<(), PostgresError> {
     let noted = sqlx::query(ATTEMPTED).bind(ids).execute(session.driver()).await;
     noted.map(|_| ()).map_err(|error| from_driver("noting that letters were tried", error))
-}
-
-const RECREATED: &str = "
-SELECT EXISTS (SELECT FROM cdc.decision AS d
-                WHERE d.pipeline = $1 AND d.kind = 'incarnation_accepted'
-                  AND d.state ->> 'topic' = $2 AND (d.state ->> 'generation')::int4 > $3)";
-
-/// Whether somebody has decided since that a topic is another one.
-pub(super) async fn is_recreated(
-    session: &mut Session,
-    pipeline: &PipelineName,
-    partition: &Partition,
-) -> Result<bool, PostgresError> {
-    sqlx::query_scalar(RECREATED)
-        .bind(pipeline.as_str())
-        .bind(partition.topic().as_str())
-        .bind(crate::checkpoint::generation(partition))
-        .fetch_one(session.driver())
-        .await
-        .map_err(|error| from_driver("reading what became of a topic", error))
 }
 
 /// Makes sure that a record is the one of a letter.

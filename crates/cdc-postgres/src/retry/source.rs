@@ -12,6 +12,7 @@ use super::letters::headers;
 use super::originals::{self, Lost, LostLetters, NoOriginals, Original, Originals};
 use super::selection::{CHOSEN, Selection};
 use super::{Retried, RetryMode};
+use crate::decision;
 use crate::error::{PostgresError, from_driver};
 use crate::letters::{LetterFilter, MATCHES, Page, PageOf, RawLetter, bound, partition};
 use crate::masks::LetterMasks;
@@ -189,7 +190,7 @@ impl Letters {
             && !places.is_empty()
         {
             let Self { session, pipeline, .. } = self;
-            is_recreated = originals::is_recreated(session, pipeline, &first.partition).await?;
+            is_recreated = decision::is_recreated(session, pipeline, &first.partition).await?;
             found.extend(log.read(&first.partition, &places).await);
         }
         let (mut records, mut lost) = (Vec::with_capacity(page.len()), Vec::new());
