@@ -1,11 +1,10 @@
 //! What is said about records that cannot be decoded. All of it is about names, types and positions.
 
-use std::error::Error;
-
 use cdc_core::{Rejection, Stage, TableId, with_causes};
 
 use super::relations::Compiled;
 use crate::frame::{DescribedColumn, FrameError, RelationError};
+use crate::text::TextError;
 
 /// Longest name from a record that is repeated; PostgreSQL's are at most 63 bytes.
 const NAME_CHARS_MAX: usize = 64;
@@ -71,11 +70,11 @@ pub(super) fn binary_value(relation: &Compiled, column: &DescribedColumn) -> Box
 pub(super) fn bad_value(
     relation: &Compiled,
     column: &DescribedColumn,
-    error: &dyn Error,
+    error: TextError,
 ) -> Box<Rejection> {
     let (name, sql_type) = (short(&column.name), short(&column.sql_type));
-    let message = format!("read a value of {name} {sql_type}: {}", with_causes(error));
-    Box::new(at_column(relation, column, "bad_value", message))
+    let message = format!("read a value of {name} {sql_type}: {}", with_causes(&error));
+    Box::new(at_column(relation, column, error.code(), message))
 }
 
 fn at_column(

@@ -78,7 +78,7 @@ impl Compiled {
                 let text = str::from_utf8(bytes).map_err(|_| rejection::not_utf8(self, column))?;
                 let cell = buffer.len();
                 text::put(buffer, cell, semantic, text)
-                    .map_err(|error| rejection::bad_value(self, column, &error))?;
+                    .map_err(|error| rejection::bad_value(self, column, error))?;
             }
             TupleColumn::Binary(_) => return Err(rejection::binary_value(self, column)),
         }

@@ -1,5 +1,9 @@
-//! The source against a real PostgreSQL.
+//! Frames and their decoder, and the source against a real PostgreSQL.
 
+#[cfg(test)]
+mod decoder;
+#[cfg(test)]
+mod frames;
 #[cfg(test)]
 mod order;
 #[cfg(test)]
