@@ -18,7 +18,7 @@ mod rows;
 use relations::{Compiled, Relations};
 use rows::Nulls;
 
-/// Decodes the records of a [`ReplicationSource`] into changes of configured tables.
+/// Decodes the records of a replication source into changes of configured tables.
 ///
 /// A record describes its table, and the description is understood only when it differs from that of the
 /// records before: once these are known, a row costs no allocation. A clone has the same configuration and
@@ -35,8 +35,6 @@ use rows::Nulls;
 /// Of an old row that the source did not log whole, the other columns are
 /// [`Unavailable`](cdc_core::Value::Unavailable), and so is a value that is stored out of line and was not
 /// changed, unless the old row has it. Columns of a type that has no meaning here are not in the rows.
-///
-/// [`ReplicationSource`]: https://docs.rs/cdc-replication
 #[derive(Debug)]
 pub struct ReplicationDecoder {
     /// In the order of their names.
