@@ -163,7 +163,8 @@ async fn f79_a_slot_that_is_still_taken_is_waited_for() {
 /// Other tables are busy, ours are idle: the slot moves all the same.
 #[tokio::test(flavor = "multi_thread")]
 async fn f84_a_heartbeat_moves_the_slot_while_the_tables_are_idle() {
-    let origin = Origin::with(ORDERS);
+    // Nobody else writes into its log.
+    let origin = Origin::on(own_cluster(&[]), ORDERS);
     origin.sql("CREATE TABLE busy (body text)");
     let mut kept = Kept::default();
     let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
