@@ -4,6 +4,9 @@ use cdc_config::Secret;
 use cdc_core::Classify as _;
 use cdc_stack::postgres::Cluster;
 
+mod doors;
+mod refusals;
+
 use super::*;
 use crate::lsn::Lsn;
 use crate::settings::{PublicationName, SlotName};
@@ -71,7 +74,8 @@ async fn defaults_of_role_and_database_do_not_reach_a_session() {
         "default_transaction_read_only = on",
         "search_path = 'nowhere'",
     ] {
-        source.sql(&format!("ALTER DATABASE {} SET {setting}", source.database));
+        let statement = format!("ALTER DATABASE {} SET {setting}", source.database);
+        Cluster::shared().psql("postgres", &statement).unwrap();
     }
     for purpose in [Purpose::Sql, Purpose::Replication] {
         let mut client = source.client(purpose).await;
