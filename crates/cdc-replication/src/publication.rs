@@ -10,10 +10,16 @@ use crate::wire::Client;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct PublishedTable {
     pub(crate) table: SourceTable,
-    /// Only some columns are sent.
-    pub(crate) has_column_list: bool,
-    /// Only some rows are sent.
-    pub(crate) has_row_filter: bool,
+    pub(crate) portion: Portion,
+}
+
+/// How much of a table a publication sends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Portion {
+    Everything,
+    SomeColumns,
+    SomeRows,
+    SomeRowsAndColumns,
 }
 
 /// What a publication sends.
@@ -57,8 +63,12 @@ pub(crate) async fn look(
             row.named("schema").unwrap_or_default(),
             row.named("name").unwrap_or_default(),
         ),
-        has_column_list: row.named("has_column_list") == Some("t"),
-        has_row_filter: row.named("has_row_filter") == Some("t"),
+        portion: match (row.named("has_column_list"), row.named("has_row_filter")) {
+            (Some("t"), Some("t")) => Portion::SomeRowsAndColumns,
+            (Some("t"), _) => Portion::SomeColumns,
+            (_, Some("t")) => Portion::SomeRows,
+            (_, _) => Portion::Everything,
+        },
     });
     Ok(Some(PublicationState { tables: tables.collect(), left_out, via_root }))
 }
@@ -148,11 +158,11 @@ fn check(
         fixes.push(format!("ALTER PUBLICATION {name} SET (publish = '{ALL}')"));
     }
     for published in tables.iter().filter_map(find) {
-        let what = match (published.has_column_list, published.has_row_filter) {
-            (false, false) => continue,
-            (true, false) => "columns",
-            (false, true) => "rows",
-            (true, true) => "rows and columns",
+        let what = match published.portion {
+            Portion::Everything => continue,
+            Portion::SomeColumns => "columns",
+            Portion::SomeRows => "rows",
+            Portion::SomeRowsAndColumns => "rows and columns",
         };
         let table = &published.table;
         lacks.push(format!("sends only some {what} of {table}"));
@@ -200,7 +210,7 @@ mod tests {
     }
 
     fn published(name: &str) -> PublishedTable {
-        PublishedTable { table: table(name), has_column_list: false, has_row_filter: false }
+        PublishedTable { table: table(name), portion: Portion::Everything }
     }
 
     #[test]
@@ -220,7 +230,7 @@ mod tests {
     fn everything_that_a_publication_lacks_is_said_at_once() {
         let publication = PublicationName::parse("p").unwrap();
         let mut filtered = published("b");
-        filtered.has_row_filter = true;
+        filtered.portion = Portion::SomeRows;
         let state = PublicationState {
             tables: vec![published("a"), filtered],
             left_out: vec!["truncate"],

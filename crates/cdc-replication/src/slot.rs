@@ -138,16 +138,15 @@ pub(crate) async fn create(
 ) -> Result<CreatedSlot, ReplicationError> {
     let sql = create_sql(client.server_version(), slot);
     let mut creation = pin!(client.query(&sql));
-    let rows = match timeout(CREATION_PATIENCE, creation.as_mut()).await {
-        Ok(rows) => rows?,
-        Err(_) => {
-            tracing::info!(
-                %slot,
-                "making the slot waits for transactions that began before it; the oldest are shown by \
-                 SELECT pid, xact_start FROM pg_stat_activity ORDER BY xact_start"
-            );
-            creation.await?
-        }
+    let rows = if let Ok(rows) = timeout(CREATION_PATIENCE, creation.as_mut()).await {
+        rows?
+    } else {
+        tracing::info!(
+            %slot,
+            "making the slot waits for transactions that began before it; the oldest are shown by \
+             SELECT pid, xact_start FROM pg_stat_activity ORDER BY xact_start"
+        );
+        creation.await?
     };
     let row = only(&rows)?;
     Ok(CreatedSlot {

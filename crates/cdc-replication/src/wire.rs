@@ -191,14 +191,14 @@ impl Client {
         let answer = ServerAnswer::parse(body);
         let ends_session = answer.ends_session();
         let error = ReplicationError::Refused { doing: doing.to_owned(), answer: Box::new(answer) };
-        while !ends_session {
-            match self.channel.message(doing).await {
-                Ok((b'Z', _)) => {
-                    self.midway = false;
-                    break;
-                }
-                Ok(_) => {}
-                Err(_) => break,
+        if ends_session {
+            return error;
+        }
+        // A session that breaks here says so to the next statement.
+        while let Ok((tag, _)) = self.channel.message(doing).await {
+            if tag == b'Z' {
+                self.midway = false;
+                break;
             }
         }
         error
@@ -249,10 +249,10 @@ fn silent() -> ReplicationError {
 /// Says where and for how long a server was tried that could not be reached.
 fn given_up(error: ReplicationError, address: &Address, tried: Duration) -> ReplicationError {
     let place = address.place();
-    match error {
-        ReplicationError::Unreachable { source, .. } | ReplicationError::Lost { source, .. } => {
-            ReplicationError::Unreachable { place, tried, source }
-        }
-        other => other,
+    if let ReplicationError::Unreachable { source, .. } | ReplicationError::Lost { source, .. } =
+        error
+    {
+        return ReplicationError::Unreachable { place, tried, source };
     }
+    error
 }

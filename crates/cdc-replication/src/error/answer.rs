@@ -19,7 +19,7 @@ pub struct ServerAnswer {
 const UNKNOWN: &str = "XX000";
 
 impl ServerAnswer {
-    /// The fields of an ErrorResponse: a letter each, a text, and a zero byte. Text that is no UTF-8, which
+    /// The fields of an `ErrorResponse`: a letter each, a text, and a zero byte. Text that is no UTF-8, which
     /// servers send before they know the client's encoding, is read as far as it goes.
     pub(crate) fn parse(body: &[u8]) -> Self {
         let mut answer = Self {
@@ -42,7 +42,7 @@ impl ServerAnswer {
             }
         }
         if answer.may_repeat_values() {
-            answer.message = "the message is left out, as it may repeat a value".to_owned();
+            answer.message = String::from("the message is left out, as it may repeat a value");
             answer.hint = None;
         }
         answer

@@ -157,12 +157,12 @@ async fn authenticate(channel: &mut Channel, address: &Address) -> Result<(), Re
                 Proof::Begun(Box::new(exchange))
             }
             (11, Proof::Begun(mut exchange)) => {
-                exchange.update(&body).map_err(not_authentic)?;
+                exchange.update(&body).map_err(|error| not_authentic(&error))?;
                 channel.write(DOING, |out| frontend::sasl_response(exchange.message(), out))?;
                 Proof::Begun(exchange)
             }
             (12, Proof::Begun(mut exchange)) => {
-                exchange.finish(&body).map_err(not_authentic)?;
+                exchange.finish(&body).map_err(|error| not_authentic(&error))?;
                 Proof::Given
             }
             // Also a server that lets us in without its own proof: it may be anybody.
@@ -194,7 +194,7 @@ fn unexpected(method: u32) -> ReplicationError {
     ReplicationError::malformed(DOING, expected, format!("a request of the kind {method}"))
 }
 
-fn not_authentic(error: std::io::Error) -> ReplicationError {
+fn not_authentic(error: &std::io::Error) -> ReplicationError {
     let expected = "a server that knows the role's password";
     ReplicationError::malformed(DOING, expected, error.to_string())
 }
