@@ -1,221 +1,312 @@
-//! What the source's catalog says about the configured tables.
+//! What the source's catalog says about followed tables: their columns with what these mean, the key, and
+//! what is logged of old rows.
+//!
+//! One statement asks for all tables and for the types of all their columns, and answers in one JSON
+//! document, so that everything is of one moment (`sql.rs`).
 
-use std::collections::BTreeMap;
+mod asked;
+mod sql;
+mod types;
 
-use cdc_core::{CatalogKind, CatalogType, ConnectorModes, Halt, SemanticType, SourceTable};
+use cdc_config::closest;
+use cdc_core::{ConnectorModes, SemanticType, SourceTable};
+use serde::Deserialize;
 
-use crate::ReplicationError;
-use crate::wire::{Client, TextRow};
+pub(crate) use self::asked::{kinds, load};
+pub(crate) use self::sql::{qualified, quoted};
+use self::types::{TypeRow, Types};
 
 /// A table of the source.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableCatalog {
+    /// Its number, which names its partition of the snapshot.
     pub(crate) oid: u32,
     pub(crate) table: SourceTable,
+    pub(crate) kind: TableKind,
+    /// What is logged of old rows.
+    pub(crate) identity: Identity,
+    /// The columns of its primary key in the key's order; empty without one.
     pub(crate) primary_key: Vec<String>,
+    /// The columns that the server puts into its log, in the order of the table.
     pub(crate) columns: Vec<CatalogColumn>,
+    /// How many rows it has, as the server last counted or as its size suggests.
     pub(crate) estimated_rows: u64,
+    /// The relations of it whose updates and deletes the source refuses once they are published: they have
+    /// no identity. It stands for itself; of a partitioned table these are partitions.
+    pub(crate) without_identity: Vec<SourceTable>,
 }
 
-/// A column that the server puts into its log.
-#[derive(Debug, Clone)]
+/// What kind of relation a table is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableKind {
+    /// One that holds its rows itself.
+    Plain,
+    /// One whose rows are in partitions. They are published under its name.
+    Partitioned,
+}
+
+/// `pg_class.relreplident` with what it leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Identity {
+    /// The columns of the primary key, if there is one.
+    Default,
+    /// Whole rows.
+    Full,
+    /// The columns of an index that was chosen; none of them, when it is gone.
+    Index(Vec<String>),
+    /// Nothing.
+    Nothing,
+}
+
+/// A column of the source.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct CatalogColumn {
     pub(crate) name: String,
-    pub(crate) semantic: Option<SemanticType>,
+    /// Its number in the table, from 1; numbers of dropped columns are left out.
+    pub(crate) attnum: i16,
+    pub(crate) type_oid: u32,
+    pub(crate) typmod: i32,
+    /// Its type as SQL writes it, such as `numeric(10,2)`.
     pub(crate) sql_type: String,
-}
-
-/// What a type means.
-#[derive(Debug, Clone)]
-pub(crate) struct Kind {
+    /// What its values mean; `None` for a type that Debezium's default options leave out.
     pub(crate) semantic: Option<SemanticType>,
-    pub(crate) sql_type: String,
+    pub(crate) not_null: bool,
 }
 
-/// A name as SQL writes it.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
+/// A table that cannot be followed, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum CatalogError {
+    /// There is no such relation, or it is no table.
+    #[error("the source has no table {table}{}", near_miss(.near.as_deref()))]
+    Missing {
+        /// The name that was asked for.
+        table: SourceTable,
+        /// The table that was probably meant.
+        near: Option<String>,
+    },
+    /// Its changes are not logged.
+    #[error(
+        "the table {table} of the source is unlogged, so that none of its changes can be followed"
+    )]
+    Unlogged {
+        /// Its name.
+        table: SourceTable,
+    },
+    /// The answer is not what the statement asks for.
+    #[error("expected the source's catalog to answer as this version asks: {reason}")]
+    Answer {
+        /// What is wrong with it.
+        reason: String,
+    },
 }
 
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
+fn near_miss(near: Option<&str>) -> String {
+    near.map(|near| format!("; did you mean {near}?")).unwrap_or_default()
 }
 
-/// Reads what the catalog says about tables.
-pub(crate) async fn load(
-    client: &mut Client,
-    tables: &[SourceTable],
-) -> Result<Vec<TableCatalog>, ReplicationError> {
-    let mut loaded = Vec::new();
-    for table in tables {
-        loaded.push(load_one(client, table).await?);
+impl CatalogError {
+    /// What to do, starting with a verb.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::Missing { table, near: Some(near) } => {
+                format!("write `source = \"{near}\"` into the [[table]] of {table}")
+            }
+            Self::Missing { table, near: None } => format!(
+                "correct `source` of the [[table]] of {table}, or the database that the source's \
+                 `url` names"
+            ),
+            Self::Unlogged { table } => {
+                format!("run on the source: ALTER TABLE {} SET LOGGED", qualified(table))
+            }
+            Self::Answer { .. } => "report this with the version of the source".to_owned(),
+        }
     }
-    Ok(loaded)
-}
 
-async fn load_one(
-    client: &mut Client,
-    table: &SourceTable,
-) -> Result<TableCatalog, ReplicationError> {
-    let rows = client
-        .query(&format!(
-            "SELECT c.oid::bigint AS oid, greatest(c.reltuples, 0)::bigint AS rows
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE n.nspname = {} AND c.relname = {} AND c.relkind IN ('r', 'p')",
-            literal(table.schema()),
-            literal(table.name())
-        ))
-        .await?;
-    let Some(row) = rows.first() else { return Err(missing(client, table).await?) };
-    let oid: u32 = number(row, "oid")?;
-    let estimated_rows = number(row, "rows")?;
-    let rows = client
-        .query(&format!(
-            "SELECT a.attname AS name, a.atttypid::bigint AS type, a.atttypmod AS typmod,
-                    EXISTS (SELECT FROM pg_catalog.pg_index x WHERE x.indrelid = a.attrelid
-                             AND x.indisprimary AND a.attnum = ANY (x.indkey)) AS is_key
-               FROM pg_catalog.pg_attribute a
-              WHERE a.attrelid = {oid} AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-              ORDER BY a.attnum"
-        ))
-        .await?;
-    let mut types = Vec::new();
-    for row in &rows {
-        types.push((number(row, "type")?, number(row, "typmod")?));
+    /// The same with the table that was probably meant, out of the answer to [`names_statement`].
+    pub(crate) fn with_near(self, names: &str) -> Self {
+        match self {
+            Self::Missing { table, near: None } => {
+                let names: Vec<String> = serde_json::from_str(names).unwrap_or_default();
+                let near = closest(&table.to_string(), names.iter().map(String::as_str));
+                let near = near.map(str::to_owned);
+                Self::Missing { table, near }
+            }
+            other @ (Self::Missing { .. } | Self::Unlogged { .. } | Self::Answer { .. }) => other,
+        }
     }
-    let kinds = kinds(client, &types).await?;
-    let name = |row: &TextRow| row.named("name").unwrap_or_default().to_owned();
-    let columns = rows.iter().zip(kinds).map(|(row, kind)| CatalogColumn {
-        name: name(row),
-        semantic: kind.semantic,
-        sql_type: kind.sql_type,
-    });
-    let key = rows.iter().filter(|row| row.named("is_key") == Some("t"));
-    Ok(TableCatalog {
-        oid,
-        table: table.clone(),
-        primary_key: key.map(name).collect(),
-        columns: columns.collect(),
-        estimated_rows,
-    })
 }
 
-async fn missing(
-    client: &mut Client,
-    table: &SourceTable,
-) -> Result<ReplicationError, ReplicationError> {
-    let rows = client
-        .query(&format!(
-            "SELECT n.nspname || '.' || c.relname AS name
-               FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
-              WHERE c.relkind IN ('r', 'p') AND n.nspname NOT IN ('pg_catalog', 'information_schema')
-              ORDER BY n.nspname <> {}, abs(length(c.relname) - {}) LIMIT 3",
-            literal(table.schema()),
-            table.name().len()
-        ))
-        .await?;
-    let near: Vec<_> = rows.iter().filter_map(|row| row.named("name")).collect();
-    Ok(ReplicationError::Setup {
-        halt: Halt::Configuration,
-        message: format!("the source has no table {table}"),
-        fix: format!("correct `source` in its [[table]]; there are {}", near.join(", ")),
-    })
+impl TableCatalog {
+    /// The columns that tell its rows apart: those of the primary key, without one those of its identity.
+    pub(crate) fn key(&self) -> &[String] {
+        match &self.identity {
+            _ if !self.primary_key.is_empty() => &self.primary_key,
+            Identity::Index(columns) => columns,
+            Identity::Default | Identity::Full | Identity::Nothing => &[],
+        }
+    }
+
+    /// What stands against updates and deletes, which the source itself will refuse, with the statements
+    /// that mend it; `None` when nothing does.
+    pub(crate) fn identity_finding(&self) -> Option<IdentityFinding> {
+        let first = self.without_identity.first()?;
+        let names: Vec<String> = self.without_identity.iter().map(ToString::to_string).collect();
+        let message = if *first == self.table {
+            format!(
+                "the table {} has no primary key and no other replica identity: once it is published, \
+                 the source refuses every update and delete of it",
+                self.table
+            )
+        } else {
+            format!(
+                "partitions of {} have no replica identity: once it is published, the source refuses \
+                 every update and delete in {}",
+                self.table,
+                names.join(", ")
+            )
+        };
+        let statements = self
+            .without_identity
+            .iter()
+            .map(|table| format!("ALTER TABLE {} REPLICA IDENTITY FULL;", qualified(table)));
+        let statements: Vec<String> = statements.collect();
+        let fix = format!(
+            "add a primary key, or run on the source: {}",
+            statements.join(" ").trim_end_matches(';')
+        );
+        Some(IdentityFinding { message, fix })
+    }
+
+    /// The columns of types that are left out, with these types.
+    pub(crate) fn left_out(&self) -> impl Iterator<Item = (&str, &str)> {
+        let columns = self.columns.iter().filter(|column| column.semantic.is_none());
+        columns.map(|column| (&*column.name, &*column.sql_type))
+    }
 }
 
-fn number<T: std::str::FromStr>(row: &TextRow, column: &str) -> Result<T, ReplicationError> {
-    let parsed = row.named(column).and_then(|text| text.parse().ok());
-    let expected = format!("a number as {column}");
-    let other = || ReplicationError::malformed("reading the catalog", &expected, "something else");
-    parsed.ok_or_else(other)
+/// A table whose old rows the source would not log.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct IdentityFinding {
+    pub(crate) message: String,
+    /// What to do, starting with a verb.
+    pub(crate) fix: String,
 }
 
-#[derive(Debug)]
-struct TypeRow {
+/// The answer to [`statement`].
+#[derive(Deserialize)]
+struct Answer {
+    tables: Vec<TableAnswer>,
+    types: Vec<TypeRow>,
+}
+
+#[derive(Deserialize)]
+struct TableAnswer {
+    schema: String,
     name: String,
-    form: String,
-    inner: u32,
-    inner_typmod: i32,
-}
-
-/// What types mean, each with its modifier.
-pub(crate) async fn kinds(
-    client: &mut Client,
-    types: &[(u32, i32)],
-) -> Result<Vec<Kind>, ReplicationError> {
-    if types.is_empty() {
-        return Ok(Vec::new());
-    }
-    let list: Vec<_> = types.iter().map(|(oid, _)| oid.to_string()).collect();
-    let rows = client
-        .query(&format!(
-            "WITH RECURSIVE needed (oid) AS (
-                 SELECT pg_catalog.unnest('{{{}}}'::oid[])
-                  UNION
-                 SELECT CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END
-                   FROM needed JOIN pg_catalog.pg_type t ON t.oid = needed.oid
-                  WHERE t.typtype = 'd' OR (t.typcategory = 'A' AND t.typelem <> 0))
-             SELECT t.oid::bigint AS oid, t.typname AS name,
-                    CASE WHEN t.typtype = 'd' THEN 'domain'
-                         WHEN t.typcategory = 'A' AND t.typelem <> 0 THEN 'array'
-                         WHEN t.typtype = 'e' THEN 'enum'
-                         WHEN t.typtype IN ('b', 'r') THEN 'named'
-                         ELSE 'other' END AS form,
-                    CASE WHEN t.typtype = 'd' THEN t.typbasetype ELSE t.typelem END::bigint AS inner,
-                    t.typtypmod AS inner_typmod
-               FROM needed JOIN pg_catalog.pg_type t ON t.oid = needed.oid",
-            list.join(",")
-        ))
-        .await?;
-    let mut known = BTreeMap::new();
-    for row in &rows {
-        let text = |column: &str| row.named(column).unwrap_or_default().to_owned();
-        let (inner, inner_typmod) = (number(row, "inner")?, number(row, "inner_typmod")?);
-        let row_of = TypeRow { name: text("name"), form: text("form"), inner, inner_typmod };
-        known.insert(number::<u32>(row, "oid")?, row_of);
-    }
-    let shown: Vec<_> = types
-        .iter()
-        .map(|(oid, typmod)| format!("pg_catalog.format_type({oid}, {typmod})"))
-        .collect();
-    let rows = client.query(&format!("SELECT {}", shown.join(", "))).await?;
-    let names = rows.first();
-    let kind = |(index, (oid, typmod)): (usize, &(u32, i32))| Kind {
-        semantic: semantic(&known, *oid, *typmod, 32),
-        sql_type: names.and_then(|row| row.get(index)).unwrap_or_default().to_owned(),
-    };
-    Ok(types.iter().enumerate().map(kind).collect())
-}
-
-fn semantic(
-    known: &BTreeMap<u32, TypeRow>,
     oid: u32,
-    typmod: i32,
-    levels: u32,
-) -> Option<SemanticType> {
-    let mut found = None;
-    borrowed(known, (oid, typmod), levels, &mut |kind| {
-        found = SemanticType::of_catalog(kind, &ConnectorModes::default());
-    });
-    found
+    kind: KindAnswer,
+    unlogged: bool,
+    identity: IdentityAnswer,
+    primary_key: Vec<String>,
+    chosen: Vec<String>,
+    estimated_rows: f64,
+    columns: Vec<ColumnAnswer>,
+    without_identity: Vec<(String, String)>,
 }
 
-fn borrowed(
-    known: &BTreeMap<u32, TypeRow>,
-    (oid, typmod): (u32, i32),
-    levels: u32,
-    look: &mut dyn FnMut(&CatalogType<'_>),
-) {
-    let (Some(row), Some(deeper)) = (known.get(&oid), levels.checked_sub(1)) else { return };
-    let name = &*row.name;
-    match &*row.form {
-        "domain" => borrowed(known, (row.inner, row.inner_typmod), deeper, &mut |base| {
-            look(&CatalogType { name, typmod, kind: CatalogKind::Domain(base) });
-        }),
-        "array" => borrowed(known, (row.inner, typmod), deeper, &mut |element| {
-            look(&CatalogType { name, typmod, kind: CatalogKind::Array(element) });
-        }),
-        "enum" => look(&CatalogType { name, typmod, kind: CatalogKind::Enum }),
-        "named" => look(&CatalogType { name, typmod, kind: CatalogKind::Named }),
-        _ => look(&CatalogType { name, typmod, kind: CatalogKind::Other }),
+#[derive(Deserialize)]
+enum KindAnswer {
+    #[serde(rename = "r")]
+    Plain,
+    #[serde(rename = "p")]
+    Partitioned,
+}
+
+#[derive(Deserialize)]
+enum IdentityAnswer {
+    #[serde(rename = "d")]
+    Default,
+    #[serde(rename = "f")]
+    Full,
+    #[serde(rename = "i")]
+    Index,
+    #[serde(rename = "n")]
+    Nothing,
+}
+
+#[derive(Deserialize)]
+struct ColumnAnswer {
+    name: String,
+    attnum: i16,
+    type_oid: u32,
+    typmod: i32,
+    sql_type: String,
+    not_null: bool,
+}
+
+/// The tables in the order in which they were asked for, out of the one cell that answers [`statement`].
+fn read(answer: &str, tables: &[SourceTable]) -> Result<Vec<TableCatalog>, CatalogError> {
+    let answer: Answer = serde_json::from_str(answer)
+        .map_err(|error| CatalogError::Answer { reason: error.to_string() })?;
+    let types = Types::new(answer.types);
+    let mut found: Vec<TableCatalog> = Vec::new();
+    let mut unlogged = Vec::new();
+    for table in answer.tables {
+        if table.unlogged {
+            unlogged.push(SourceTable::new(&*table.schema, &*table.name));
+        }
+        found.push(catalog_of(table, &types));
+    }
+    let pick = |table: &SourceTable| {
+        if unlogged.contains(table) {
+            return Err(CatalogError::Unlogged { table: table.clone() });
+        }
+        let known = found.iter().find(|known| known.table == *table).cloned();
+        known.ok_or_else(|| CatalogError::Missing { table: table.clone(), near: None })
+    };
+    tables.iter().map(pick).collect()
+}
+
+fn catalog_of(answer: TableAnswer, types: &Types) -> TableCatalog {
+    let modes = ConnectorModes::default();
+    let column = |column: ColumnAnswer| CatalogColumn {
+        semantic: types.semantic(column.type_oid, column.typmod, &modes),
+        name: column.name,
+        attnum: column.attnum,
+        type_oid: column.type_oid,
+        typmod: column.typmod,
+        sql_type: column.sql_type,
+        not_null: column.not_null,
+    };
+    let without_identity = answer.without_identity.into_iter();
+    TableCatalog {
+        oid: answer.oid,
+        table: SourceTable::new(answer.schema, answer.name),
+        kind: match answer.kind {
+            KindAnswer::Plain => TableKind::Plain,
+            KindAnswer::Partitioned => TableKind::Partitioned,
+        },
+        identity: match answer.identity {
+            IdentityAnswer::Default => Identity::Default,
+            IdentityAnswer::Full => Identity::Full,
+            IdentityAnswer::Index => Identity::Index(answer.chosen),
+            IdentityAnswer::Nothing => Identity::Nothing,
+        },
+        primary_key: answer.primary_key,
+        columns: answer.columns.into_iter().map(column).collect(),
+        estimated_rows: whole(answer.estimated_rows),
+        without_identity: without_identity
+            .map(|(schema, name)| SourceTable::new(schema, name))
+            .collect(),
     }
 }
+
+/// An estimate as a count. The server keeps it as a float, whose text without a fraction it is.
+fn whole(estimate: f64) -> u64 {
+    format!("{:.0}", estimate.max(0.0)).parse().unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod server_tests;
+#[cfg(test)]
+mod tests;

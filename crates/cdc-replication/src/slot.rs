@@ -161,6 +161,7 @@ fn create_sql(version: u32, slot: &SlotName) -> String {
 }
 
 /// Drops a slot. Fine if there is no such slot; an error while somebody reads it.
+#[cfg(test)]
 pub(crate) async fn drop(client: &mut Client, slot: &SlotName) -> Result<(), ReplicationError> {
     let sql = format!(
         "SELECT pg_catalog.pg_drop_replication_slot(slot_name)

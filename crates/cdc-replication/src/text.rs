@@ -25,6 +25,7 @@ mod vector;
 
 use cdc_core::{IntervalForm, RowBuffer, SemanticType, StructuredType, TimeUnit, Value};
 
+#[cfg(test)]
 pub(crate) use self::shape::put_shape;
 
 /// Why a text is not a value of its column. It does not hold the text.
@@ -190,5 +191,9 @@ fn integer<T: std::str::FromStr>(text: &str, expected: &'static str) -> Result<T
     text.parse().map_err(|_| TextError::Form { expected })
 }
 
+#[cfg(test)]
+mod captures;
+#[cfg(test)]
+mod server_tests;
 #[cfg(test)]
 mod tests;

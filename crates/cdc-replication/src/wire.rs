@@ -29,7 +29,6 @@ mod server_tests;
 
 pub(crate) use copy_out::CopyOut;
 pub(crate) use replication::Replication;
-#[cfg_attr(not(test), expect(unused_imports, reason = "the source is built on it"))]
 pub(crate) use replication::ServerMessage;
 pub(crate) use rows::TextRow;
 

@@ -22,10 +22,10 @@ enum Kind {
 }
 
 impl KeyOrder {
-    /// The order of a table's primary key, in the order of its columns; `None` without key, and where only
+    /// The order of a table's key, in the order of its columns; `None` without key, and where only
     /// the server knows it.
     pub(crate) fn of(table: &TableCatalog) -> Option<Self> {
-        let key = table.columns.iter().filter(|column| table.primary_key.contains(&column.name));
+        let key = table.columns.iter().filter(|column| table.key().contains(&column.name));
         let kind = |column: &CatalogColumn| match column.semantic.as_ref()? {
             SemanticType::Int16 | SemanticType::Int32 | SemanticType::Int64 => Some(Kind::Number),
             SemanticType::Uuid => Some(Kind::Uuid),

@@ -176,7 +176,7 @@ impl Rows {
             name: column.name.clone(),
             semantic: column.semantic.clone(),
             sql_type: column.sql_type.clone(),
-            is_key: catalog.primary_key.contains(&column.name),
+            is_key: catalog.key().contains(&column.name),
         });
         let description = RelationDescription {
             schema: catalog.table.schema().to_owned(),

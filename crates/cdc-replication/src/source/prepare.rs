@@ -5,6 +5,7 @@ use cdc_core::{Halt, SourceTable};
 use super::known::KnownTable;
 use super::place::Incarnation;
 use super::worker::Worker;
+use crate::catalog::TableCatalog;
 use crate::frame::RelationDescription;
 use crate::lsn::Lsn;
 use crate::slot::{SlotState, SystemIdentity};
@@ -29,6 +30,16 @@ impl Worker {
         let publication = self.settings.publication.clone();
         let sql = self.sql().await?;
         let catalogs = catalog::load(sql, tables).await?;
+        // A publication with such a table would make the source refuse its own users' updates.
+        if let Some(finding) = catalogs.iter().find_map(TableCatalog::identity_finding) {
+            let (message, fix) = (finding.message, finding.fix);
+            return Err(ReplicationError::Setup { halt: Halt::Data, message, fix });
+        }
+        for catalog in &catalogs {
+            for (column, sql_type) in catalog.left_out() {
+                tracing::warn!(table = %catalog.table, column, sql_type, "a column of a type that is not followed is left out");
+            }
+        }
         publication::ensure(sql, &publication, tables, true).await?;
         let known = catalogs
             .into_iter()

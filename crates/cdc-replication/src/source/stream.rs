@@ -72,14 +72,15 @@ struct Described {
     schema: String,
     table: String,
     identity: crate::pgoutput::ReplicaIdentity,
-    columns: Vec<(String, u32, i32, bool)>,
+    /// Names with the types and their modifiers.
+    columns: Vec<(String, u32, i32)>,
 }
 
 impl Described {
     fn of(relation: &Relation<'_>) -> Self {
-        let columns = relation.columns().map(|column| {
-            (column.name.to_owned(), column.type_oid, column.type_modifier, column.is_key)
-        });
+        let columns = relation
+            .columns()
+            .map(|column| (column.name.to_owned(), column.type_oid, column.type_modifier));
         Self {
             oid: relation.oid,
             schema: relation.schema.to_owned(),
@@ -367,19 +368,16 @@ impl Worker {
         });
         let Some(position) = position else { return Ok(None) };
         let types: Vec<_> =
-            described.columns.iter().map(|(_, oid, typmod, _)| (*oid, *typmod)).collect();
+            described.columns.iter().map(|(_, oid, typmod)| (*oid, *typmod)).collect();
         let kinds = catalog::kinds(self.sql().await?, &types).await?;
         let Some(known) = self.known.get(position) else { return Ok(None) };
-        let primary_key = &known.catalog.primary_key;
-        let is_key = |name: &String, flagged: bool| {
-            if primary_key.is_empty() { flagged } else { primary_key.contains(name) }
-        };
-        let columns = described.columns.iter().zip(kinds).map(|((name, .., flagged), kind)| {
+        let key = known.catalog.key();
+        let columns = described.columns.iter().zip(kinds).map(|((name, ..), kind)| {
             crate::frame::DescribedColumn {
                 name: name.clone(),
                 semantic: kind.semantic,
                 sql_type: kind.sql_type,
-                is_key: is_key(name, *flagged),
+                is_key: key.contains(name),
             }
         });
         let description = RelationDescription {

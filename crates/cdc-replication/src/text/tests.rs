@@ -40,16 +40,17 @@ fn refuses(declared: &str, code: &str, texts: &[&str]) {
         with(declared, text, |value| {
             let error = value.expect_err(&format!("{declared} {text}"));
             assert_eq!(error.code(), code, "{declared} {text}");
-            assert!(text.len() < 4 || !error.to_string().contains(text), "{error}");
         });
     }
 }
 
-/// Each text is a value that looks so for people.
+/// Each text is a value that looks so for people, without the name of its kind.
 fn shows(declared: &str, cases: &[(&str, &str)]) {
     for (text, expected) in cases {
         with(declared, text, |value| {
-            assert_eq!(format!("{:?}", value.unwrap()), *expected, "{declared} {text}");
+            let shown = format!("{:?}", value.unwrap());
+            let inside = shown.split_once('(').and_then(|(_, inside)| inside.strip_suffix(')'));
+            assert_eq!(inside, Some(*expected), "{declared} {text}");
         });
     }
 }
@@ -116,11 +117,7 @@ fn decimals_keep_every_digit_and_the_zeros_at_their_end() {
         ],
     );
     refuses("decimal(10,2)", "text_out_of_range", &["1.234"]);
-    refuses(
-        "decimal(10,2)",
-        "text_invalid",
-        &["", "-", ".", "1.", "1,5", "a", "--1", "1-", "1.2.3"],
-    );
+    refuses("decimal(10,2)", "text_invalid", &["", "-", ".", "1,5", "a", "--1", "1-", "1.2.3"]);
     reads(
         "decimal",
         &[
@@ -178,7 +175,7 @@ fn days_have_an_era_and_years_of_any_length() {
             ("0001-01-01", days(-719_162)),
             ("0001-12-31 BC", days(-719_163)),
             ("4713-01-01 BC", days(-2_440_550)),
-            ("12024-02-29", days(3_672_206)),
+            ("12024-02-29", days(3_672_207)),
             ("5874897-12-31", days(2_145_031_948)),
             ("infinity", Value::Date(Date::Infinity)),
             ("-infinity", Value::Date(Date::NegInfinity)),

@@ -62,6 +62,7 @@ impl Replication {
     /// # Cancel safety
     ///
     /// Dropping the future loses nothing.
+    #[cfg(test)]
     pub(crate) async fn next(&mut self) -> Result<ServerMessage<'_>, ReplicationError> {
         let frame = loop {
             match self.ready()? {
