@@ -4,7 +4,9 @@
 ALTER TABLE cdc.ledger ADD COLUMN IF NOT EXISTS last_place text;
 COMMENT ON COLUMN cdc.ledger.last_place IS 'Where the last record of the range stands in its source, as the source itself wrote it; NULL where offsets say it.';
 
--- A program that keeps no places must not go on beside one that does.
+-- A program that remembers no records, or keeps no places, must not go on beside one that does.
+DROP FUNCTION IF EXISTS cdc.advance_and_book(text, text[], integer[], integer[], bigint[], bigint[],
+    bigint[], text[], bigint[], bigint[], bigint[], bigint[], jsonb[], bigint[]);
 DROP FUNCTION IF EXISTS cdc.advance_and_book(text, text[], integer[], integer[], bigint[], bigint[],
     bigint[], text[], bigint[], bigint[], bigint[], bigint[], bigint[], bigint[], jsonb[], bigint[]);
 
