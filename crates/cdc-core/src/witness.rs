@@ -167,7 +167,7 @@ impl Inquiry {
         let Some(remembered) = self.left.pop_front() else { return };
         match found {
             Some(found) if found.is_of_same_record(&remembered) => {
-                self.decided = Some(Continuity::Proven)
+                self.decided = Some(Continuity::Proven);
             }
             Some(_) => self.decided = Some(Continuity::Broken(remembered.offset)),
             None => _ = self.missing.get_or_insert(remembered.offset),

@@ -7,6 +7,7 @@ use crate::support::{Kept, Origin, Reading, in_pieces, words};
 const TABLES: &str = "
     CREATE TABLE orders (id int PRIMARY KEY, name text);
     CREATE TABLE notes (body text);
+    ALTER TABLE notes REPLICA IDENTITY FULL;
     INSERT INTO orders SELECT i, 'o' || i FROM generate_series(1, 1000) AS i;
     INSERT INTO notes SELECT 'n' || i FROM generate_series(1, 10) AS i;";
 
@@ -183,6 +184,26 @@ async fn a_slot_that_somebody_made_is_adopted() {
     reading.close().await;
     assert_eq!(kept.changes[1_011].text(), "c(id=5001 name=streamed)");
     assert_eq!(sorted(&kept).iter().filter(|text| text.contains("id=5000")).count(), 1);
+}
+
+/// Published without identity it would make the source refuse its own users' updates.
+#[tokio::test(flavor = "multi_thread")]
+async fn f92_a_table_without_identity_is_refused_with_the_statement_that_mends_it() {
+    let origin = Origin::with("CREATE TABLE notes (body text)");
+    let started = Reading::start(origin.settings(), &["public.notes"], &Kept::default()).await;
+    let Err(error) = started else { panic!("started") };
+    let words = words(&error);
+    assert!(words.contains("ALTER TABLE \"public\".\"notes\" REPLICA IDENTITY FULL"), "{words}");
+    assert_eq!(origin.sql("SELECT count(*) FROM pg_publication"), "0");
+    origin.sql("ALTER TABLE notes REPLICA IDENTITY FULL");
+    let mut kept = Kept::default();
+    let mut reading = Reading::start(origin.settings(), &["public.notes"], &kept).await.unwrap();
+    reading.until_caught_up(&mut kept).await.unwrap();
+    origin.sql("INSERT INTO notes VALUES ('a'); UPDATE notes SET body = 'b'; DELETE FROM notes;");
+    reading.until(&mut kept, |kept| kept.changes.len() == 3).await.unwrap();
+    reading.close().await;
+    assert_eq!(kept.texts(), ["c(body=a)", "u(body=b)", "d(body=b)"]);
+    assert_eq!(kept.changes[1].before.as_deref(), Some("body=a"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
