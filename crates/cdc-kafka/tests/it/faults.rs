@@ -213,7 +213,7 @@ fn a_source_without_topics_is_refused() {
     assert_eq!(error.class(), ErrorClass::Fatal(Halt::Configuration));
 }
 
-fn mock_topic(cluster: &MockCluster<'_, DefaultProducerContext>, name: &str) -> Topic {
+pub(crate) fn mock_topic(cluster: &MockCluster<'_, DefaultProducerContext>, name: &str) -> Topic {
     let brokers = cluster.bootstrap_servers();
     let publisher = cdc_kafka::Publisher::connect(&brokers).unwrap();
     Topic { name: name.to_owned(), brokers, publisher }

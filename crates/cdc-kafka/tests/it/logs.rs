@@ -12,7 +12,7 @@ use rdkafka::producer::{BaseProducer, BaseRecord, Producer};
 use crate::support::{PATIENCE, Reader, Topic, at, next, unique};
 
 /// Settings under which a broker compacts whatever it may, at once.
-const EAGER: [(&str, &str); 5] = [
+pub(crate) const EAGER: [(&str, &str); 5] = [
     ("cleanup.policy", "compact"),
     ("min.cleanable.dirty.ratio", "0.001"),
     ("min.compaction.lag.ms", "0"),

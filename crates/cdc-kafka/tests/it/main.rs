@@ -14,6 +14,8 @@ mod group;
 #[cfg(test)]
 mod logs;
 #[cfg(test)]
+mod lookup;
+#[cfg(test)]
 mod positions;
 #[cfg(test)]
 mod preflight;

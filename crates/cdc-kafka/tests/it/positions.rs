@@ -62,7 +62,7 @@ async fn after_a_lost_position_of_one_partition_the_others_go_on() {
     reader.close().await;
 }
 
-fn transactional(topic: &Topic) -> BaseProducer {
+pub(crate) fn transactional(topic: &Topic) -> BaseProducer {
     let producer: BaseProducer = ClientConfig::new()
         .set("bootstrap.servers", &topic.brokers)
         .set("transactional.id", unique("writer"))
@@ -72,7 +72,7 @@ fn transactional(topic: &Topic) -> BaseProducer {
     producer
 }
 
-fn write(producer: &BaseProducer, topic: &Topic, from: usize, until: usize) {
+pub(crate) fn write(producer: &BaseProducer, topic: &Topic, from: usize, until: usize) {
     producer.begin_transaction().unwrap();
     for value in numbers(from, until) {
         let record = BaseRecord::<str, str>::to(&topic.name).partition(0).payload(&value);
