@@ -17,7 +17,7 @@ use crate::output;
 use crate::progress::{self, Shown, per_second};
 use crate::range::{Reader, WhatIsLeft, as_json};
 use crate::reading::read_all;
-use crate::signals;
+use crate::{signals, topics};
 
 /// What a stopped capture says.
 const AGAIN: &str = "start it again: no file was left, and it begins at the beginning";
@@ -65,31 +65,22 @@ pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Resu
 /// The topics that are read, of those in the configuration file.
 fn chosen(topics: &[TopicName], arguments: &CaptureArgs) -> Result<Vec<TopicName>, Failure> {
     let CaptureArgs { tables, topics: wanted, .. } = arguments;
-    let is_named = |topic: &TopicName| {
-        let is_of = |table: &String| topic.as_str().ends_with(&format!(".{table}"));
-        wanted.iter().any(|name| name == topic.as_str()) || tables.iter().any(is_of)
-    };
     if tables.is_empty() && wanted.is_empty() {
         return Ok(topics.to_vec());
     }
-    let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
-    for name in wanted {
-        if !names.contains(&&**name) {
-            return Err(Failure::Tables {
-                message: format!("{name} is no topic of this pipeline"),
-                hint: format!("name one of these with --topic: {}", names.join(", ")),
-            });
-        }
+    if !wanted.is_empty() {
+        return topics::named(topics, wanted);
     }
     for table in tables {
-        if !names.iter().any(|name| name.ends_with(&format!(".{table}"))) {
+        if !topics.iter().any(|topic| topics::is_named_after(topic, table)) {
             return Err(Failure::Tables {
                 message: format!("no topic of this pipeline has a name that ends in .{table}"),
-                hint: format!("name the topic itself with --topic: {}", names.join(", ")),
+                hint: format!("name the topic itself with --topic: {}", topics::list(topics)),
             });
         }
     }
-    Ok(topics.iter().filter(|topic| is_named(topic)).cloned().collect())
+    let is_of = |topic: &&TopicName| tables.iter().any(|it| topics::is_named_after(topic, it));
+    Ok(topics.iter().filter(is_of).cloned().collect())
 }
 
 /// What was written.

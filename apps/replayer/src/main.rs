@@ -17,6 +17,7 @@ mod running;
 mod shadow;
 mod signals;
 mod telemetry;
+mod topics;
 
 use std::process::ExitCode;
 

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use cdc_core::NextOffset;
+use cdc_core::{NextOffset, SourceTable, TopicName};
 use cdc_engine::{Outcome, Reading};
 use cdc_kafka::{Bound, KafkaSpan};
 use cdc_postgres::{Reach, Shadow};
@@ -14,21 +14,27 @@ use crate::failure::Failure;
 use crate::output;
 use crate::progress::per_second;
 use crate::range::{Place, WhatIsLeft, as_json};
-use crate::shadow::{Run, between, chosen};
+use crate::shadow::{Run, between, chosen, topics_read};
+use crate::topics;
 
 /// What a stopped run says.
-const AGAIN: &str = "start it again with the same --from, and it goes on where it stood";
+const AGAIN: &str =
+    "start it again with the same --from and --topic, and it goes on where it stood";
 
 /// Builds the shadow, or goes on with it.
 pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Result<(), Failure> {
     let (from, to) = arguments.range.bounds()?;
     let table = chosen(&settings.tables, arguments.common.table.as_deref())?;
-    let run = Run::prepare(settings, arguments.common.rate).await?;
-    let mut shadow = Shadow::open(&run.settings.postgres, &table.settings)
+    let own = topics_of(&settings, &table, &arguments.topics)?;
+    let mut shadow = Shadow::open(&settings.postgres, &table.settings)
         .await
         .map_err(|error| Failure::end("take the shadow", error))?;
-    let resumed = shadow.is_begun(&arguments.range.from).await;
+    let beginning = beginning(arguments);
+    let resumed = shadow.is_begun(&beginning).await;
     let resumed = resumed.map_err(|error| Failure::end("go on with a rebuild", error))?;
+    // A run that was begun goes on with what it was begun with, whatever the file says by now.
+    let topics = if resumed { topics_read(&mut shadow).await? } else { own };
+    let run = Run::prepare(settings, topics, arguments.common.rate).await?;
     let from = if resumed {
         // What a run has read is not looked for any more.
         Place::Log(Bound::Beginning)
@@ -47,7 +53,7 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     if !resumed {
         let starts: Vec<_> =
             located.iter().map(|span| (span.partition.clone(), span.from)).collect();
-        let begun = shadow.begin(&arguments.range.from, &starts).await;
+        let begun = shadow.begin(&beginning, &starts).await;
         begun.map_err(|error| Failure::end("begin a rebuild", error))?;
     }
     let started = Instant::now();
@@ -79,6 +85,30 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
         (Outcome::Stopped, _) => Err(Failure::Stopped { again: AGAIN }),
         (Outcome::Ended | Outcome::CaughtUp, _) => Ok(()),
     }
+}
+
+/// The topics of which a table is built.
+fn topics_of(
+    settings: &Settings,
+    table: &Table,
+    wanted: &[String],
+) -> Result<Vec<TopicName>, Failure> {
+    let topics = settings.kafka.topics();
+    if !wanted.is_empty() {
+        return topics::named(topics, wanted);
+    }
+    let sources: Vec<SourceTable> =
+        settings.tables.iter().map(|table| table.settings.source.clone()).collect();
+    Ok(topics::of_table(topics, &sources, &table.settings.source))
+}
+
+/// What has to be typed again to go on with a run: where it begins, and in which topics.
+fn beginning(arguments: &RebuildArgs) -> String {
+    let mut topics = arguments.topics.clone();
+    topics.sort();
+    topics.dedup();
+    let options = topics.iter().map(|topic| format!(" --topic {topic}"));
+    format!("{}{}", arguments.range.from, options.collect::<String>())
 }
 
 /// What would be read.

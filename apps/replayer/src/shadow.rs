@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use cdc_core::{ByteBudget, NextOffset};
+use cdc_core::{ByteBudget, NextOffset, TopicName};
 use cdc_engine::{Meter, Outcome, Reading, Shutdown};
 use cdc_kafka::preflight::recognise;
 use cdc_kafka::{KafkaRange, KafkaSpan};
@@ -56,8 +56,13 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Looks whether the topics are still those that the pipeline follows.
-    pub(crate) async fn prepare(settings: Settings, rate: u32) -> Result<Self, Failure> {
+    /// Looks whether these topics are still those that the pipeline follows. Only they are read.
+    pub(crate) async fn prepare(
+        mut settings: Settings,
+        topics: Vec<TopicName>,
+        rate: u32,
+    ) -> Result<Self, Failure> {
+        settings.kafka = settings.kafka.with_topics(topics);
         let (stop, shutdown) = Shutdown::channel();
         signals::stop_on_signal(stop)?;
         let failed = |error| Failure::end("read in which generation topics are followed", error);
@@ -177,9 +182,20 @@ pub(crate) fn between(reach: &[Reach], until: impl Fn(&Reach) -> NextOffset) -> 
 /// The shadow of the table that is meant, and what reads into it.
 async fn found(settings: Settings, arguments: &TableArgs) -> Result<(Run, Table, Shadow), Failure> {
     let table = chosen(&settings.tables, arguments.table.as_deref())?;
-    let run = Run::prepare(settings, arguments.rate).await?;
-    let shadow = begun(&run.settings, &table).await?;
+    let mut shadow = begun(&settings, &table).await?;
+    let topics = topics_read(&mut shadow).await?;
+    let run = Run::prepare(settings, topics, arguments.rate).await?;
     Ok((run, table, shadow))
+}
+
+/// The topics that are read into a shadow that was begun.
+pub(crate) async fn topics_read(shadow: &mut Shadow) -> Result<Vec<TopicName>, Failure> {
+    let reach = shadow.reach().await;
+    let reach = reach.map_err(|error| Failure::end("read how far the shadow is", error))?;
+    let mut topics: Vec<TopicName> =
+        reach.iter().map(|reach| reach.partition.topic().clone()).collect();
+    topics.dedup();
+    Ok(topics)
 }
 
 /// A shadow that is there.

@@ -10,7 +10,7 @@ pub(super) const REBUILD_HELP: &str = "\
 The rows go into a shadow, a table beside the live one whose name ends in _shadow, through the
 same decoder and rules, while the pipeline runs. The shadow has a checkpoint of its own: a
 rebuild that was stopped or killed goes on where it stood when it is started again with the
-same --from. Nothing of the live table, the pipeline's checkpoint or its books is touched.
+same --from and --topic. Nothing of the live table, the pipeline's checkpoint or its books is touched.
 
   cdc-replayer rebuild --table public.orders     build the shadow
   cdc-replayer diff    --table public.orders     what is different?
@@ -79,6 +79,11 @@ pub(crate) struct RebuildArgs {
     pub(crate) common: TableArgs,
     #[command(flatten)]
     pub(crate) range: RangeArgs,
+    /// Read only this topic of the configuration file, and neither look at the others nor need them; may
+    /// be given several times. Without it the topics that are named after the table, as Debezium
+    /// names them, if every topic of the file is named after one of its tables; otherwise all.
+    #[arg(long = "topic", value_name = "NAME")]
+    pub(crate) topics: Vec<String>,
     /// Say which offsets it would read, and create nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -10,3 +10,5 @@ mod rebuild;
 mod repair;
 #[cfg(test)]
 mod rig;
+#[cfg(test)]
+mod topics;

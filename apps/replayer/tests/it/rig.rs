@@ -120,6 +120,31 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
         self.publisher.flush(LIMIT).unwrap();
     }
 
+    /// Lets the pipeline, which has not run so far, follow another topic of so many records that mean nothing;
+    /// with a mirror of another table of the same schema, where one is named.
+    pub(crate) fn follow(&self, topic: &str, records: u32, table: Option<&str>) {
+        self.publisher.create_topic(topic, 1).unwrap();
+        for _ in 0..records {
+            let message = Message { key: Some(b"{}"), ..Message::default() };
+            self.publisher.publish(topic, &message).unwrap();
+        }
+        self.publisher.flush(LIMIT).unwrap();
+        let mut text = fs::read_to_string(self.file()).unwrap();
+        let own = format!("topics = [\"{}\"]", self.topic);
+        assert!(text.contains(&own), "the rig's own topic is followed");
+        text = text.replace(&own, &format!("topics = [\"{}\", \"{topic}\"]", self.topic));
+        if let Some(table) = table {
+            let target = format!("{table}_current");
+            self.ask(&format!(
+                "create table {target} (id bigint primary key, cdc_generation int, cdc_offset bigint)"
+            ));
+            text.push_str(&format!(
+                "[[table]]\nsource = \"public.{table}\"\ntarget = \"public.{target}\"\nmode = \"mirror\"\n"
+            ));
+        }
+        fs::write(self.file(), text).unwrap();
+    }
+
     /// Gives the topic so many partitions, and lets the pipeline, which has applied everything, follow them.
     pub(crate) async fn widen(&mut self, partitions: i32) {
         let (bootstrap, count) = (broker().bootstrap(), partitions.to_string());
@@ -203,10 +228,14 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
 
     /// Removes the records before this offset of the first partition from the topic.
     pub(crate) fn delete_records_before(&self, offset: u64) {
+        self.delete_records_of(&self.topic, offset);
+    }
+
+    /// Removes the records before this offset of the first partition of a topic.
+    pub(crate) fn delete_records_of(&self, topic: &str, offset: u64) {
         let file = self.path().join("delete.json");
         let what = format!(
-            r#"{{"partitions":[{{"topic":"{}","partition":0,"offset":{offset}}}],"version":1}}"#,
-            self.topic
+            r#"{{"partitions":[{{"topic":"{topic}","partition":0,"offset":{offset}}}],"version":1}}"#
         );
         fs::write(&file, what).unwrap();
         let bootstrap = broker().bootstrap();

@@ -65,9 +65,12 @@ impl Shadow {
         let of_topics = |(partition, _): &&(Partition, Option<NextOffset>)| {
             starts.iter().any(|(it, _)| it.topic() == partition.topic())
         };
-        if applied.iter().all(|(_, next)| next.is_none()) {
+        if applied.iter().filter(of_topics).all(|(_, next)| next.is_none()) {
             return Err(PostgresError::Occupied {
-                message: format!("the pipeline {} has applied nothing yet", self.settings.pipeline),
+                message: format!(
+                    "the pipeline {} has applied nothing of these topics yet",
+                    self.settings.pipeline
+                ),
                 fix: "run `cdc-pipeline run`: there is nothing to rebuild".to_owned(),
             });
         }
