@@ -282,23 +282,15 @@ async fn server(
 ) -> Result<(), PostgresError> {
     let row = sqlx::query(
         "SELECT pg_is_in_recovery() AS standby,
-                current_setting('server_version_num')::int4 AS version,
-                has_database_privilege(current_database(), 'TEMP') AS temp,
-                quote_ident(current_database()) AS database, quote_ident(current_user) AS role",
+                current_setting('server_version_num')::int4 AS version",
     )
     .fetch_one(session.driver())
     .await
     .map_err(|failure| from_driver("asking the server about itself", failure))?;
-    let read = || -> Result<(bool, i32, bool, String, String), sqlx::Error> {
-        Ok((
-            row.try_get("standby")?,
-            row.try_get("version")?,
-            row.try_get("temp")?,
-            row.try_get("database")?,
-            row.try_get("role")?,
-        ))
+    let read = || -> Result<(bool, i32), sqlx::Error> {
+        Ok((row.try_get("standby")?, row.try_get("version")?))
     };
-    let (standby, version, temp, database, role) =
+    let (standby, version) =
         read().map_err(|failure| from_driver("asking the server about itself", failure))?;
     if standby {
         let message = "the server is a standby and takes no writes";
@@ -314,14 +306,12 @@ async fn server(
         ));
     }
     let mirrors = tables.iter().any(|table| matches!(table.mode, Mode::Mirror { .. }));
-    if mirrors && !temp {
-        findings.push(error(
-            "right_missing",
-            Halt::Environment,
-            format!("the role {role} may not create temporary tables, which mirrors need"),
-            format!("GRANT TEMPORARY ON DATABASE {database} TO {role};"),
-        ));
-    }
+    let (who, severity) = if mirrors {
+        ("mirrors", Severity::Error(Halt::Environment))
+    } else {
+        ("`cdc-pipeline dead-letters retry` and `cdc-replayer repair`", Severity::Warning)
+    };
+    findings.extend(temporary(session, who, severity).await?);
     if settings.synchronous_commit == SynchronousCommit::Off {
         findings.push(warning(
             "synchronous_commit_off",
@@ -330,6 +320,25 @@ async fn server(
         ));
     }
     Ok(())
+}
+
+/// What it means that the role may not create temporary tables, if it may not: `who` needs them.
+pub(crate) async fn temporary(
+    session: &mut Session,
+    who: &str,
+    severity: Severity,
+) -> Result<Option<Finding>, PostgresError> {
+    let (may, database, role): (bool, String, String) = sqlx::query_as(
+        "SELECT has_database_privilege(current_database(), 'TEMP'),
+                quote_ident(current_database()), quote_ident(current_user)",
+    )
+    .fetch_one(session.driver())
+    .await
+    .map_err(|failure| from_driver("asking for rights", failure))?;
+    let id = "right_missing";
+    let message = format!("the role {role} may not create temporary tables, which {who} need");
+    let fix = format!("GRANT TEMPORARY ON DATABASE {database} TO {role};");
+    Ok((!may).then_some(Finding { id, severity, message, fix }))
 }
 
 /// PostgreSQL 13 is the first whose `pg_stat_activity` and temporary tables behave as we rely on.
@@ -392,7 +401,7 @@ SELECT has_table_privilege(c.oid, $3) AND has_schema_privilege(n.oid, 'USAGE') A
  WHERE n.nspname = $1 AND c.relname = $2";
 
 /// Adds a finding for each right that the role lacks. A table that does not exist is not its matter.
-async fn rights(
+pub(crate) async fn rights(
     session: &mut Session,
     needed: impl IntoIterator<Item = (&str, QualifiedName)>,
     findings: &mut Vec<Finding>,
@@ -419,7 +428,7 @@ async fn rights(
     Ok(())
 }
 
-fn state_rights() -> impl Iterator<Item = (&'static str, QualifiedName)> {
+pub(crate) fn state_rights() -> impl Iterator<Item = (&'static str, QualifiedName)> {
     STATE_RIGHTS.iter().map(|(right, table)| {
         (*right, QualifiedName::parse(table).expect("names of state tables are valid"))
     })

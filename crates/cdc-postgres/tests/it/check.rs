@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use cdc_config::Secret;
 use cdc_core::SnapshotPlace::{First, Last};
-use cdc_core::{Column, Halt, RowShape, SemanticType, TableId};
+use cdc_core::{ByteBudget, Column, Halt, RowShape, SemanticType, TableId};
 use cdc_postgres::{
-    ExpectedTable, Finding, Mode, PostgresSettings, Severity, SynchronousCommit, TableSettings,
-    check, generations,
+    ExpectedTable, Finding, LetterFilter, Mode, PostgresSettings, Retry, RetryMode, Severity,
+    SynchronousCommit, TableSettings, check, generations,
 };
 use cdc_stack::postgres::Cluster;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -111,6 +111,35 @@ async fn each_missing_right_comes_with_the_statement_that_grants_it() {
         cdc_core::Writer::release(&mut lane.writer, &[partition]).await.unwrap();
         warehouse.sql("DELETE FROM cdc.dead_letter; DELETE FROM cdc.table_event");
     }
+}
+
+/// A run of histories needs no temporary tables, and a retry of their dead letters does.
+#[tokio::test]
+async fn the_right_that_only_a_retry_needs_is_a_warning_with_the_statement_that_grants_it() {
+    let histories = &orders()[..1];
+    let warehouse = Warehouse::initialised(histories).await;
+    let (role, database) = (format!("retrier_{}", warehouse.database), &warehouse.database);
+    warehouse.sql(&format!(
+        "CREATE ROLE {role} LOGIN; REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
+         GRANT USAGE ON SCHEMA cdc TO {role}; GRANT ALL ON ALL TABLES IN SCHEMA cdc TO {role};
+         GRANT SELECT, INSERT ON orders_fact TO {role}"
+    ));
+    let mut settings = warehouse.settings();
+    settings.url = Secret::new(Cluster::shared().url_for(&role, database));
+    let budget = || ByteBudget::new(1 << 20);
+    let open = || {
+        let (filter, mode) = (LetterFilter::default(), RetryMode::DryRun);
+        Retry::open(settings.clone(), histories.to_vec(), filter, mode, budget())
+    };
+    let error = open().await.unwrap_err();
+    assert_eq!(error.sqlstate(), Some("42501"), "{error}");
+    let findings = check(&settings, histories, &[]).await.findings;
+    let [finding] = &*findings else { panic!("{}", shown(&findings)) };
+    assert_eq!((finding.id, finding.severity), ("right_missing", Severity::Warning));
+    assert!(finding.message.contains("dead-letters retry"), "{}", finding.message);
+    warehouse.sql(&finding.fix);
+    assert_eq!(shown(&check(&settings, histories, &[]).await.findings), "");
+    open().await.unwrap();
 }
 
 #[tokio::test]
