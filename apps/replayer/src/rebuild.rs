@@ -29,6 +29,8 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     let mut shadow = Shadow::open(&settings.postgres, &table.settings)
         .await
         .map_err(|error| Failure::end("take the shadow", error))?;
+    let rights = shadow.require_rights().await;
+    rights.map_err(|error| Failure::end("begin a rebuild", error))?;
     let beginning = beginning(arguments);
     let resumed = shadow.is_begun(&beginning).await;
     let resumed = resumed.map_err(|error| Failure::end("go on with a rebuild", error))?;

@@ -174,6 +174,14 @@ pub enum PostgresError {
         /// Everything that stands against it.
         refusals: Vec<Refusal>,
     },
+    /// The role lacks rights on a table.
+    #[error("{table} cannot be rebuilt: {}", messages(lacks))]
+    Rights {
+        /// The table.
+        table: String,
+        /// Every right that is missing, with the statement that grants it.
+        lacks: Vec<Refusal>,
+    },
     /// A table that the configuration does not name.
     #[error("table number {index} is not configured")]
     UnknownTable {
@@ -218,6 +226,10 @@ fn list(refusals: &[Refusal]) -> String {
     refusals.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
 }
 
+fn messages(refusals: &[Refusal]) -> String {
+    refusals.iter().map(|refusal| &*refusal.message).collect::<Vec<_>>().join("; ")
+}
+
 impl PostgresError {
     /// The same, for a retry: it cannot find out by itself what became of a transaction.
     pub(crate) fn interrupted(self) -> Self {
@@ -243,6 +255,7 @@ impl PostgresError {
             | Self::Chained
             | Self::ChainTooLong { .. }
             | Self::Refused { .. }
+            | Self::Rights { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
             | Self::Interrupted { .. }
@@ -269,6 +282,7 @@ impl PostgresError {
             | Self::Chained
             | Self::ChainTooLong { .. }
             | Self::Refused { .. }
+            | Self::Rights { .. }
             | Self::UnknownTable { .. }
             | Self::StoredMarks { .. }
             | Self::Interrupted { .. }
@@ -294,7 +308,7 @@ impl Classify for PostgresError {
             Self::Refused { .. } | Self::Books { .. } | Self::ChainTooLong { .. } => {
                 ErrorClass::Fatal(Halt::Data)
             }
-            Self::ForeignSession { .. } | Self::Interrupted { .. } => {
+            Self::ForeignSession { .. } | Self::Interrupted { .. } | Self::Rights { .. } => {
                 ErrorClass::Fatal(Halt::Environment)
             }
             Self::Address { .. }
@@ -321,7 +335,7 @@ impl Classify for PostgresError {
                 "write `sink.postgres.url` as postgres://user:password@host:port/database"
                     .to_owned(),
             ),
-            Self::Refused { refusals, .. } => {
+            Self::Refused { refusals, .. } | Self::Rights { lacks: refusals, .. } => {
                 let fixes: Vec<&str> = refusals.iter().map(|refusal| &*refusal.fix).collect();
                 Some(fixes.join("\n"))
             }

@@ -48,6 +48,7 @@ mod catalog;
 mod compare;
 mod exchange;
 mod halted;
+mod rights;
 mod statements;
 
 use std::time::Duration;

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
-use cdc_core::{NextOffset, Partition};
+use cdc_config::Secret;
+use cdc_core::{Classify as _, ErrorClass, Halt, NextOffset, Partition};
 use cdc_postgres::{
     Mode, PipelineName, PostgresError, PostgresSettings, Shadow, TableSettings, TargetName,
 };
+use cdc_stack::postgres::Cluster;
 
 use crate::mirror::{HARD, SOFT};
 use crate::support::{Lane, Op, Warehouse, order, table};
@@ -54,10 +56,20 @@ async fn begun(warehouse: &Warehouse, live: &TableSettings) -> Shadow {
 
 /// Reads the same changes into a shadow, as its run.
 async fn read(warehouse: &Warehouse, live: &TableSettings, ops: &[Op]) {
+    read_with(warehouse, warehouse.settings(), live, ops).await;
+}
+
+/// The same, with settings of its own.
+async fn read_with(
+    warehouse: &Warehouse,
+    settings: PostgresSettings,
+    live: &TableSettings,
+    ops: &[Op],
+) {
     let run = warehouse
         .sql("SELECT DISTINCT pipeline FROM cdc.checkpoint WHERE pipeline LIKE '% rebuild %'");
     let pipeline = PipelineName::parse(&run).unwrap();
-    let settings = PostgresSettings { pipeline, ..warehouse.settings() };
+    let settings = PostgresSettings { pipeline, ..settings };
     let target = TargetName::parse("orders_current_shadow").unwrap();
     let mut lane = Lane::open(settings, vec![TableSettings { target, ..live.clone() }]).await;
     lane.write(ops).await;
@@ -65,7 +77,7 @@ async fn read(warehouse: &Warehouse, live: &TableSettings, ops: &[Op]) {
 
 #[track_caller]
 fn refused(error: &PostgresError, words: &[&str]) {
-    let text = format!("{error} {}", cdc_core::Classify::hint(error).unwrap_or_default());
+    let text = format!("{error} {}", error.hint().unwrap_or_default());
     for word in words {
         assert!(text.contains(word), "{word} is missing in {text}");
     }
@@ -187,4 +199,48 @@ async fn beginnings_from_which_a_table_would_not_come_out_whole_are_refused() {
     shadow.discard().await.unwrap();
     lane.write(&[Op::Insert(order(4, 400, "pending"))]).await;
     assert_eq!(warehouse.sql("SELECT count(*) FROM cdc.checkpoint"), "1");
+}
+
+#[tokio::test]
+async fn every_right_that_a_rebuild_lacks_is_named_before_it_begins_and_comes_with_its_grant() {
+    let (warehouse, live, lane) = written(HARD).await;
+    drop(lane);
+    let (role, database) = (format!("rebuilder_{}", warehouse.database), &warehouse.database);
+    warehouse.sql(&format!(
+        "ALTER TABLE orders_current ADD number bigserial;
+         CREATE ROLE {role} LOGIN; REVOKE TEMPORARY ON DATABASE {database} FROM PUBLIC;
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+         GRANT USAGE ON SCHEMA cdc TO {role}; GRANT SELECT ON cdc.schema_version TO {role}"
+    ));
+    let mut settings = warehouse.settings();
+    settings.url = Secret::new(Cluster::shared().url_for(&role, database));
+    let mut shadow = Shadow::open(&settings, &live).await.unwrap();
+    let error = shadow.require_rights().await.unwrap_err();
+    let words = [
+        "may not create public.orders_current_shadow",
+        "may not DELETE on public.orders_current",
+        "may not DELETE on cdc.checkpoint",
+        "temporary tables",
+        "may not take numbers from public.orders_current_number_seq",
+        "GRANT USAGE, CREATE ON SCHEMA public",
+    ];
+    refused(&error, &words);
+    assert_eq!(error.class(), ErrorClass::Fatal(Halt::Environment), "{error}");
+    error.hint().unwrap().lines().for_each(|grant| _ = warehouse.sql(grant));
+    shadow.require_rights().await.unwrap();
+    // They are all that is needed, up to the end.
+    assert!(!shadow.is_begun("100").await.unwrap());
+    shadow.begin("100", &[(partition(), at(100))]).await.unwrap();
+    read_with(&warehouse, settings.clone(), &live, &ops()).await;
+    warehouse.sql("DELETE FROM orders_current WHERE order_id = 1");
+    warehouse.sql("UPDATE orders_current SET status = 'wrong' WHERE order_id = 3");
+    shadow.analyze().await.unwrap();
+    let done = shadow.halt().await.unwrap().exchange(0).await.unwrap();
+    assert_eq!((done.removed, done.changed, done.added), (0, 1, 1));
+    drop(shadow);
+
+    drop(begun(&warehouse, &live).await);
+    let mut shadow = Shadow::open(&settings, &live).await.unwrap();
+    let error = shadow.require_rights().await.unwrap_err();
+    refused(&error, &["public.orders_current_shadow belongs to postgres", "GRANT postgres TO"]);
 }
