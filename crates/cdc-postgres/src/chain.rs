@@ -31,14 +31,14 @@ mod keys;
 mod link;
 mod warehouse;
 
-use cdc_core::{Partition, TableId, WriteBatch};
+use cdc_core::{Partition, WriteBatch};
 
 use crate::body::PostgresBody;
 use crate::error::PostgresError;
 use crate::session::Session;
 use crate::settings::PipelineName;
 use crate::tables::Tables;
-pub(crate) use keys::{Heads, place_of};
+pub(crate) use keys::{Heads, Place, place_of};
 pub(crate) use link::link;
 use warehouse::load;
 pub(crate) use warehouse::{Asked, Besides, close_gate, first, gate, open_gate, relink};
@@ -84,12 +84,8 @@ pub(crate) async fn remember(
     partitions: &[Partition],
 ) -> Result<(), PostgresError> {
     let held = load(session, pipeline, partitions).await?;
-    let id = |target: &str| -> Option<TableId> {
-        let found = tables.all().iter().find(|table| table.target.to_string() == target);
-        found.map(|table| table.id)
-    };
     for letter in held {
-        let table = letter.target.as_deref().map(id);
+        let table = letter.target.as_deref().map(|target| tables.of_target(target));
         // A table that is not written any more has nobody who would wait.
         if table != Some(None) {
             heads.insert((&letter.topic, &letter.key), table.flatten(), letter.place);

@@ -24,6 +24,7 @@
 mod letters;
 mod marks;
 mod originals;
+mod passed;
 mod selection;
 mod source;
 mod stager;

@@ -23,6 +23,12 @@ impl Tables {
         placed.or_else(|| self.0.iter().find(|table| table.id == id))
     }
 
+    /// The table that is written to a target of this name.
+    pub(crate) fn of_target(&self, target: &str) -> Option<TableId> {
+        let found = self.0.iter().find(|table| table.target.to_string() == target);
+        found.map(|table| table.id)
+    }
+
     /// A table that has to be there.
     ///
     /// # Errors

@@ -24,8 +24,8 @@ const LOAD_ORDER: &str = r#" AND letter.holds
 /// A letter of no known table is one of every table; nothing but such a letter holds another one back.
 const FIRST: &str = r#"
 SELECT DISTINCT ON (asked.number) asked.number, head.id, head.generation, head."offset"
-  FROM unnest($2::text[], $3::bytea[], $4::text[], $6::int8[])
-       AS asked (topic, raw_key, target_table, number)
+  FROM unnest($2::text[], $3::bytea[], $4::text[], $6::int8[], $7::int4[], $8::int8[])
+       AS asked (topic, raw_key, target_table, number, generation, "offset")
  CROSS JOIN LATERAL (
        SELECT letter.id, letter.generation, letter."offset"
          FROM cdc.dead_letter AS letter
@@ -33,6 +33,7 @@ SELECT DISTINCT ON (asked.number) asked.number, head.id, head.generation, head."
           AND letter.state = 'open' AND letter.holds AND letter.pipeline = $1
           AND (letter.target_table IS NULL OR letter.target_table = asked.target_table)
           AND letter.id <> ALL ($5)
+          AND (letter.generation, letter."offset") > (asked.generation, asked."offset")
         ORDER BY letter.generation, letter."offset"
         LIMIT 1) AS head
  ORDER BY asked.number, head.generation, head."offset""#;
@@ -71,23 +72,45 @@ pub(crate) struct Asked<'m> {
     topics: Vec<String>,
     keys: Vec<Vec<u8>>,
     targets: Vec<Option<String>>,
+    generations: Vec<i32>,
+    offsets: Vec<i64>,
 }
+
+/// What every place comes behind.
+const BEFORE_ALL: (i32, i64) = (-1, -1);
 
 impl<'m> Asked<'m> {
     /// About letters whose keys are stored like this.
     pub(crate) fn of(masks: &'m LetterMasks) -> Self {
         let (numbers, topics, keys, targets) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { masks, count: 0, numbers, topics, keys, targets }
+        let (generations, offsets) = (Vec::new(), Vec::new());
+        Self { masks, count: 0, numbers, topics, keys, targets, generations, offsets }
     }
 
     /// Asks about the key of a record, in a table or, without one, in none that is known.
     pub(crate) fn push(&mut self, tables: &Tables, table: Option<TableId>, record: &Record<'_>) {
+        self.push_behind(tables, table, record, None);
+    }
+
+    /// The same, of letters behind a place alone.
+    pub(crate) fn push_behind(
+        &mut self,
+        tables: &Tables,
+        table: Option<TableId>,
+        record: &Record<'_>,
+        place: Option<Place>,
+    ) {
+        let place =
+            place.and_then(|(generation, offset)| Some((generation.try_into().ok()?, offset)));
+        let (generation, offset) = place.unwrap_or(BEFORE_ALL);
         let target = table.and_then(|table| tables.get(table)).map(|it| it.target.to_string());
         for form in self.masks.key_forms(record.key.unwrap_or_default()) {
             self.numbers.push(i64::try_from(self.count).unwrap_or(i64::MAX));
             self.topics.push(record.partition.topic().to_string());
             self.keys.push(form.into_owned());
             self.targets.push(target.clone());
+            self.generations.push(generation);
+            self.offsets.push(offset);
         }
         self.count = self.count.saturating_add(1);
     }
@@ -123,6 +146,8 @@ pub(crate) async fn first(
         .bind(&asked.targets)
         .bind(&besides.0)
         .bind(&asked.numbers)
+        .bind(&asked.generations)
+        .bind(&asked.offsets)
         .fetch_all(session.driver())
         .await
         .map_err(failed)?;

@@ -15,7 +15,7 @@ use crate::settings::PipelineName;
 use crate::tables::Tables;
 
 const LOCK: &str = r#"
-SELECT letter.id, letter."offset", letter.deleted_in, letter.overlaid_in
+SELECT letter.id, letter."offset", letter.target_table, letter.deleted_in, letter.overlaid_in
   FROM cdc.dead_letter AS letter
  WHERE (letter.pipeline, letter.topic, letter.generation, letter.partition) = ($1, $2, $3, $4)
    AND letter."offset" = ANY ($5) AND letter.state = 'open'
@@ -57,6 +57,8 @@ pub(super) struct Place<'p> {
 pub(super) struct Held {
     /// Its number.
     pub(super) id: i64,
+    /// The table in the warehouse, when that much was known.
+    pub(super) target: Option<String>,
     /// The mirrors in which its row was deleted since; `None` where nobody has watched.
     pub(super) deleted_in: Option<Vec<String>>,
     /// The mirrors in which its row was changed since without all values.
@@ -87,8 +89,8 @@ pub(super) async fn lock(
 
 fn held(row: &PgRow) -> Result<(i64, Held), sqlx::Error> {
     let (deleted_in, overlaid_in) = (row.try_get("deleted_in")?, row.try_get("overlaid_in")?);
-    let id = row.try_get("id")?;
-    Ok((row.try_get("offset")?, Held { id, deleted_in, overlaid_in }))
+    let (id, target) = (row.try_get("id")?, row.try_get("target_table")?);
+    Ok((row.try_get("offset")?, Held { id, target, deleted_in, overlaid_in }))
 }
 
 /// Marks letters as done with.

@@ -4,11 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use cdc_core::{
-    Classify as _, DeadLetter, ErrorClass, Partition, Poison, RecordRef, Rejection, ResumePoint,
-    RowShape, Stage, TableId, WriteBatch, Writer,
+    Classify as _, DeadLetter, ErrorClass, Partition, Poison, Record, RecordRef, Rejection,
+    ResumePoint, RowShape, Stage, TableId, WriteBatch, Writer,
 };
 
 use super::marks::{self, HeldLetters, Place};
+use super::passed::Passed;
 use super::{Moot, Retried, RetryMode};
 use crate::body::{MirrorStep, PostgresBody};
 use crate::chain::{self, Asked, Besides, Heads, place_of};
@@ -37,8 +38,8 @@ pub struct RetryWriter {
     moot: Moot,
     /// The keys of letters that are not applied.
     heads: Arc<Heads>,
-    /// In a dry run the letters that would not be open any more.
-    done: Besides,
+    /// In a dry run how far it has come.
+    passed: Passed,
     /// `None` after the session was lost.
     session: Option<Session>,
     merging: Merging,
@@ -69,9 +70,9 @@ impl RetryWriter {
         (mode, retried): (RetryMode, Retried),
         moot: Moot,
     ) -> Self {
-        let (merging, plans_made, done) = (Merging::default(), 0, Besides::default());
+        let (merging, plans_made, passed) = (Merging::default(), 0, Passed::default());
         let session = Some(session);
-        Self { settings, tables, mode, retried, moot, heads, done, session, merging, plans_made }
+        Self { settings, tables, mode, retried, moot, heads, passed, session, merging, plans_made }
     }
 
     fn settings_of(&self, table: TableId) -> Result<&TableSettings, PostgresError> {
@@ -112,11 +113,10 @@ impl RetryWriter {
         }
         table_event::insert(session, &settings.pipeline, &tables, batch).await?;
         let open = self.mark(session, place, (batch, letters), &mut fates).await?;
-        let is_done = |(offset, _): &(&i64, &marks::Held)| !open.contains(offset);
-        let done: Vec<i64> = held.iter().filter(is_done).map(|(_, held)| held.id).collect();
-        chain::relink(session, &done).await?;
+        let done = || held.iter().filter(|(offset, _)| !open.contains(offset));
+        chain::relink(session, &done().map(|(_, held)| held.id).collect::<Vec<_>>()).await?;
         if self.mode == RetryMode::DryRun {
-            self.done.0.extend(done);
+            self.passed.go_on(&tables, batch, &keyed(batch), done());
         }
         Ok(fates)
     }
@@ -131,20 +131,17 @@ impl RetryWriter {
         held: &HeldLetters,
     ) -> Result<(), PostgresError> {
         let mut asked = Asked::of(&self.settings.letter_masks);
-        let mut records = Vec::new();
-        for (table, step) in batch.body().mirror_steps() {
-            for at in rows_of(step).chain(step.fold.deletes().map(|(at, _)| at)) {
-                if let Some(record) = batch.record(at).filter(|record| record.key.is_some()) {
-                    asked.push(&self.tables, Some(table), &record);
-                    records.push((table, record));
-                }
-            }
+        let mut besides: Vec<i64> = held.values().map(|held| held.id).collect();
+        let records = keyed(batch);
+        for (table, record) in &records {
+            let passed = self.passed.place(*table, record);
+            asked.push_behind(&self.tables, Some(*table), record, passed);
+            besides.extend(self.passed.others(*table, record));
         }
         if asked.is_empty() {
             return Ok(());
         }
-        let others = held.values().map(|held| held.id).chain(self.done.0.iter().copied());
-        let besides = Besides(others.collect());
+        let besides = Besides(besides);
         let found = chain::first(session, &self.settings.pipeline, &asked, &besides).await?;
         let mut is_early = false;
         for ((table, record), letter) in records.iter().zip(found) {
@@ -380,6 +377,17 @@ fn supersede_earlier(
             superseded.insert(offset);
         }
     }
+}
+
+/// The records with a key that are written to mirrors, with their tables: of each key the last one.
+fn keyed(batch: &WriteBatch<PostgresBody>) -> Vec<(TableId, Record<'_>)> {
+    let mut records = Vec::new();
+    for (table, step) in batch.body().mirror_steps() {
+        let written = rows_of(step).chain(step.fold.deletes().map(|(at, _)| at));
+        let written = written.filter_map(|at| batch.record(at));
+        records.extend(written.filter(|it| it.key.is_some()).map(|record| (table, record)));
+    }
+    records
 }
 
 fn rows_of(step: &MirrorStep) -> impl Iterator<Item = RecordRef> {

@@ -18,7 +18,7 @@ use crate::support::{Lane, Op, Warehouse, Written, order, orders_shape, stage_al
 /// What the server refuses by a constraint, if it is the last state of its key in a batch.
 const DEAR: i128 = 50_000;
 /// What does not fit the column.
-const HUGE: i128 = 1_000_000_000_000;
+pub(crate) const HUGE: i128 = 1_000_000_000_000;
 
 const ROWS: &str =
     "SELECT string_agg(concat_ws(' ', order_id, amount, status, cdc_offset), ', ' ORDER BY order_id)
@@ -35,7 +35,7 @@ fn tables() -> Vec<TableSettings> {
 }
 
 /// A mirror that takes no dear orders yet, with the orders 1 and 2 at the offsets 100 and 101.
-async fn mirror() -> (Warehouse, Lane) {
+pub(crate) async fn mirror() -> (Warehouse, Lane) {
     let warehouse = Warehouse::initialised(&tables()).await;
     warehouse.sql("ALTER TABLE orders_current ADD CONSTRAINT cheap CHECK (amount < 500)");
     let mut lane = warehouse.lane(tables()).await;
@@ -44,11 +44,11 @@ async fn mirror() -> (Warehouse, Lane) {
     (warehouse, lane)
 }
 
-fn relax(warehouse: &Warehouse) {
+pub(crate) fn relax(warehouse: &Warehouse) {
     warehouse.sql("ALTER TABLE orders_current DROP CONSTRAINT cheap");
 }
 
-fn update(id: i32, cents: i128, status: &str) -> Op {
+pub(crate) fn update(id: i32, cents: i128, status: &str) -> Op {
     Op::Update(None, order(id, cents, status))
 }
 
@@ -70,7 +70,7 @@ async fn retry(warehouse: &Warehouse, written: &Written, filter: LetterFilter) -
     run(warehouse, written, filter, RetryMode::Commit).await
 }
 
-async fn run(
+pub(crate) async fn run(
     warehouse: &Warehouse,
     written: &Written,
     filter: LetterFilter,

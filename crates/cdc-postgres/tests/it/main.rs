@@ -30,6 +30,8 @@ mod ledger;
 #[cfg(test)]
 mod letters;
 #[cfg(test)]
+mod many_letters;
+#[cfg(test)]
 mod masked_letters;
 #[cfg(test)]
 mod mirror;
