@@ -60,9 +60,10 @@ pub(crate) fn is_about_a_row(error: &sqlx::Error) -> bool {
     answer(error).is_some_and(row_is_at_fault)
 }
 
-/// The constraint that refused a row as a duplicate.
-pub(crate) fn duplicate_of(error: &sqlx::Error) -> Option<&str> {
-    answer(error).filter(|answer| answer.code() == "23505").and_then(PgDatabaseError::constraint)
+/// The index that refused a row as a duplicate, and the table that it belongs to.
+pub(crate) fn duplicate_of(error: &sqlx::Error) -> Option<(&str, &str)> {
+    let answer = answer(error).filter(|answer| answer.code() == "23505")?;
+    Some((answer.constraint()?, answer.table()?))
 }
 
 fn answer(error: &sqlx::Error) -> Option<&PgDatabaseError> {

@@ -24,6 +24,9 @@ pub(crate) struct TargetTable {
     pub(crate) primary_key_deferrable: bool,
     /// Every other index that can refuse a row because of another row.
     pub(crate) unique_indexes: Vec<UniqueIndex>,
+    /// The columns of all these indexes, that of the primary key and those of partitions included, by the
+    /// names by which the server refuses a row.
+    pub(crate) index_columns: BTreeMap<String, Vec<String>>,
     /// Foreign keys from this table and to it: either can refuse a change of one of its rows.
     pub(crate) foreign_keys: Vec<ForeignKey>,
     /// CHECK constraints about one column.
@@ -224,7 +227,11 @@ SELECT a.attname::text AS name, base.oid::int8 AS type_oid, base.type_mod,
  ORDER BY a.attnum";
 
 const INDEXES: &str = "
-SELECT i.relname::text AS name, x.indisprimary AS is_primary, NOT x.indimmediate AS deferrable,
+SELECT i.relname::text AS name,
+       ARRAY(SELECT p.relname::text
+               FROM pg_catalog.pg_partition_tree(x.indexrelid::pg_catalog.regclass) t
+               JOIN pg_catalog.pg_class p ON p.oid = t.relid) AS partitions,
+       x.indisprimary AS is_primary, NOT x.indimmediate AS deferrable,
        ARRAY(SELECT coalesce(a.attname::text,
                              pg_catalog.pg_get_indexdef(x.indexrelid, k.n, false))
                FROM pg_catalog.generate_series(1, x.indnkeyatts::int4) k(n)
@@ -265,6 +272,7 @@ pub(crate) async fn load(
         primary_key: Vec::new(),
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
+        index_columns: BTreeMap::new(),
         foreign_keys: foreign_keys(&relation)?,
         checks: checks(&relation)?,
         kind: kind(relation.try_get("kind")?, relation.try_get("persistence")?),
@@ -272,7 +280,10 @@ pub(crate) async fn load(
     };
     for row in &indexes {
         let deferrable = row.try_get("deferrable")?;
-        let columns = row.try_get("columns")?;
+        let columns: Vec<String> = row.try_get("columns")?;
+        let mut names: Vec<String> = row.try_get("partitions")?;
+        names.push(row.try_get("name")?);
+        table.index_columns.extend(names.into_iter().map(|name| (name, columns.clone())));
         if row.try_get("is_primary")? {
             table.primary_key = columns;
             table.primary_key_deferrable = deferrable;

@@ -8,6 +8,7 @@ use crate::blame::{Copied, duplicate_of};
 use crate::body::HistoryRows;
 use crate::checkpoint::generation;
 use crate::error::{PostgresError, from_driver};
+use crate::plan::{Filled, HistoryPlan};
 use crate::session::Session;
 use crate::settings::TableSettings;
 
@@ -80,6 +81,39 @@ pub(crate) async fn present(
     Ok(found.into_iter().collect())
 }
 
+/// Why a row that a unique index refuses is not at fault.
+struct Objection {
+    reason: &'static str,
+    class: ErrorClass,
+    hint: String,
+}
+
+fn objection(plan: &HistoryPlan, index: &str, table: &str) -> Option<Objection> {
+    match plan.filled(index) {
+        Some(Filled::ByPipeline) => None,
+        Some(Filled::ByServer) => Some(Objection {
+            reason: "sequence_behind",
+            class: ErrorClass::Fatal(Halt::Environment),
+            hint: format!(
+                "set the sequence behind {index} beyond the largest number in {}, with setval",
+                plan.target
+            ),
+        }),
+        // Whether the server fills its columns is known when the table has been planned again.
+        None if table == plan.relation => Some(Objection {
+            reason: "unique_index_added",
+            class: ErrorClass::Outdated,
+            hint: format!(
+                "drop the unique index {index} of {}, which it did not have when it was planned: a \
+                 history has a row for each change",
+                plan.target
+            ),
+        }),
+        // Of another table, into which a trigger writes.
+        None => None,
+    }
+}
+
 fn blame(
     rows: &HistoryRows,
     error: sqlx::Error,
@@ -87,16 +121,15 @@ fn blame(
 ) -> PostgresError {
     let plan = &rows.plan;
     let doing = format!("copying into {}", plan.target);
-    if let Some(index) = duplicate_of(&error).filter(|index| plan.is_server_filled(index)) {
+    if let Some((index, table)) = duplicate_of(&error)
+        && let Some(objection) = objection(plan, index, table)
+    {
         return PostgresError::Server {
-            hint: Some(format!(
-                "set the sequence behind {index} beyond the largest number in {}, with setval",
-                plan.target
-            )),
+            hint: Some(objection.hint),
             doing,
             sqlstate: "23505".to_owned(),
-            reason: "sequence_behind",
-            class: ErrorClass::Fatal(Halt::Environment),
+            reason: objection.reason,
+            class: objection.class,
             source: None,
         };
     }

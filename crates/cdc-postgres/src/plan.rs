@@ -19,7 +19,7 @@ mod fix;
 mod history;
 mod mirror;
 
-pub(crate) use history::{HistoryPlan, Lineage};
+pub(crate) use history::{Filled, HistoryPlan, Lineage};
 pub(crate) use mirror::MirrorPlan;
 
 /// How to encode rows of one shape for one table. Made by the writer, used by the stager.

@@ -1,5 +1,7 @@
 //! The plan of a history: one row per change, with its place in the log.
 
+use std::collections::BTreeMap;
+
 use cdc_core::{RowShape, TableId};
 
 use super::{Cell, cells, field_count, fix, guard, quoted, refuse_unfilled, travels_as_text};
@@ -124,10 +126,8 @@ pub(crate) struct HistoryPlan {
     pub(crate) copy: sql::Copy,
     /// Raises when a column has changed its type since.
     pub(crate) guard: String,
-    /// Unique indexes beside the primary key, and whether the server alone fills their columns.
-    indexes: Vec<(String, bool)>,
-    /// The same of the primary key.
-    key_server_filled: bool,
+    /// Unique indexes, that of the primary key included, and whether the server alone fills their columns.
+    indexes: BTreeMap<String, Filled>,
 }
 
 /// Whether the pipeline fills a history's column of this name itself.
@@ -135,12 +135,19 @@ pub(super) fn is_own(name: &str) -> bool {
     COLUMNS.iter().any(|(_, own, _)| *own == name)
 }
 
+/// Who fills the columns of a unique index.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Filled {
+    /// The server alone: when the index refuses a row, its sequence lags behind, and the row is fine.
+    ByServer,
+    /// The pipeline, or both: the row is refused.
+    ByPipeline,
+}
+
 impl HistoryPlan {
-    /// Whether a unique index has only columns that the server fills. When it refuses a row, its
-    /// sequence lags behind, and the row is fine.
-    pub(crate) fn is_server_filled(&self, index: &str) -> bool {
-        let listed = self.indexes.iter().find(|(name, _)| name == index);
-        listed.map_or(self.key_server_filled, |(_, filled)| *filled)
+    /// Who fills the columns of a unique index; `None` when the target had none of this name.
+    pub(crate) fn filled(&self, index: &str) -> Option<Filled> {
+        self.indexes.get(index).copied()
     }
 }
 
@@ -169,8 +176,11 @@ pub(super) fn plan(
     }
     let others = table.columns.iter().map(|column| quoted(&column.name));
     let unwritten = others.filter(|column| !columns.contains(column)).collect();
-    let by_server = |columns: &[String]| !columns.iter().any(|column| filled(column));
-    let unique = table.unique_indexes.iter();
+    let by = |columns: &[String]| {
+        let is_any = columns.iter().any(|column| filled(column));
+        if is_any { Filled::ByPipeline } else { Filled::ByServer }
+    };
+    let indexes = table.index_columns.iter();
     Some(HistoryPlan {
         table: settings.id,
         target: settings.target.to_string(),
@@ -188,8 +198,7 @@ pub(super) fn plan(
         guard: guard(table, &cells),
         cells,
         lineage,
-        indexes: unique.map(|index| (index.name.clone(), by_server(&index.columns))).collect(),
-        key_server_filled: !table.primary_key.is_empty() && by_server(&table.primary_key),
+        indexes: indexes.map(|(name, columns)| (name.clone(), by(columns))).collect(),
     })
 }
 

@@ -3,7 +3,7 @@
 use cdc_core::{Column, SemanticType, SourceTable, TableId};
 
 use super::*;
-use crate::catalog::{ColumnChecks, UniqueIndex};
+use crate::catalog::ColumnChecks;
 use crate::ident::QualifiedName;
 use crate::settings::{Deletes, SnapshotSweep, TargetName, Truncates};
 
@@ -44,6 +44,7 @@ fn target() -> TargetTable {
         primary_key: vec!["region".to_owned(), "id".to_owned()],
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
+        index_columns: std::collections::BTreeMap::new(),
         foreign_keys: Vec::new(),
         checks: ColumnChecks::new(),
         kind: TableKind::Ordinary,
@@ -105,14 +106,12 @@ fn a_unique_index_that_the_server_fills_is_told_from_one_over_the_rows() {
     let mut table = target();
     table.columns.push(TargetColumn { has_default: true, ..column("serial", INT8, "bigint") });
     table.primary_key = vec!["serial".to_owned()];
-    let index = |name: &str, column: &str| UniqueIndex {
-        name: name.to_owned(),
-        columns: vec![column.to_owned()],
-        deferrable: false,
-    };
-    table.unique_indexes = vec![index("by_note", "note"), index("by_serial", "serial")];
+    let index = |name: &str, column: &str| (name.to_owned(), vec![column.to_owned()]);
+    let indexes = [("by_note", "note"), ("by_serial", "serial"), ("items_pkey", "serial")];
+    table.index_columns = indexes.map(|(name, column)| index(name, column)).into();
     let made = plan(&settings(Mode::History), &shape(), Some(&table), 1).unwrap();
     let TablePlan::History(made) = made else { panic!("asked for a history") };
-    let filled = ["by_note", "by_serial", "items_pkey"].map(|index| made.is_server_filled(index));
-    assert_eq!(filled, [false, true, true]);
+    let filled = ["by_note", "by_serial", "items_pkey", "since"].map(|index| made.filled(index));
+    let by_server = Some(Filled::ByServer);
+    assert_eq!(filled, [Some(Filled::ByPipeline), by_server, by_server, None]);
 }

@@ -315,6 +315,7 @@ mod tests {
             primary_key: primary_key.iter().map(|key| (*key).to_owned()).collect(),
             primary_key_deferrable: false,
             unique_indexes: Vec::new(),
+            index_columns: std::collections::BTreeMap::new(),
             foreign_keys: Vec::new(),
             checks: crate::catalog::ColumnChecks::new(),
             kind: TableKind::Ordinary,

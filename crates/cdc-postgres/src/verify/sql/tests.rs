@@ -30,6 +30,7 @@ fn table(name: &str, columns: &[(&str, u32, &str)], key: &[&str]) -> TargetTable
         primary_key: key.iter().map(|name| (*name).to_owned()).collect(),
         primary_key_deferrable: false,
         unique_indexes: Vec::new(),
+        index_columns: std::collections::BTreeMap::new(),
         foreign_keys: Vec::new(),
         checks: ColumnChecks::new(),
         kind: TableKind::Ordinary,
