@@ -11,9 +11,12 @@ use crate::dead_letters::{DeadLetters, OVERVIEW as DEAD_LETTERS};
 /// The configuration file that is read when none is named.
 pub(crate) const CONFIG_DEFAULT: &str = "pipeline.toml";
 
+/// The version, with the commit that the program was built from.
+const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), " (", env!("CDC_COMMIT"), ")");
+
 /// Brings changes that Debezium captured into warehouse tables: exactly, once, within milliseconds.
 #[derive(Debug, Parser)]
-#[command(name = "cdc-pipeline", version, propagate_version = true, after_long_help = OVERVIEW)]
+#[command(name = "cdc-pipeline", version = VERSION, propagate_version = true, after_long_help = OVERVIEW)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

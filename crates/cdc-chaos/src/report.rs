@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::process::Command;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context as _, Result, ensure};
 use cdc_stack::machine::{Machine, commit};
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -16,7 +18,7 @@ use crate::{Campaign, Invariant, Kind, Met, Struck, Tempo};
 pub struct Setting {
     /// When the first one began, UTC.
     pub began: String,
-    /// The commit of the work tree, with a `+` when files of the programs differ from it.
+    /// The commit that the program under test was built from, and whether that is all that is to be said.
     pub commit: String,
     /// On what.
     #[serde(flatten)]
@@ -28,10 +30,42 @@ pub struct Setting {
 }
 
 impl Setting {
-    /// This machine, now.
-    pub fn of(tempo: Tempo, command: String) -> Self {
-        Self { began: now(), commit: commit(), machine: Machine::here(), tempo, command }
+    /// This machine, now, and a program as [`tested`] describes it.
+    pub fn of(tempo: Tempo, command: String, tested: String) -> Self {
+        Self { began: now(), commit: tested, machine: Machine::here(), tempo, command }
     }
+}
+
+/// The commit that a pipeline was built from, by its own word, beside what the work tree says.
+///
+/// # Errors
+///
+/// When it does not say its version.
+pub fn tested(pipeline: &Path) -> Result<String> {
+    let output = Command::new(pipeline).arg("--version").output();
+    let output = output.with_context(|| format!("cannot start {}", pipeline.display()))?;
+    let said = String::from_utf8_lossy(&output.stdout);
+    let built = built_from(&said).with_context(|| {
+        format!("{} --version names no commit: {}", pipeline.display(), said.trim())
+    })?;
+    Ok(described(built, &commit()))
+}
+
+/// The commit in a program's version.
+fn built_from(version: &str) -> Option<&str> {
+    let (_, commit) = version.trim().strip_suffix(')')?.rsplit_once('(')?;
+    Some(commit)
+}
+
+/// `here` is the commit of the work tree, with a `+` when files of programs differ from it.
+fn described(built: &str, here: &str) -> String {
+    let tree = here.strip_suffix('+').unwrap_or(here);
+    // Abbreviations may be of different lengths.
+    if !(tree.starts_with(built) || built.starts_with(tree)) {
+        return format!("{built}, while the work tree is at {here}");
+    }
+    let changes = if tree == here { "" } else { " with local changes" };
+    format!("{built}{changes}")
 }
 
 /// The present time, UTC, to the second.
@@ -263,7 +297,8 @@ mod tests {
             seconds: 61,
             violations,
         };
-        let setting = Setting::of(Tempo::Full, "chaos --seed 7".to_owned());
+        let command = "chaos --seed 7".to_owned();
+        let setting = Setting::of(Tempo::Full, command, "abc1234".to_owned());
         Report { setting, campaigns: vec![campaign(7, Vec::new()), campaign(8, violations)] }
     }
 
@@ -288,6 +323,19 @@ mod tests {
         assert!(page.contains("| 7 | 1 | 1:01 |"), "{page}");
         assert!(page.contains("| commit client frozen | 1 | 1.50 s | 1.50 s |"), "{page}");
         assert!(page.contains("1 more faults met nobody"), "{page}");
+    }
+
+    #[test]
+    fn the_program_under_test_is_named_by_what_it_was_built_from() {
+        assert_eq!(described("abc1234", "abc1234"), "abc1234");
+        assert_eq!(described("abc1234", "abc1234+"), "abc1234 with local changes");
+        assert_eq!(described("abc1234", "abc12345+"), "abc1234 with local changes");
+        let later = "abc1234, while the work tree is at def5678";
+        assert_eq!(described("abc1234", "def5678"), later);
+        assert_eq!(described("unknown", "unknown"), "unknown");
+        assert!(report(Vec::new()).markdown().contains("| commit | abc1234 |"));
+        assert_eq!(built_from("cdc-pipeline 0.1.0 (abc1234)\n"), Some("abc1234"));
+        assert_eq!(built_from("cdc-pipeline 0.1.0\n"), None);
     }
 
     #[test]

@@ -52,3 +52,5 @@ mod stopping;
 mod truncates;
 #[cfg(test)]
 mod verify;
+#[cfg(test)]
+mod version;

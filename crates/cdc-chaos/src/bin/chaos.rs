@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, Result};
-use cdc_chaos::report::{Report, Setting};
+use cdc_chaos::report::{Report, Setting, tested};
 use cdc_chaos::{Campaign, Met, Options, Struck, Tempo, Traffic, play};
 use clap::Parser;
 
@@ -77,7 +77,8 @@ fn campaigns(arguments: &Arguments) -> Result<Report> {
     // Without it a repair would not be tried, and nothing would say so.
     let replayer = Some(beside("cdc-replayer")?);
     let words: Vec<String> = env::args().skip(1).collect();
-    let setting = Setting::of(tempo, format!("just chaos {}", words.join(" ")));
+    let command = format!("just chaos {}", words.join(" "));
+    let setting = Setting::of(tempo, command, tested(&pipeline)?);
     let mut report = Report { setting, campaigns: Vec::new() };
     for seed in seed..seed.saturating_add(arguments.campaigns) {
         let options = Options {
