@@ -4,6 +4,7 @@
 mod capture;
 mod captured;
 mod cli;
+mod compaction;
 mod failure;
 mod generations;
 mod output;

@@ -10,6 +10,7 @@ use cdc_setup::{Settings, Table};
 use serde_json::json;
 
 use crate::cli::RebuildArgs;
+use crate::compaction;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::per_second;
@@ -37,6 +38,9 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     // A run that was begun goes on with what it was begun with, whatever the file says by now.
     let topics = if resumed { topics_read(&mut shadow).await? } else { own };
     let run = Run::prepare(settings, topics, arguments.common.rate).await?;
+    if !arguments.compacted {
+        compaction::require_whole(&run.settings.kafka, &table).await?;
+    }
     let from = if resumed {
         // What a run has read is not looked for any more.
         Place::Log(Bound::Beginning)

@@ -11,10 +11,11 @@ use cdc_setup::{Settings, Table};
 
 use crate::captured::{captured, source_of};
 use crate::cli::{RangeArgs, RepairArgs};
+use crate::compaction;
 use crate::failure::Failure;
 use crate::generations::Generations;
 use crate::progress::{self, Shown};
-use crate::range::{Reader, WhatIsLeft};
+use crate::range::{Place, Reader, WhatIsLeft};
 use crate::report::Report;
 use crate::running::Running;
 use crate::signals;
@@ -30,14 +31,8 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
     signals::stop_on_signal(stop)?;
     let generations = Generations::read(&settings.postgres).await?;
     let settings = generations.as_of(settings, arguments.generation()).await?;
-    let (spans, recognised) = if let Some(path) = &arguments.from_file {
-        let (spans, recognised) = captured(path, &settings).await?;
-        (spans, Some(recognised))
-    } else {
-        let kafka = &settings.kafka;
-        let reader = Reader { settings: &settings, kafka, shutdown: shutdown.clone() };
-        (reader.spans(bounds, WhatIsLeft::Serves).await?, None)
-    };
+    let wanted = Wanted::find(&settings, arguments, bounds, &shutdown).await?;
+    let Wanted { spans, recognised, compacted } = wanted;
     let (spans, earlier) = generations.within(spans);
     let mut run = RepairRun::open(settings.postgres.clone(), &part(arguments, &tables))
         .await
@@ -82,6 +77,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         beyond: range.beyond,
         earlier,
         recognised,
+        compacted: &compacted,
         resumed: range.resumed,
     };
     report.print(arguments);
@@ -90,6 +86,35 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
         Outcome::Ended | Outcome::CaughtUp => {
             run.finish().await.map_err(|error| Failure::end("end the repair", error))
         }
+    }
+}
+
+/// The part that was asked for, whether it is there or not.
+struct Wanted {
+    spans: Vec<KafkaSpan>,
+    /// Records of the capture that are remembered, if one is read.
+    recognised: Option<u64>,
+    /// Topics that are compacted.
+    compacted: Vec<String>,
+}
+
+impl Wanted {
+    /// In a capture, or in the topics.
+    async fn find(
+        settings: &Settings,
+        arguments: &RepairArgs,
+        bounds: (Place, Place),
+        shutdown: &Shutdown,
+    ) -> Result<Self, Failure> {
+        if let Some(path) = &arguments.from_file {
+            let (spans, recognised) = captured(path, settings).await?;
+            return Ok(Self { spans, recognised: Some(recognised), compacted: Vec::new() });
+        }
+        let kafka = &settings.kafka;
+        let compacted = compaction::tell(kafka).await?;
+        let reader = Reader { settings, kafka, shutdown: shutdown.clone() };
+        let spans = reader.spans(bounds, WhatIsLeft::Serves).await?;
+        Ok(Self { spans, recognised: None, compacted })
     }
 }
 

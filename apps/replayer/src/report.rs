@@ -24,6 +24,8 @@ pub(crate) struct Report<'r> {
     pub(crate) earlier: u64,
     /// Records of the capture, if one was read, that are remembered from when they were applied.
     pub(crate) recognised: Option<u64>,
+    /// Topics that were compacted, so that they may lack records of missing rows.
+    pub(crate) compacted: &'r [String],
     /// Whether an earlier run had begun with the range.
     pub(crate) resumed: bool,
 }
@@ -51,6 +53,7 @@ impl Report<'_> {
             "beyond_pipeline": self.beyond,
             "of_earlier_generations": self.earlier,
             "recognised": self.recognised,
+            "compacted_topics": self.compacted,
             "seconds": self.elapsed.as_secs_f64(),
             "records_per_second": per_second(self.reading.records, self.elapsed),
         })

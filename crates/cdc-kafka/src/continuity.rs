@@ -10,15 +10,13 @@ use std::time::{Duration, Instant};
 use cdc_core::{
     Continuity, Inquiry, NextOffset, Offset, Partition, RecordParts, TopicName, Witness,
 };
-use rdkafka::admin::{AdminClient, AdminOptions, ResourceSpecifier};
-use rdkafka::client::DefaultClientContext;
 use rdkafka::consumer::{BaseConsumer, Consumer};
 use rdkafka::error::{KafkaError as DriverError, RDKafkaErrorCode};
 use rdkafka::message::BorrowedMessage;
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
+use crate::policy::{CleanupPolicy, policies};
 use crate::preflight::Recognition;
-use crate::publisher::block_on;
 use crate::source::Context;
 use crate::{KafkaError, KafkaSettings};
 
@@ -182,21 +180,13 @@ fn witness(message: &BorrowedMessage<'_>) -> Option<Witness> {
 
 /// Whether a topic loses records in its middle. A broker that does not say counts as no.
 fn compacts(settings: &KafkaSettings, topic: &TopicName) -> bool {
-    let described = || -> Result<bool, DriverError> {
-        let admin: AdminClient<DefaultClientContext> = settings.access_config().create()?;
-        let options = AdminOptions::new().request_timeout(Some(PATIENCE));
-        let wanted = [ResourceSpecifier::Topic(topic.as_str())];
-        let answers = block_on(admin.describe_configs(&wanted, &options))?;
-        let policy = answers
-            .into_iter()
-            .filter_map(Result::ok)
-            .find_map(|config| config.get("cleanup.policy").and_then(|entry| entry.value.clone()));
-        Ok(policy.is_some_and(|policy| policy.contains("compact")))
-    };
-    described().unwrap_or_else(|error| {
-        tracing::debug!(%topic, error = %error, "the broker does not say whether the topic is compacted");
-        false
-    })
+    match policies(settings, std::slice::from_ref(topic)) {
+        Ok(policies) => policies.get(topic).is_some_and(CleanupPolicy::compacts),
+        Err(error) => {
+            tracing::debug!(%topic, error = %error, "the broker does not say whether the topic is compacted");
+            false
+        }
+    }
 }
 
 /// Closing a client takes its library a tenth of a second, which nobody has to wait for.

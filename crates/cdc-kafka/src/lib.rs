@@ -72,6 +72,7 @@
 mod continuity;
 mod error;
 mod lookup;
+mod policy;
 pub mod preflight;
 mod publisher;
 mod range;
@@ -80,6 +81,7 @@ mod source;
 
 pub use error::{Cause, KafkaError};
 pub use lookup::{FoundRecord, LookedUp, look_up};
+pub use policy::CleanupPolicy;
 pub use publisher::{Message, Publisher};
 pub use range::{Bound, BoundError, KafkaSpan, locate};
 pub use settings::{FETCH_BYTES_DEFAULT, KafkaSettings, RETRY_FOR_DEFAULT};

@@ -5,6 +5,7 @@
 //! allowed.
 
 use std::cell::Cell;
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use cdc_config::closest;
@@ -18,6 +19,7 @@ use rdkafka::metadata::{Metadata, MetadataTopic};
 use rdkafka::{Message, Offset as RawOffset, TopicPartitionList};
 
 use crate::continuity::{Question, close_aside, examine};
+use crate::policy::{CleanupPolicy, policies};
 use crate::source::{Context, Watermarks, start_position};
 use crate::{KafkaError, KafkaSettings};
 
@@ -145,6 +147,24 @@ pub fn probe_and_sample(
         report.topics().iter().map(|info| attempt.newest(info, count)).collect::<Result<_, _>>()?;
     attempt.close_aside();
     Ok((report, records))
+}
+
+/// What happens to the old records of each topic of the settings, by its `cleanup.policy`. `None` where the
+/// broker does not tell, as it does not tell users without the right to describe its configuration.
+///
+/// # Errors
+///
+/// As [`probe`].
+pub fn cleanup_policies(
+    settings: &KafkaSettings,
+) -> Result<Vec<(TopicName, Option<CleanupPolicy>)>, KafkaError> {
+    probe(settings, settings.retry_for())?;
+    let topics = settings.topics();
+    let mut known = policies(settings, topics).unwrap_or_else(|error| {
+        tracing::debug!(error = %error, "the broker does not say what becomes of old records");
+        BTreeMap::new()
+    });
+    Ok(topics.iter().map(|topic| (topic.clone(), known.remove(topic))).collect())
 }
 
 /// What speaks for reading a log on, or the error with which a source would end.

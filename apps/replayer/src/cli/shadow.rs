@@ -22,6 +22,8 @@ or deleted a row is gone then. A mirror can begin later, at an offset or a time 
 on everything that is in it was sent, as after a new snapshot; say so with --from. A history
 cannot: `repair` brings back its rows from a part.
 
+A topic that is compacted does not hold the whole story, and is refused without --compacted.
+
 Where a topic was created again, or given more partitions, what came before stands in another
 place, and its tables cannot be rebuilt.";
 
@@ -74,6 +76,7 @@ pub(crate) struct TableArgs {
 
 /// What a rebuild is about.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag that can be typed")]
 pub(crate) struct RebuildArgs {
     #[command(flatten)]
     pub(crate) common: TableArgs,
@@ -84,6 +87,10 @@ pub(crate) struct RebuildArgs {
     /// names them, if every topic of the file is named after one of its tables; otherwise all.
     #[arg(long = "topic", value_name = "NAME")]
     pub(crate) topics: Vec<String>,
+    /// Rebuild from topics that are compacted all the same. What compaction has removed is missing from
+    /// the shadow then: look at `cdc-replayer diff` before the swap.
+    #[arg(long)]
+    pub(crate) compacted: bool,
     /// Say which offsets it would read, and create nothing.
     #[arg(long)]
     pub(crate) dry_run: bool,

@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod capture;
 #[cfg(test)]
+mod compaction;
+#[cfg(test)]
 mod generations;
 #[cfg(test)]
 mod rebuild;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use cdc_core::{Classify, ErrorClass, Halt, TopicName};
-use cdc_kafka::preflight::{probe, probe_and_sample, sample};
+use cdc_kafka::preflight::{cleanup_policies, probe, probe_and_sample, sample};
 use cdc_kafka::{KafkaError, KafkaSettings, Message};
 
 use crate::support::{PATIENCE, Topic, next};
@@ -18,6 +18,17 @@ fn reports_the_partitions_of_a_topic_and_what_they_hold() {
     assert_eq!((info.name().as_str(), info.offsets_held()), (topic.name.as_str(), 50));
     let ends: Vec<_> = info.partitions().iter().map(|partition| partition.end).collect();
     assert_eq!(ends, [next(25), next(25), next(0)]);
+}
+
+#[test]
+fn says_what_becomes_of_old_records() {
+    for (policy, compacts) in [("delete", false), ("compact", true), ("compact,delete", true)] {
+        let topic = Topic::create_with("policy", &[("cleanup.policy", policy)]);
+        let found = cleanup_policies(&topic.settings()).unwrap();
+        let [(name, Some(found))] = &*found else { panic!("{found:?}") };
+        assert_eq!((name.as_str(), found.compacts()), (&*topic.name, compacts), "{found}");
+        assert_eq!(found.to_string().contains("delete"), policy.contains("delete"), "{found}");
+    }
 }
 
 #[test]
