@@ -90,7 +90,6 @@ struct Objection {
 
 fn objection(plan: &HistoryPlan, index: &str, table: &str) -> Option<Objection> {
     match plan.filled(index) {
-        Some(Filled::ByPipeline) => None,
         Some(Filled::ByServer) => Some(Objection {
             reason: "sequence_behind",
             class: ErrorClass::Fatal(Halt::Environment),
@@ -109,8 +108,8 @@ fn objection(plan: &HistoryPlan, index: &str, table: &str) -> Option<Objection> 
                 plan.target
             ),
         }),
-        // Of another table, into which a trigger writes.
-        None => None,
+        // An index of another table is one into which a trigger writes.
+        Some(Filled::ByPipeline) | None => None,
     }
 }
 
