@@ -48,6 +48,6 @@ mod stage;
 mod strike;
 
 pub use campaign::{Campaign, Finished, Options, Struck, Traffic, play};
-pub use fault::{Kind, Tempo};
+pub use fault::{Kind, SHORT_FAULTS, SHORT_SEED, Tempo};
 pub use oracle::{Invariant, Violation};
 pub use strike::Met;

@@ -2,12 +2,9 @@
 
 use std::path::PathBuf;
 
-use cdc_chaos::{Invariant, Met, Options, Tempo, Violation, play};
-
-/// A seed whose faults meet every part, of which those that restart a Java program cost most.
-const SEED: u64 = 3;
-
-const FAULTS: usize = 40;
+use cdc_chaos::{
+    Invariant, Met, Options, SHORT_FAULTS as FAULTS, SHORT_SEED as SEED, Tempo, Violation, play,
+};
 
 #[test]
 fn forty_faults_under_load_violate_nothing_and_damage_afterwards_is_named() {
