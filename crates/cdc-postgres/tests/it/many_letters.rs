@@ -1,5 +1,6 @@
 //! A retry of very many letters costs each of them the same, however many there are.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_postgres::{LetterFilter, RetryMode};
@@ -39,7 +40,7 @@ async fn read_for(letters: usize) -> u64 {
     relax(&warehouse);
     warehouse.sql("ALTER TABLE orders_current ALTER amount TYPE numeric(20, 2)");
     warehouse.sql("ANALYZE cdc.dead_letter");
-    let written = lane.written.clone();
+    let written = Arc::clone(&lane.written);
     drop(lane);
     let before = read(&warehouse);
     let report = run(&warehouse, &written, LetterFilter::default(), RetryMode::DryRun).await;

@@ -226,7 +226,7 @@ async fn every_right_that_a_rebuild_lacks_is_named_before_it_begins_and_comes_wi
     ];
     refused(&error, &words);
     assert_eq!(error.class(), ErrorClass::Fatal(Halt::Environment), "{error}");
-    error.hint().unwrap().lines().for_each(|grant| _ = warehouse.sql(grant));
+    error.hint().unwrap().lines().for_each(|grant| drop(warehouse.sql(grant)));
     shadow.require_rights().await.unwrap();
     // They are all that is needed, up to the end.
     assert!(!shadow.is_begun("100").await.unwrap());
