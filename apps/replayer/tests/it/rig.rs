@@ -138,9 +138,8 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
             self.ask(&format!(
                 "create table {target} (id bigint primary key, cdc_generation int, cdc_offset bigint)"
             ));
-            text.push_str(&format!(
-                "[[table]]\nsource = \"public.{table}\"\ntarget = \"public.{target}\"\nmode = \"mirror\"\n"
-            ));
+            let table = format!("source = \"public.{table}\"\ntarget = \"public.{target}\"\n");
+            text = [&*text, "[[table]]\n", &*table, "mode = \"mirror\"\n"].concat();
         }
         fs::write(self.file(), text).unwrap();
     }
