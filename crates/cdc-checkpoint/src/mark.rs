@@ -102,6 +102,8 @@ pub struct SourceMark {
     /// The first transaction after a start of the connector, when its position did not say whether it
     /// comes before the mark.
     opening: Option<Opening>,
+    /// Whether what was seen is taken once more, up to the mark.
+    replays: bool,
 }
 
 /// Changes at the last position of a transaction that was seen.
@@ -166,15 +168,15 @@ impl Seen {
 impl SourceMark {
     /// The mark after the first change that was ever seen.
     pub fn first(change: &SentChange) -> Self {
-        Self { furthest: Seen::of(change), opening: None }
+        Self { furthest: Seen::of(change), opening: None, replays: false }
     }
 
-    pub(crate) fn restore(furthest: Seen, opening: Option<Opening>) -> Self {
-        Self { furthest, opening }
+    pub(crate) fn restore(furthest: Seen, opening: Option<Opening>, replays: bool) -> Self {
+        Self { furthest, opening, replays }
     }
 
-    pub(crate) fn parts(&self) -> (&Seen, Option<&Opening>) {
-        (&self.furthest, self.opening.as_ref())
+    pub(crate) fn parts(&self) -> (&Seen, Option<&Opening>, bool) {
+        (&self.furthest, self.opening.as_ref(), self.replays)
     }
 
     /// The furthest position that was seen.
@@ -193,8 +195,21 @@ impl SourceMark {
     /// | | | seen, if it is not and was committed less than a minute after the mark |
     /// | | | of a restored source, if it was committed later |
     /// | of another | one does not know it | new, if its position is above both numbers of the mark |
+    /// | | | of a restored source, if it knows its own and was committed a minute later |
+    /// | | | new, if it does not and was committed a minute later |
     /// | | | unclear otherwise |
+    ///
+    /// While it [replays](Self::replay), what was seen is new.
     pub fn sight(&self, change: &SentChange) -> Sighting {
+        match self.judge(change) {
+            Sighting::Ambiguous | Sighting::Again | Sighting::Unclear if self.replays => {
+                Sighting::New
+            }
+            sighting => sighting,
+        }
+    }
+
+    fn judge(&self, change: &SentChange) -> Sighting {
         if change.at.tx_id == self.furthest.at.tx_id {
             return self.furthest.sight(change);
         }
@@ -207,12 +222,24 @@ impl SourceMark {
 
     /// Moves to a change that is new or ambiguous, once it is certain what becomes of it.
     pub fn see(&mut self, change: &SentChange) {
+        if self.replays {
+            if self.judge(change) != Sighting::New {
+                return;
+            }
+            self.replays = false;
+        }
         if change.at.tx_id == self.furthest.at.tx_id {
             self.furthest.advance(change);
             return;
         }
         match self.opening.as_mut().filter(|opening| opening.tx_id() == change.at.tx_id) {
             Some(Opening::Partial(seen)) => seen.advance(change),
+            // Had the source been restored, the mark is what the next transaction tells it by.
+            None if change.at.last_commit.is_none()
+                && !is_beyond(&change.at, &self.furthest.at) =>
+            {
+                self.opening = Some(Opening::Partial(Seen::of(change)));
+            }
             Some(Opening::Complete { .. }) | None => *self = Self::first(change),
         }
     }
@@ -229,6 +256,14 @@ impl SourceMark {
             Found::Absent => Opening::Partial(Seen { at: change.at, identities: Vec::new() }),
         });
     }
+
+    /// Takes everything for new until it is beyond the mark: for whoever cannot answer what is
+    /// [unclear](Sighting::Unclear), and ends in the same state when changes are applied in their order
+    /// once more. The mark stays, because a restored source is known by it.
+    pub fn replay(&mut self) {
+        self.opening = None;
+        self.replays = true;
+    }
 }
 
 /// Whether a transaction has left rows behind.
@@ -242,16 +277,30 @@ pub enum Found {
 
 /// Judges a change of another transaction than the mark's.
 fn across(at: &SourcePosition, mark: &SourcePosition) -> Sighting {
+    let is_later = at.committed_at_ms.saturating_sub(mark.committed_at_ms) > CLOCK_TOLERANCE_MS;
     if let (Some(last_commit), Some(mark_commit)) = (at.last_commit, mark.last_commit) {
-        if (last_commit, at.lsn) > (mark_commit, mark.lsn) {
-            return Sighting::New;
-        }
-        let later_ms = at.committed_at_ms.saturating_sub(mark.committed_at_ms);
-        return if later_ms > CLOCK_TOLERANCE_MS { Sighting::Restored } else { Sighting::Again };
+        return match (last_commit, at.lsn) > (mark_commit, mark.lsn) {
+            true => Sighting::New,
+            false if is_later => Sighting::Restored,
+            false => Sighting::Again,
+        };
     }
-    // In one run of the connector the next transaction knows the end of the mark's, which is beyond
-    // every row of it.
+    if is_beyond(at, mark) {
+        return Sighting::New;
+    }
+    match at.last_commit {
+        // Behind the mark's transaction this would be the end of that one, or beyond it.
+        Some(_) if is_later => Sighting::Restored,
+        // It was committed behind the mark, so it was not sent before.
+        None if is_later => Sighting::New,
+        Some(_) | None => Sighting::Unclear,
+    }
+}
+
+/// Whether a change stands behind everything that the mark says, one of which does not know its last
+/// commit. In one run of the connector the next transaction knows the end of the mark's, which is beyond
+/// every row of it.
+fn is_beyond(at: &SourcePosition, mark: &SourcePosition) -> bool {
     let furthest = mark.lsn.max(mark.last_commit.unwrap_or_default());
-    let is_beyond = at.lsn > furthest || at.last_commit.is_some_and(|commit| commit > furthest);
-    if is_beyond { Sighting::New } else { Sighting::Unclear }
+    at.lsn > furthest || at.last_commit.is_some_and(|commit| commit > furthest)
 }

@@ -9,7 +9,10 @@ use crate::{
 };
 
 /// The version of the stored form. Readers know every version up to it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
+
+/// The version that says nothing of replays, which readers of that time would pass over.
+const VERSION_WITHOUT_REPLAY: u32 = 1;
 
 /// A log has one connector and one database, or a few in a change of either. What a log full of others
 /// would take has a bound; the oldest give way.
@@ -66,9 +69,11 @@ impl SourceMarks {
         }
     }
 
-    /// Forgets how far a connector has sent of a database: its next change is new, whatever it is.
-    pub fn forget(&mut self, connector: &str, database: &str) {
-        self.marks.retain(|entry| !entry.is_of(connector, database));
+    /// Takes what is sent again for new, up to the mark; see [`SourceMark::replay`].
+    pub fn replay(&mut self, connector: &str, database: &str) {
+        if let Some(mark) = self.mark_mut(connector, database) {
+            mark.replay();
+        }
     }
 
     /// Whether no connector has sent anything.
@@ -89,8 +94,10 @@ impl SourceMarks {
     /// The form that stores keep: a JSON document.
     #[expect(clippy::missing_panics_doc, reason = "names and numbers are always JSON")]
     pub fn to_stored(&self) -> String {
-        let marks = self.marks.iter().map(StoredMark::of).collect();
-        serde_json::to_string(&Stored { version: VERSION, marks })
+        let marks: Vec<StoredMark> = self.marks.iter().map(StoredMark::of).collect();
+        let replays = marks.iter().any(|mark| mark.replays);
+        let version = if replays { VERSION } else { VERSION_WITHOUT_REPLAY };
+        serde_json::to_string(&Stored { version, marks })
             .expect("a structure of names and numbers is JSON")
     }
 
@@ -104,7 +111,7 @@ impl SourceMarks {
         let refused = |reason: String| CheckpointError::StoredMarks { reason };
         let Version { version } =
             serde_json::from_str(text).map_err(|error| refused(error.to_string()))?;
-        if version != VERSION {
+        if !(VERSION_WITHOUT_REPLAY..=VERSION).contains(&version) {
             return Err(refused(format!("expected version {VERSION}, found {version}")));
         }
         let stored: Stored =
@@ -133,6 +140,8 @@ struct StoredMark {
     furthest: StoredSeen,
     #[serde(skip_serializing_if = "Option::is_none")]
     opening: Option<StoredOpening>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    replays: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -169,7 +178,7 @@ impl StoredSeen {
 
 impl StoredMark {
     fn of(entry: &Entry) -> Self {
-        let (furthest, opening) = entry.mark.parts();
+        let (furthest, opening, replays) = entry.mark.parts();
         Self {
             connector: entry.connector.clone(),
             database: entry.database.clone(),
@@ -178,6 +187,7 @@ impl StoredMark {
                 Opening::Complete { tx_id } => StoredOpening::Complete { tx_id: *tx_id },
                 Opening::Partial(seen) => StoredOpening::Partial(StoredSeen::of(seen)),
             }),
+            replays,
         }
     }
 
@@ -187,7 +197,7 @@ impl StoredMark {
             Some(StoredOpening::Complete { tx_id }) => Some(Opening::Complete { tx_id }),
             Some(StoredOpening::Partial(seen)) => Some(Opening::Partial(seen.into_seen()?)),
         };
-        let mark = SourceMark::restore(self.furthest.into_seen()?, opening);
+        let mark = SourceMark::restore(self.furthest.into_seen()?, opening, self.replays);
         Some(Entry { connector: self.connector, database: self.database, mark })
     }
 }

@@ -175,6 +175,48 @@ fn f82_a_restored_source_is_noticed() {
 }
 
 #[test]
+fn f82_a_restored_source_is_noticed_behind_the_first_transaction_after_a_start() {
+    let late = |change: SentChange| {
+        let at = SourcePosition { committed_at_ms: 70_000 + change.at.tx_id, ..change.at };
+        SentChange { at, ..change }
+    };
+    for mark in [row(10, Some(900), 1_000), row(10, None, 1_000)] {
+        let mut reader = Reader::default();
+        reader.expect(&[mark], Sighting::New);
+        // It may be one that was under way when the mark's was committed, and is not lost if it is.
+        reader.expect(&[late(row(7, None, 500)), late(row(7, None, 510))], Sighting::New);
+        reader.expect(&[late(row(8, Some(520), 530))], Sighting::Restored);
+        // That one was: the next begins behind its commit.
+        reader.expect(&[late(row(9, Some(1_100), 530))], Sighting::New);
+    }
+}
+
+#[test]
+fn f82_a_restored_source_is_noticed_by_whoever_takes_everything_once_more() {
+    let sent = [row(1, Some(50), 60), row(2, Some(70), 80), row(2, Some(70), 85)];
+    let late = |change: SentChange| {
+        let at = SourcePosition { committed_at_ms: 70_000 + change.at.tx_id, ..change.at };
+        SentChange { at, ..change }
+    };
+    for is_restored in [true, false] {
+        let mut reader = Reader::default();
+        reader.expect(&sent, Sighting::New);
+        let again = [row(1, None, 60), sent[1]];
+        assert_eq!(reader.sight(&again[0]), Sighting::Unclear);
+        reader.marks.replay(CONNECTOR, DATABASE);
+        // Two times, as a connector that is killed in between does it.
+        reader.expect(&again, Sighting::New);
+        reader.expect(&again, Sighting::New);
+        if is_restored {
+            reader.expect(&[late(row(3, Some(65), 70))], Sighting::Restored);
+        } else {
+            reader.expect(&[sent[2], row(3, Some(90), 95)], Sighting::New);
+            reader.expect(&[sent[2], row(3, Some(90), 95)], Sighting::Again);
+        }
+    }
+}
+
+#[test]
 fn connectors_and_databases_have_marks_of_their_own() {
     let mut marks = SourceMarks::default();
     let far = row(10, Some(900), 1_000);
@@ -184,7 +226,7 @@ fn connectors_and_databases_have_marks_of_their_own() {
     assert_eq!(marks.sight("one", "other", &near), Sighting::New);
     assert_eq!(sight(&mut marks, "one", &near), Sighting::Again);
     assert_eq!(marks.iter().count(), 2);
-    marks.forget("one", DATABASE);
+    marks.replay("one", DATABASE);
     assert_eq!(sight(&mut marks, "one", &near), Sighting::New);
     assert_eq!(sight(&mut marks, "two", &near), Sighting::Again);
 }
@@ -202,11 +244,24 @@ fn what_version_one_wrote_stays_readable() {
 }
 
 #[test]
+fn only_a_replay_is_stored_in_a_form_that_earlier_programs_refuse() {
+    let mut marks = SourceMarks::default();
+    assert_eq!(sight(&mut marks, CONNECTOR, &row(3, Some(90), 95)), Sighting::New);
+    assert!(marks.to_stored().starts_with(r#"{"version":1,"#), "{}", marks.to_stored());
+    assert!(!marks.to_stored().contains("replays"), "{}", marks.to_stored());
+    marks.replay(CONNECTOR, DATABASE);
+    let stored = marks.to_stored();
+    assert!(stored.starts_with(r#"{"version":2,"#), "{stored}");
+    assert_eq!(SourceMarks::from_stored(&stored).unwrap(), marks);
+}
+
+#[test]
 fn what_no_version_wrote_is_refused() {
     for stored in [
         "",
         "[]",
-        r#"{"version":2,"marks":[]}"#,
+        r#"{"version":0,"marks":[]}"#,
+        r#"{"version":3,"marks":[]}"#,
         r#"{"version":1}"#,
         r#"{"version":1,"marks":[{"connector":"a","database":"b","lsn":1,"tx_id":1,
             "committed_at_ms":1,"last_commit":null,"identities":["no hash"]}]}"#,
@@ -248,13 +303,14 @@ fn log() -> impl Strategy<Value = Vec<Transaction>> {
 }
 
 /// What a run of the connector sends that starts with the transaction `first`.
-fn sent(log: &[Transaction], first: usize) -> Vec<SentChange> {
+/// A position is committed so many milliseconds after the one before it.
+fn sent(log: &[Transaction], first: usize, pace: i64) -> Vec<SentChange> {
     let mut changes = Vec::new();
     for (place, transaction) in log.iter().enumerate().skip(first) {
         let before = place.checked_sub(1).map(|before| log[before].commit);
         let last_commit = before.filter(|_| place > first);
         for lsn in &transaction.rows {
-            let time = i64::try_from(transaction.commit).unwrap();
+            let time = i64::try_from(transaction.commit).unwrap() * pace;
             let change = row(transaction.tx_id, last_commit, *lsn);
             let at = SourcePosition { committed_at_ms: time, ..change.at };
             changes.push(SentChange { at, ..change });
@@ -270,6 +326,7 @@ proptest! {
     fn each_row_is_new_once_whatever_is_sent_again(
         log in log(),
         crashes in prop::collection::vec((0_usize..60, 0_usize..120), 0..6),
+        pace in prop::sample::select(vec![1, 1_000, 10_000]),
     ) {
         prop_assume!(!log.is_empty());
         let mut marks = SourceMarks::default();
@@ -278,7 +335,7 @@ proptest! {
         let runs = crashes.into_iter().chain([(0, usize::MAX)]);
         for (start, length) in runs {
             first = (first + start % (reached - first + 1)).min(reached);
-            for change in sent(&log, first).iter().take(length) {
+            for change in sent(&log, first, pace).iter().take(length) {
                 let at = change.at;
                 let mut sighting = sight(&mut marks, CONNECTOR, change);
                 if sighting == Sighting::Unclear {

@@ -81,15 +81,16 @@ impl SentBefore {
         });
     }
 
-    /// Takes the answer. Where nobody knows, everything from this change on is new: that is right for
-    /// whatever ends in the same state when changes are applied in their order once more.
+    /// Takes the answer. Where nobody knows, everything from this change on is new, until it is beyond
+    /// what was seen: that is right for whatever ends in the same state when changes are applied in their
+    /// order once more.
     pub(crate) fn answer(&mut self, found: Option<Found>) {
         let Some(unclear) = self.unclear.take() else { return };
         let Unclear { partition, connector, database, change } = unclear;
         let Some(marks) = self.marks.get_mut(&partition) else { return };
         match found {
             Some(found) => marks.resolve(&connector, &database, &change, found),
-            None => marks.forget(&connector, &database),
+            None => marks.replay(&connector, &database),
         }
     }
 
