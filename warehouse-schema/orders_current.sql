@@ -12,9 +12,12 @@ CREATE TABLE IF NOT EXISTS public.orders_current (
     cdc_offset     bigint        NOT NULL
 );
 
+ALTER TABLE public.orders_current ADD COLUMN IF NOT EXISTS cdc_partition integer;
+
 COMMENT ON TABLE public.orders_current IS 'The orders as they are in the source.';
 COMMENT ON COLUMN public.orders_current.cdc_generation IS 'With cdc_offset: the newest change that the row shows. Older changes leave it alone.';
 COMMENT ON COLUMN public.orders_current.cdc_offset IS 'The offset of that change in its partition.';
+COMMENT ON COLUMN public.orders_current.cdc_partition IS 'That partition. With several of them it says which rows a new snapshot should have shown.';
 COMMENT ON COLUMN public.orders_current.order_id IS 'The order.';
 COMMENT ON COLUMN public.orders_current.customer_id IS 'Who ordered.';
 COMMENT ON COLUMN public.orders_current.product_name IS 'What was ordered.';

@@ -5,8 +5,8 @@
 -- other writer of its table. Rows of an incremental snapshot may have none; for these the connector's
 -- clock decides, which saw the truncate and the row one after the other.
 --
--- A complete snapshot hides what it did not show and nothing behind its begin has touched. Its end says
--- where it begins only if the log has one partition, so that everything before it is older.
+-- A complete snapshot hides what it did not show and nothing behind its begin has touched: in its own
+-- partition, and where the log has no other one, in all that came before.
 
 CREATE OR REPLACE VIEW public.orders_latest AS
 SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, newest.status,
@@ -15,15 +15,20 @@ SELECT newest.order_id, newest.customer_id, newest.product_name, newest.amount, 
           FROM public.orders_fact AS fact
          ORDER BY fact.order_id, fact.cdc_generation DESC, fact.cdc_offset DESC,
                   fact.cdc_ordinal DESC) AS newest
-  LEFT JOIN (SELECT event.generation, event.begins_at
+  LEFT JOIN (SELECT event.generation, event.partition, max(event.begins_at) AS begins_at
                FROM cdc.table_event AS event
               WHERE event.target_table = 'public.orders_fact'
                 AND event.kind = 'snapshot_end' AND event.note IS NULL
-              ORDER BY event.generation DESC, event.begins_at DESC
-              LIMIT 1) AS snapshot ON true
+              GROUP BY event.generation, event.partition) AS snapshot
+         ON (snapshot.generation, snapshot.partition)
+          = (newest.cdc_generation, newest.cdc_partition)
  WHERE newest.operation_type IS DISTINCT FROM 'd'
-   AND ((newest.cdc_generation, newest.cdc_offset) < (snapshot.generation, snapshot.begins_at))
-       IS NOT TRUE
+   AND (newest.cdc_offset < snapshot.begins_at) IS NOT TRUE
+   AND (newest.cdc_generation < (SELECT max(event.generation)
+                                   FROM cdc.table_event AS event
+                                  WHERE event.target_table = 'public.orders_fact'
+                                    AND event.kind = 'snapshot_end' AND event.note IS NULL
+                                    AND event.alone IS NOT FALSE)) IS NOT TRUE
    AND NOT EXISTS (
        SELECT FROM cdc.table_event AS event
         WHERE event.target_table = 'public.orders_fact'

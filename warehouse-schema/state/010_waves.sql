@@ -33,3 +33,18 @@ COMMENT ON COLUMN cdc.table_event.source_lsn IS 'Where the source''s log stood; 
 COMMENT ON COLUMN cdc.table_event.connector IS 'Which connector took the snapshot.';
 COMMENT ON COLUMN cdc.table_event.begins_at IS 'Of an end: the offset at which the snapshot begins in its partition.';
 COMMENT ON COLUMN cdc.table_event.note IS 'Why nothing follows for rows that the snapshot did not show. NULL at an end: what stands before begins_at and not behind it is gone from the source.';
+
+-- In a topic of several partitions the marks of a snapshot stand in some of them, and its end in each is
+-- known from several records.
+ALTER TABLE cdc.table_event
+    ADD COLUMN IF NOT EXISTS source_database text,
+    ADD COLUMN IF NOT EXISTS opens           boolean,
+    ADD COLUMN IF NOT EXISTS closes          boolean,
+    ADD COLUMN IF NOT EXISTS passed_at       bigint,
+    ADD COLUMN IF NOT EXISTS alone           boolean;
+
+COMMENT ON COLUMN cdc.table_event.source_database IS 'Of which database the snapshot is.';
+COMMENT ON COLUMN cdc.table_event.opens IS 'Of a begin: whether its record is marked as the first of the snapshot.';
+COMMENT ON COLUMN cdc.table_event.closes IS 'Of a begin in one of several partitions: whether the last record of the snapshot stands in this one.';
+COMMENT ON COLUMN cdc.table_event.passed_at IS 'Of a begin: the offset of that last record, or of a change that the connector sent behind the snapshot.';
+COMMENT ON COLUMN cdc.table_event.alone IS 'Of an end: false where the topic has several partitions, so that it speaks of its own alone.';

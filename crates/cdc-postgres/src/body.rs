@@ -12,7 +12,7 @@ use crate::counts::Counts;
 use crate::fold::Fold;
 use crate::plan::{HistoryPlan, MirrorPlan};
 use crate::settings::Deletes;
-use crate::wave::{self, WavePart};
+use crate::wave::{self, Streamed, WavePart};
 
 /// Encoded rows of one batch. Opaque: made by [`PostgresStager`](crate::PostgresStager), applied by
 /// [`PostgresWriter`](crate::PostgresWriter).
@@ -22,6 +22,7 @@ pub struct PostgresBody {
     mirrors: Vec<MirrorRows>,
     events: Vec<TableEvent>,
     waves: Vec<WavePart>,
+    streamed: Vec<Streamed>,
 }
 
 /// Rows of one history and one shape.
@@ -144,6 +145,16 @@ impl PostgresBody {
         &self.waves
     }
 
+    /// Notes a change that was streamed.
+    pub(crate) fn note_streamed(&mut self, event: &ChangeEvent<'_>) {
+        wave::note_streamed(&mut self.streamed, event);
+    }
+
+    /// How far it holds streamed changes.
+    pub(crate) fn streamed(&self) -> &[Streamed] {
+        &self.streamed
+    }
+
     fn mirror_rows(&mut self, table: TableId) -> &mut MirrorRows {
         let place = self.mirrors.iter().position(|rows| rows.table == table);
         let place = place.unwrap_or_else(|| {
@@ -226,7 +237,8 @@ impl Body for PostgresBody {
         let events = self.events.len().saturating_mul(size_of::<TableEvent>());
         let waves = self.waves.len().saturating_mul(size_of::<WavePart>());
         let rows: usize = histories.chain(mirrors).sum();
-        rows.saturating_add(events).saturating_add(waves)
+        let streamed = self.streamed.len().saturating_mul(size_of::<Streamed>());
+        rows.saturating_add(events).saturating_add(waves).saturating_add(streamed)
     }
 
     fn folded(&self, batch: u32) -> u64 {
@@ -246,5 +258,6 @@ impl Body for PostgresBody {
         }
         self.events.clear();
         self.waves.clear();
+        self.streamed.clear();
     }
 }

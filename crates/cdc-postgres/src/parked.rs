@@ -86,7 +86,7 @@ UPDATE cdc.dead_letter AS letter
  WHERE letter.pipeline = $1 AND letter.state = 'open' AND letter.key_hidden
    AND letter.deleted_in IS NOT NULL AND NOT (letter.hashed_by = ANY ($2))";
 
-/// Truncates are followed by mirrors from topics of one partition only, and so are ends of snapshots.
+/// Truncates are followed by mirrors from topics of one partition only.
 const NOTE_TRUNCATE: &str = r#"
 UPDATE cdc.dead_letter AS letter
    SET deleted_in = letter.deleted_in || $2
@@ -251,21 +251,25 @@ pub(crate) async fn note_truncates(
     Ok(())
 }
 
-/// Notes in letters that a mirror loses what stands before a place and not behind it; as [`note`].
+/// Notes in letters that a mirror loses what stands before a place and not behind it; as [`note`]. Where
+/// the partition is not alone, that is so for what stands in it.
 pub(crate) async fn note_sweep(
     session: &mut Session,
     (pipeline, table): (&PipelineName, &TableSettings),
-    (partition, begins_at): (&Partition, i64),
+    (partition, begins_at, alone): (&Partition, i64, bool),
 ) -> Result<(), PostgresError> {
-    sqlx::query(NOTE_TRUNCATE)
+    let within = " AND letter.partition = $6 AND letter.generation = $4";
+    let statement = format!("{NOTE_TRUNCATE}{}", if alone { "" } else { within });
+    let mut query = sqlx::query(&statement)
         .bind(pipeline.as_str())
         .bind(table.target.to_string())
         .bind(partition.topic().as_str())
         .bind(generation(partition))
-        .bind(begins_at)
-        .execute(session.driver())
-        .await
-        .map_err(|error| from_driver(DOING, error))?;
+        .bind(begins_at);
+    if !alone {
+        query = query.bind(partition.number().get());
+    }
+    query.execute(session.driver()).await.map_err(|error| from_driver(DOING, error))?;
     Ok(())
 }
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::pair::ColumnEncoder;
 pub(crate) use mirror::{
-    DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, Staging, truncate,
+    DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, PARTITION, Staging, truncate,
 };
 
 /// A text literal. U+0000 cannot stand in SQL; it never reaches this point, because every name has

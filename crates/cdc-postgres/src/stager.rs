@@ -96,7 +96,10 @@ impl Stager for PostgresStager {
             },
         };
         match staged {
-            Ok(()) => Staged::Row,
+            Ok(()) => {
+                body.note_streamed(event);
+                Staged::Row
+            }
             Err(rejection) => Staged::Rejected(rejection),
         }
     }

@@ -14,12 +14,13 @@
 //! | `rows_left_out` | a rule has skipped rows of it, or they are dead letters |
 //! | `dead_letters` | records between its rows could not be read |
 //! | `gap` | a part of it was lost and passed over |
-//! | `several_partitions` | its last row stands in one of them, and nothing says where it ends in the others |
+//! | `several_partitions` | a mirror does not keep the partition of each row, and the topic has several |
 //! | `several_topics` | the table has rows of other topics, whose offsets are in no order with these |
 //! | `several_connectors` | others, or other databases, have sent into the partition |
 //!
 //! Everything is decided in the transaction that applies the last row, from what the warehouse holds: a
-//! wave goes over many batches, and over restarts.
+//! wave goes over many batches, and over restarts. Where a topic has several partitions, the last row
+//! stands in one of them: how the wave ends in the others is in [`elsewhere`].
 
 use cdc_core::{ChangeEvent, Offset, Partition, SnapshotFate, SnapshotPlace, SnapshotRow, TableId};
 use sqlx::postgres::{PgArguments, PgRow};
@@ -33,6 +34,12 @@ use crate::settings::{Deletes, Mode, PipelineName, SnapshotSweep, TableSettings}
 use crate::tables::Tables;
 use crate::{parked, sql};
 
+mod doubts;
+mod elsewhere;
+
+use doubts::{SEVERAL, doubts};
+pub(crate) use elsewhere::{OpenWaves, Streamed, follow, note_streamed, open_in};
+
 const DOING: &str = "following a snapshot";
 
 /// What names a wave, in the order of the first parameters.
@@ -44,46 +51,13 @@ const SAME: &str = r"
 const INSERT: &str = r#"
 INSERT INTO cdc.table_event
        (pipeline, topic, generation, partition, target_table, connector, source_lsn, source_tx_id,
-        source_table, "offset", ordinal, captured_at, kind, begins_at, note)
+        source_table, "offset", ordinal, captured_at, source_database, kind, begins_at, note, opens)
 SELECT $1, $2, $3, $4, $5, $6, $7::pg_lsn, $8, $9, $10, 0,
-       timestamptz 'epoch' + $11 * interval '1 millisecond',"#;
+       timestamptz 'epoch' + $11 * interval '1 millisecond', $12,"#;
 
-/// Why nothing follows from an end, as far as the begin did not know.
-const DOUBTS: &str = r#"
-       CASE WHEN EXISTS (SELECT FROM cdc.topic AS known
-                          WHERE known.pipeline = $1 AND known.topic = $2 AND known.generation = $3
-                            AND known.partitions > 1)
-              OR EXISTS (SELECT FROM cdc.checkpoint AS other
-                          WHERE other.pipeline = $1 AND other.topic = $2 AND other.generation = $3
-                            AND other.partition <> $4)
-            THEN 'several_partitions'
-            WHEN EXISTS (SELECT FROM cdc.table_event AS other
-                          WHERE other.pipeline = $1 AND other.target_table = $5
-                            AND other.kind = 'snapshot_begin' AND other.topic <> $2)
-              OR EXISTS (SELECT FROM cdc.checkpoint AS other
-                          WHERE other.pipeline = $1 AND other.topic <> $2
-                            AND right(other.topic, length($9) + 1) = '.' || $9)
-            THEN 'several_topics'
-            WHEN EXISTS (SELECT FROM cdc.table_event AS other
-                          WHERE other.pipeline = $1 AND other.target_table = $5
-                            AND other.kind = 'snapshot_begin' AND other.connector <> $6)
-              OR EXISTS (SELECT FROM cdc.checkpoint AS own,
-                                jsonb_array_elements(own.source_marks -> 'marks') AS mark
-                          WHERE own.pipeline = $1 AND own.topic = $2 AND own.generation = $3
-                            AND own.partition = $4
-                            AND (mark ->> 'connector', mark ->> 'database') <> ($6, $12))
-            THEN 'several_connectors'
-            WHEN EXISTS (SELECT FROM cdc.dead_letter AS letter
-                          WHERE letter.pipeline = $1 AND letter.topic = $2 AND letter.generation = $3
-                            AND letter.partition = $4
-                            AND letter."offset" BETWEEN begun."offset" AND $10)
-            THEN 'dead_letters'
-            WHEN EXISTS (SELECT FROM cdc.ledger AS entry
-                          WHERE entry.pipeline = $1 AND entry.topic = $2 AND entry.generation = $3
-                            AND entry.partition = $4 AND entry.decision IS NOT NULL
-                            AND entry.first_offset <= $10 AND entry.until_offset > begun."offset")
-            THEN 'gap'
-       END"#;
+/// The place of a wave as the conditions below see it.
+const HERE: &str = "(SELECT $1::text AS pipeline, $2::text AS topic, $3::int4 AS generation, \
+                    $4::int4 AS partition) AS begun";
 
 /// Milliseconds since 1970 that PostgreSQL can show; others are lineage of no use.
 const SHOWN_MS: std::ops::RangeInclusive<i64> = -200_000_000_000_000..=9_000_000_000_000_000;
@@ -166,6 +140,30 @@ pub(crate) struct Sweep {
     partition: Partition,
     begins_at: i64,
     ends_at: i64,
+    /// Whether the topic has no other partition, so that all rows before it are of this one.
+    alone: bool,
+}
+
+impl Sweep {
+    /// Nothing where there is a note, which is said once.
+    fn unless(self, table: &TableSettings, note: Option<(&str, bool)>) -> Option<Self> {
+        match note {
+            None => return Some(self),
+            Some(("ignored" | "nothing_before", _) | (_, false)) => {}
+            Some((note, true)) => {
+                let (topic, partition) =
+                    (self.partition.topic().as_str(), self.partition.number().get());
+                tracing::warn!(
+                    table = %table.target, topic, partition, note,
+                    "a new snapshot is complete, and rows that it does not show are kept: it is not \
+                     certain that they are gone from the source. `cdc-pipeline verify` shows them, and \
+                     `cdc-replayer rebuild --table` with `--from` where the snapshot begins builds the \
+                     table without them"
+                );
+            }
+        }
+        None
+    }
 }
 
 /// Stores where the waves of a batch begin and end; the caller owns the transaction and has brought the
@@ -199,17 +197,17 @@ pub(crate) async fn sweep(
 ) -> Result<(), PostgresError> {
     let table = tables.require(sweep.table)?;
     let Mode::Mirror { deletes, .. } = table.mode else { return Ok(()) };
-    parked::note_sweep(session, (pipeline, table), (&sweep.partition, sweep.begins_at)).await?;
+    let place = (&sweep.partition, sweep.begins_at, sweep.alone);
+    parked::note_sweep(session, (pipeline, table), place).await?;
     let target = table.target.0.to_string();
     let doing = format!("removing from {} what a snapshot did not show", table.target);
-    let statement = swept(&target, deletes);
-    let mut query = sqlx::query(&statement)
+    let statement = swept(&target, deletes, sweep.alone);
+    let query = sqlx::query(&statement)
         .persistent(false)
         .bind(generation(&sweep.partition))
-        .bind(sweep.begins_at);
-    if deletes == Deletes::Soft {
-        query = query.bind(sweep.ends_at);
-    }
+        .bind(sweep.begins_at)
+        .bind(sweep.ends_at)
+        .bind(sweep.partition.number().get());
     let done =
         query.execute(session.driver()).await.map_err(|error| from_driver(&*doing, error))?;
     let (rows, partition) = (done.rows_affected(), sweep.partition.number().get());
@@ -224,14 +222,21 @@ pub(crate) async fn sweep(
 }
 
 /// Rows without a position stood there before the pipeline: of these nobody knows whether a snapshot
-/// should have shown them.
-fn swept(target: &str, deletes: Deletes) -> String {
-    let before = "(t.cdc_generation, t.cdc_offset) < ($1, $2)";
+/// should have shown them. Of rows of an earlier generation nobody knows in which of several partitions
+/// their keys are now.
+fn swept(target: &str, deletes: Deletes, alone: bool) -> String {
+    let before = if alone {
+        "(t.cdc_generation, t.cdc_offset) < ($1, $2)"
+    } else {
+        "t.cdc_generation = $1 AND t.cdc_partition = $4 AND t.cdc_offset < $2"
+    };
+    // Each statement knows all parameters.
+    let place = "$3::int8 IS NOT NULL AND $4::int4 IS NOT NULL";
     match deletes {
-        Deletes::Hard => format!("DELETE FROM {target} AS t WHERE {before}"),
+        Deletes::Hard => format!("DELETE FROM {target} AS t WHERE {before} AND {place}"),
         Deletes::Soft => format!(
             "UPDATE {target} AS t SET cdc_deleted = true, cdc_generation = $1, cdc_offset = $3 \
-             WHERE NOT t.cdc_deleted AND {before}"
+             WHERE NOT t.cdc_deleted AND {before} AND {place}"
         ),
     }
 }
@@ -253,12 +258,15 @@ impl Wave<'_> {
             (SnapshotSweep::Apply, SnapshotPlace::First | SnapshotPlace::Last) => None,
         };
         let statement = format!(
-            "{INSERT} 'snapshot_begin', NULL, $12 WHERE NOT EXISTS (SELECT FROM cdc.table_event AS held \
+            "{INSERT} 'snapshot_begin', NULL, \
+             CASE WHEN $13 = 'begin_unseen' AND {SEVERAL} THEN NULL ELSE $13 END, $14 FROM {HERE} \
+             WHERE NOT EXISTS (SELECT FROM cdc.table_event AS held \
              WHERE {SAME} AND held.kind = 'snapshot_begin') ON CONFLICT DO NOTHING"
         );
-        let begun = self.bound(&statement, part.first).bind(note);
+        let opens = part.place == SnapshotPlace::First;
+        let begun = self.bound(&statement, part.first).bind(note).bind(opens);
         let begun = begun.execute(session.driver()).await.map_err(failed)?.rows_affected() > 0;
-        if begun && note.is_none() && !self.has_earlier(session).await? {
+        if begun && note != Some("ignored") && !self.has_earlier(session).await? {
             self.doubt(session, "nothing_before").await?;
         }
         Ok(())
@@ -295,17 +303,22 @@ impl Wave<'_> {
         Ok(())
     }
 
-    /// Writes down where it ends, unless that is known, and gives what follows.
+    /// Writes down where it ends, unless that is known, and gives what follows. Where there are other
+    /// partitions this only says that the whole of it has been sent.
     async fn end(self, session: &mut Session, last: Edge) -> Result<Option<Sweep>, PostgresError> {
         let Self { table, part, .. } = self;
+        if elsewhere::close(session, self, last).await? {
+            return Ok(None);
+        }
+        let doubts = doubts("$10", "true");
         let statement = format!(
-            "{INSERT} 'snapshot_end', begun.\"offset\", coalesce(begun.note, {DOUBTS}) \
-             FROM (SELECT held.\"offset\", held.note FROM cdc.table_event AS held WHERE {SAME} \
+            "{INSERT} 'snapshot_end', begun.\"offset\", coalesce(begun.note, {doubts}), NULL \
+             FROM (SELECT held.* FROM cdc.table_event AS held WHERE {SAME} \
              AND held.kind = 'snapshot_begin' ORDER BY held.\"offset\" LIMIT 1) AS begun \
              WHERE NOT EXISTS (SELECT FROM cdc.table_event AS held WHERE {SAME} \
              AND held.kind = 'snapshot_end') ON CONFLICT DO NOTHING RETURNING begins_at, note"
         );
-        let ended = self.bound(&statement, last).bind(&part.database);
+        let ended = self.bound(&statement, last);
         let ended = ended.fetch_optional(session.driver()).await.map_err(failed)?;
         let (ended, is_new) = match ended {
             Some(ended) => (ended, true),
@@ -316,24 +329,15 @@ impl Wave<'_> {
         };
         let begins_at: i64 = ended.try_get("begins_at").map_err(failed)?;
         let note: Option<String> = ended.try_get("note").map_err(failed)?;
-        match note.as_deref() {
-            None => {
-                let (partition, ends_at) = (part.partition.clone(), last.offset.get());
-                return Ok(Some(Sweep { table: part.table, partition, begins_at, ends_at }));
-            }
-            Some("ignored" | "nothing_before") => {}
-            Some(_) if !is_new => {}
-            Some(note) => {
-                let (topic, partition) =
-                    (part.partition.topic().as_str(), part.partition.number().get());
-                tracing::warn!(
-                    table = %table.target, topic, partition, note,
-                    "a new snapshot is complete, and rows that it does not show are kept: it is not \
-                     certain that they are gone from the source. `cdc-pipeline verify` shows them"
-                );
-            }
-        }
-        Ok(None)
+        let ends_at = last.offset.get();
+        let sweep = Sweep {
+            table: part.table,
+            partition: part.partition.clone(),
+            begins_at,
+            ends_at,
+            alone: true,
+        };
+        Ok(sweep.unless(table, note.as_deref().map(|note| (note, is_new))))
     }
 
     /// The end that was written down before: a pipeline that starts over reads the wave once more, and
@@ -366,6 +370,7 @@ impl Wave<'_> {
             .bind(self.table.source.to_string())
             .bind(edge.offset.get())
             .bind(edge.captured_at_ms)
+            .bind(&self.part.database)
     }
 }
 

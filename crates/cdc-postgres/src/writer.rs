@@ -31,6 +31,7 @@ use crate::reach::is_to_look_again;
 use crate::session::{Session, within};
 use crate::settings::PostgresSettings;
 use crate::tables::Tables;
+use crate::wave::OpenWaves;
 use crate::{
     catalog, continuity, dead_letter, fencing, history, ledger, mirror, source_marks, sql,
     table_event, wave,
@@ -75,9 +76,16 @@ struct Shared {
     parked: Mutex<ParkedKeys>,
     /// The keys of those that hold them back.
     heads: Arc<Heads>,
+    /// Snapshots that have not ended. Locked for moments, like the epochs.
+    waves: Mutex<OpenWaves>,
 }
 
 impl Shared {
+    fn waves(&self) -> MutexGuard<'_, OpenWaves> {
+        // Whoever panicked with the lock has changed whole entries only.
+        self.waves.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn parked(&self) -> MutexGuard<'_, ParkedKeys> {
         // Whoever panicked with the lock has added whole keys only.
         self.parked.lock().unwrap_or_else(PoisonError::into_inner)
@@ -108,6 +116,7 @@ impl Shared {
     }
 
     fn disown(&self, partitions: &[Partition]) -> Vec<(Partition, i64)> {
+        self.waves().leave(partitions);
         let mut epochs = self.epochs();
         partitions.iter().filter_map(|partition| epochs.remove_entry(partition)).collect()
     }
@@ -137,6 +146,7 @@ impl PostgresWriter {
             plans_made: AtomicU64::new(0),
             parked: Mutex::default(),
             heads,
+            waves: Mutex::default(),
         });
         Self::sharing(settings, tables, shared, session).await
     }
@@ -239,8 +249,12 @@ impl PostgresWriter {
             }
         }
         table_event::insert(session, &settings.pipeline, tables, batch).await?;
-        for sweep in wave::insert(session, whose, body.waves()).await? {
-            wave::sweep(session, whose, &sweep).await?;
+        let mut open = shared.waves().clone();
+        let parts = (body.waves(), body.streamed());
+        let sweeps = wave::follow(session, whose, parts, &mut open).await?;
+        *shared.waves() = open;
+        for sweep in &sweeps {
+            wave::sweep(session, whose, sweep).await?;
         }
         last.send(session).await?;
         shared.heads.trim();
@@ -297,6 +311,8 @@ impl Writer for PostgresWriter {
                 }
                 let whose = (&settings.pipeline, &*tables);
                 chain::remember(session, whose, &shared.heads, partitions).await?;
+                let open = wave::open_in(session, whose, partitions).await?;
+                shared.waves().extend(open);
                 Ok(acquired)
             })
             .await?;

@@ -1,7 +1,7 @@
 //! Row images: the bytes of one COPY row, as a fold keeps them.
 //!
-//! An image is the number of fields, the key's fields, the other fields, then the position (and the
-//! flag of a soft-deleted row). The tail has a fixed length, so it can be changed in place.
+//! An image is the number of fields, the key's fields, the other fields, the partition where the target
+//! keeps it, then the position (and the flag of a soft-deleted row). The tail has a fixed length, so it can be changed in place.
 
 use std::ops::Range;
 
@@ -68,6 +68,9 @@ impl Encoder {
             } else {
                 self.put(plan, cell, value)?;
             }
+        }
+        if plan.placed {
+            self.buffer.put_i32(event.record.partition.number().get());
         }
         self.end(position);
         if plan.deletes == Deletes::Soft {

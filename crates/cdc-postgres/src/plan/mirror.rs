@@ -8,7 +8,7 @@ use super::{
 use crate::catalog::{ColumnChecks, TargetTable};
 use crate::error::Refusal;
 use crate::settings::{Deletes, TableSettings};
-use crate::sql::{DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET};
+use crate::sql::{DELETED, GENERATION, MirrorNames, MirrorStatements, OFFSET, PARTITION};
 
 const INT4: u32 = 23;
 const INT8: u32 = 20;
@@ -19,7 +19,7 @@ const STAGING: [&str; 2] = ["cdc_unavailable", "cdc_line"];
 
 /// Whether the pipeline fills a mirror's column of this name itself.
 pub(super) fn is_own(name: &str) -> bool {
-    [GENERATION, OFFSET, DELETED].contains(&name) || STAGING.contains(&name)
+    [GENERATION, OFFSET, PARTITION, DELETED].contains(&name) || STAGING.contains(&name)
 }
 
 /// How to write the rows of one shape.
@@ -43,6 +43,9 @@ pub(crate) struct MirrorPlan {
     pub(crate) delete_fields: i16,
     /// What becomes of deleted rows.
     pub(crate) deletes: Deletes,
+    /// Whether the target keeps the partition of each row: only then the end of a snapshot in one of
+    /// several partitions says which rows are gone.
+    pub(crate) placed: bool,
     /// The statements.
     pub(crate) statements: MirrorStatements,
     /// Raises when a column has changed its type since.
@@ -70,6 +73,10 @@ impl Making<'_> {
         if deletes == Deletes::Soft {
             own.push((DELETED, "boolean NOT NULL DEFAULT false", BOOL));
         }
+        let placed = table.column(PARTITION).is_some() && shape.index_of(PARTITION).is_none();
+        if placed {
+            own.push((PARTITION, "integer", INT4));
+        }
         let mut reserved: Vec<&str> = own.iter().map(|(name, _, _)| *name).collect();
         reserved.extend(STAGING);
         let cells = cells(shape, table, &reserved, refusals);
@@ -93,7 +100,7 @@ impl Making<'_> {
             .filter_map(|key| cells.iter().find(|cell| *cell.name == **key).cloned())
             .collect();
         let values: Vec<Cell> = cells.iter().filter(|cell| !is_key(&cell.name)).cloned().collect();
-        let own_fields = if deletes == Deletes::Soft { 3 } else { 2 };
+        let own_fields = 2 + usize::from(deletes == Deletes::Soft) + usize::from(placed);
         Some(MirrorPlan {
             guard: guard(table, &cells),
             table: settings.id,
@@ -103,7 +110,8 @@ impl Making<'_> {
             fields: field_count(keys.len() + values.len() + own_fields),
             delete_fields: field_count(keys.len() + 2),
             deletes,
-            statements: self.statements(&keys, &values, filled),
+            placed,
+            statements: self.statements((&keys, &values), placed, filled),
             keys,
             values,
         })
@@ -111,8 +119,8 @@ impl Making<'_> {
 
     fn statements(
         self,
-        keys: &[Cell],
-        values: &[Cell],
+        (keys, values): (&[Cell], &[Cell]),
+        placed: bool,
         filled: impl Fn(&str) -> bool,
     ) -> MirrorStatements {
         let names = |cells: &[Cell]| -> Vec<String> {
@@ -130,6 +138,7 @@ impl Making<'_> {
             values: &names(values),
             others: &others,
             deletes: self.deletes,
+            placed,
             text: travels_as_text(keys).then_some(&*encoders),
         })
     }

@@ -48,9 +48,11 @@ UPDATE cdc.dead_letter AS held
 const EVENTS: &str = r#"
 INSERT INTO cdc.table_event
        (pipeline, topic, generation, partition, "offset", ordinal, kind, source_table, target_table,
-        source_lsn, source_tx_id, captured_at, connector, begins_at, note)
+        source_lsn, source_tx_id, captured_at, connector, source_database, begins_at, note, opens,
+        closes, passed_at, alone)
 SELECT $1, topic, generation, partition, "offset", ordinal, kind, source_table, $3, source_lsn,
-       source_tx_id, captured_at, connector, begins_at, note
+       source_tx_id, captured_at, connector, source_database, begins_at, note, opens, closes,
+       passed_at, alone
   FROM cdc.table_event
  WHERE pipeline = $2
     ON CONFLICT DO NOTHING"#;

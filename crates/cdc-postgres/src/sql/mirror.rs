@@ -13,6 +13,8 @@ use crate::settings::Deletes;
 pub(crate) const GENERATION: &str = "cdc_generation";
 /// Where in the log the row's newest change stands.
 pub(crate) const OFFSET: &str = "cdc_offset";
+/// In which partition it stands, where the target wants to know.
+pub(crate) const PARTITION: &str = "cdc_partition";
 /// Whether the row is deleted, with soft deletes.
 pub(crate) const DELETED: &str = "cdc_deleted";
 
@@ -34,6 +36,8 @@ pub(crate) struct MirrorNames<'n> {
     pub(crate) others: &'n [String],
     /// What becomes of deleted rows.
     pub(crate) deletes: Deletes,
+    /// Whether the target keeps the partition of each row.
+    pub(crate) placed: bool,
     /// How keys and values are written, when rows travel as text.
     pub(crate) text: Option<&'n [ColumnEncoder]>,
 }
@@ -127,6 +131,7 @@ impl MirrorNames<'_> {
     /// All columns that a staged row has, in its order.
     fn columns(&self) -> Vec<String> {
         let mut columns = [self.keys, self.values].concat();
+        columns.extend(self.placed.then(|| PARTITION.to_owned()));
         columns.extend([GENERATION.to_owned(), OFFSET.to_owned()]);
         if self.deletes == Deletes::Soft {
             columns.push(DELETED.to_owned());
@@ -137,7 +142,8 @@ impl MirrorNames<'_> {
     /// The fields of a staged row and more behind them, when rows travel as text.
     fn row_fields(&self, more: &[CellEncoder]) -> Option<Vec<ColumnEncoder>> {
         let flag = (self.deletes == Deletes::Soft).then_some(CellEncoder::Bool);
-        let own = POSITION.iter().copied().chain(flag).chain(more.iter().copied());
+        let partition = self.placed.then_some(CellEncoder::Int4);
+        let own = partition.into_iter().chain(POSITION).chain(flag).chain(more.iter().copied());
         self.text.map(|cells| cells.iter().copied().chain(own.map(ColumnEncoder::from)).collect())
     }
 
@@ -289,6 +295,7 @@ mod tests {
             values: &[r#""amount""#.to_owned(), r#""note""#.to_owned()],
             others: &[r#""loaded_at""#.to_owned()],
             deletes,
+            placed: false,
             text: None,
         });
         let MirrorStatements { rows, deletes, partials, copy_direct, .. } = statements.clone();

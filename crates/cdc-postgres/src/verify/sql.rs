@@ -298,15 +298,21 @@ fn not_truncated(target: &TargetTable) -> String {
     )
 }
 
-/// Whether the newest row stands behind the begin of the newest complete snapshot, where its end says
-/// that everything before it is gone. Decided once, not for each row.
+/// Whether the newest row stands behind the begin of the newest complete snapshot of its partition, where
+/// its end says that everything before it is gone, and is not of a time before one that had no other
+/// partition. What ends are there is asked once, not for each row.
 fn not_swept(target: &TargetTable) -> String {
-    format!(
-        "((newest.cdc_generation, newest.cdc_offset) < (SELECT event.generation, event.begins_at \
-         FROM cdc.table_event AS event WHERE event.target_table = {} AND event.kind = \
-         'snapshot_end' AND event.note IS NULL ORDER BY event.generation DESC, event.begins_at DESC \
-         LIMIT 1)) IS NOT TRUE",
+    let ends = format!(
+        "FROM cdc.table_event AS event WHERE event.target_table = {} AND event.kind = \
+         'snapshot_end' AND event.note IS NULL",
         literal(&target.name.plain()),
+    );
+    format!(
+        "(newest.cdc_offset < ((SELECT jsonb_object_agg(concat(event.generation, '/', \
+         event.partition), event.begins_at ORDER BY event.begins_at) {ends}) ->> \
+         concat(newest.cdc_generation, '/', newest.cdc_partition))::int8) IS NOT TRUE AND \
+         (newest.cdc_generation < (SELECT max(event.generation) {ends} AND event.alone IS NOT \
+         FALSE)) IS NOT TRUE"
     )
 }
 

@@ -44,6 +44,8 @@ mod overlap;
 #[cfg(test)]
 mod parked;
 #[cfg(test)]
+mod partition_waves;
+#[cfg(test)]
 mod partitions;
 #[cfg(test)]
 mod poison;

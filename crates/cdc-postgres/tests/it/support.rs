@@ -5,11 +5,12 @@ use std::sync::{Arc, Mutex};
 
 use cdc_config::Secret;
 use cdc_core::{
-    Body as _, ByteBudget, Change, ChangeEvent, CheckpointDelta, Classify as _, Column, DeadLetter,
-    Decimal, ErrorClass, NextOffset, Offset, Origin, Partition, Poison, RecordBatch,
-    RecordBatchBuilder, RecordParts, RecordRef, Rejection, ResumePoint, RowBuffer, RowShape,
-    SemanticType, Sink as _, SnapshotFate, SnapshotPlace, SnapshotRow, SourceTable, Stage, Staged,
-    Stager, TableId, Tally, TimeUnit, Timestamp, Value, WriteBatch, Writer,
+    Body as _, ByteBudget, Change, ChangeEvent, ChangeIdentity, CheckpointDelta, Classify as _,
+    Column, DeadLetter, Decimal, Emission, ErrorClass, Keyed, NextOffset, Offset, Origin,
+    Partition, Poison, RecordBatch, RecordBatchBuilder, RecordParts, RecordRef, Rejection,
+    ResumePoint, RowBuffer, RowShape, SemanticType, SentChange, Sink as _, SnapshotFate,
+    SnapshotPlace, SnapshotRow, SourcePosition, SourceTable, Stage, Staged, Stager, TableId, Tally,
+    TimeUnit, Timestamp, Value, WriteBatch, Writer,
 };
 use cdc_postgres::{
     Adopt, Mode, PipelineName, PostgresBody, PostgresError, PostgresPlan, PostgresSettings,
@@ -153,9 +154,11 @@ pub(crate) enum Op {
     Wave(Wave, SnapshotPlace, Cells),
     /// The same of a row that is refused.
     Refused(Wave, SnapshotPlace, Cells),
+    /// An insert that says who sent it and where it stands in the source's log.
+    Streamed(Wave, Cells),
 }
 
-/// A snapshot: who took it, and where the source's log stood.
+/// Who took a snapshot or sent a change, and where the source's log stood.
 pub(crate) type Wave = (&'static str, u64);
 
 impl Op {
@@ -167,7 +170,8 @@ impl Op {
             | Self::Update(_, row)
             | Self::Delete(row)
             | Self::Wave(_, _, row)
-            | Self::Refused(_, _, row) => Some(match row.first() {
+            | Self::Refused(_, _, row)
+            | Self::Streamed(_, row) => Some(match row.first() {
                 Some(Cell::Int(id)) => format!("key {id}").into_bytes(),
                 other => format!("key {other:?}").into_bytes(),
             }),
@@ -417,7 +421,8 @@ where
         | Op::Snapshot(row)
         | Op::Delete(row)
         | Op::Wave(_, _, row)
-        | Op::Refused(_, _, row) => fill(&mut first, row),
+        | Op::Refused(_, _, row)
+        | Op::Streamed(_, row) => fill(&mut first, row),
         Op::Update(before, after) => {
             fill(&mut first, after);
             fill(&mut second, before.as_ref().unwrap_or(&Cells::new()));
@@ -426,7 +431,7 @@ where
     }
     let row = first.row(shape, "");
     let change = match op {
-        Op::Insert(_) => Change::Insert { after: row },
+        Op::Insert(_) | Op::Streamed(..) => Change::Insert { after: row },
         Op::Snapshot(_) | Op::Wave(..) | Op::Refused(..) => Change::Snapshot { row },
         Op::Update(before, _) => {
             Change::Update { before: before.as_ref().map(|_| second.row(shape, "")), after: row }
@@ -446,9 +451,23 @@ where
             let (lsn, place) = (*lsn, *place);
             Some(SnapshotRow { connector, database: "shop", lsn, tx_id: 9, place })
         }
-        Op::Insert(_) | Op::Snapshot(_) | Op::Update(..) | Op::Delete(_) | Op::Truncate => None,
+        Op::Insert(_)
+        | Op::Snapshot(_)
+        | Op::Update(..)
+        | Op::Delete(_)
+        | Op::Truncate
+        | Op::Streamed(..) => None,
     };
-    let (emission, ordinal) = (None, 0);
+    let emission = match op {
+        Op::Streamed((connector, lsn), _) => {
+            let (lsn, identity) = (*lsn, ChangeIdentity::new(0));
+            let at = SourcePosition { lsn, tx_id: 1, committed_at_ms: 0, last_commit: None };
+            let change = SentChange { at, identity, keyed: Keyed::Yes };
+            Some(Emission { connector, database: "shop", change })
+        }
+        _ => None,
+    };
+    let ordinal = 0;
     let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal, record };
     if matches!(op, Op::Refused(..)) {
         stager.note_snapshot(body, &event, SnapshotFate::LeftOut);

@@ -26,14 +26,13 @@ impl KeyOrder {
     /// the server knows it.
     pub(crate) fn of(table: &TableCatalog) -> Option<Self> {
         let key = table.columns.iter().filter(|column| table.key().contains(&column.name));
-        let kind = |column: &CatalogColumn| match column.semantic.as_ref()? {
-            SemanticType::Int16 | SemanticType::Int32 | SemanticType::Int64 => Some(Kind::Number),
-            SemanticType::Uuid => Some(Kind::Uuid),
-            #[expect(
-                clippy::wildcard_enum_match_arm,
-                reason = "every other order is a language's, or rare in keys"
-            )]
-            _ => None,
+        let kind = |column: &CatalogColumn| {
+            let semantic = column.semantic.as_ref()?;
+            if matches!(semantic, SemanticType::Int16 | SemanticType::Int32 | SemanticType::Int64) {
+                return Some(Kind::Number);
+            }
+            // Every other order is a language's, or rare in keys.
+            matches!(semantic, SemanticType::Uuid).then_some(Kind::Uuid)
         };
         let kinds: Option<Vec<_>> = key.map(kind).collect();
         kinds.filter(|kinds| !kinds.is_empty()).map(Self)

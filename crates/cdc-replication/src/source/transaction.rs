@@ -54,7 +54,7 @@ pub(crate) struct Arrived<'m> {
 /// A change that is about to become a record.
 struct Change<'c> {
     relation: u32,
-    change: FrameChange<'c>,
+    what: FrameChange<'c>,
     /// The row that names the key.
     named_by: Option<Tuple<'c>>,
 }
@@ -209,7 +209,7 @@ impl Transactions {
             return Ok(());
         }
         let begin = current.begin;
-        let change = Change { relation, change, named_by };
+        let change = Change { relation, what: change, named_by };
         if self.is_known_by_snapshot(&change, &begin)? {
             return Ok(());
         }
@@ -264,7 +264,7 @@ impl Transactions {
             place: None,
         };
         self.value.clear();
-        frame::write(&mut self.value, &known.bytes, &head, &change.change);
+        frame::write(&mut self.value, &known.bytes, &head, &change.what);
         self.key.clear();
         if let Some(row) = change.named_by {
             frame::write_key(&mut self.key, &known.description, row.raw());
