@@ -279,11 +279,10 @@ pub enum Found {
 fn across(at: &SourcePosition, mark: &SourcePosition) -> Sighting {
     let is_later = at.committed_at_ms.saturating_sub(mark.committed_at_ms) > CLOCK_TOLERANCE_MS;
     if let (Some(last_commit), Some(mark_commit)) = (at.last_commit, mark.last_commit) {
-        return match (last_commit, at.lsn) > (mark_commit, mark.lsn) {
-            true => Sighting::New,
-            false if is_later => Sighting::Restored,
-            false => Sighting::Again,
-        };
+        if (last_commit, at.lsn) > (mark_commit, mark.lsn) {
+            return Sighting::New;
+        }
+        return if is_later { Sighting::Restored } else { Sighting::Again };
     }
     if is_beyond(at, mark) {
         return Sighting::New;

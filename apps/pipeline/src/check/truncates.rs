@@ -5,7 +5,8 @@
 //! some, without a word. That is refused before a run, also while the topic is still empty.
 //!
 //! The end of a snapshot stands in one partition as well, while the others are still being read: a table
-//! of several keeps what a second snapshot no longer shows. That is said, and no reason not to run.
+//! of several keeps what a second snapshot no longer shows until a change stands behind it in each, and a
+//! mirror has to know the partition of each row. That is said, and no reason not to run.
 
 use cdc_core::{Halt, TableId, TopicName};
 use cdc_postgres::{Finding, Mode, Severity, SnapshotSweep, Truncates};
@@ -83,12 +84,13 @@ fn unswept(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
         severity: Severity::Warning,
         message: format!(
             "{source} comes from {topic}, which has {partitions} partitions: rows that were deleted \
-             between two snapshots of the connector stay, because a snapshot's end stands in one \
-             partition only"
+             between two snapshots of the connector stay in a partition until a change comes into it \
+             behind the second one, and in a mirror without the column cdc_partition for good"
         ),
         fix: format!(
-            "nothing to do while the connector takes one snapshot; after a second one compare with \
-             `cdc-pipeline verify`. `snapshot_sweep = \"ignore\"` in the [[table]] of {source} says \
+            "add the column `cdc_partition integer` to the mirror of {source} before its rows are \
+             written, and after a second snapshot compare with `cdc-pipeline verify`. \
+             `snapshot_sweep = \"ignore\"` in the [[table]] of {source} says \
              that this is known"
         ),
     }

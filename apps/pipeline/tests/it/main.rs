@@ -31,6 +31,8 @@ mod preparation;
 #[cfg(test)]
 mod refusals;
 #[cfg(test)]
+mod restored_source;
+#[cfg(test)]
 mod rig;
 #[cfg(test)]
 mod rules;
@@ -44,6 +46,8 @@ mod setbacks;
 mod shapes;
 #[cfg(test)]
 mod snapshots;
+#[cfg(test)]
+mod snapshots_in_partitions;
 #[cfg(test)]
 mod source_catalog;
 #[cfg(test)]

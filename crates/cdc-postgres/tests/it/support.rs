@@ -399,6 +399,26 @@ where
     WriteBatch::new(vec![Arc::clone(records)], body, delta, letters, vec![tally], lease)
 }
 
+/// What a change says of its snapshot, or of who sent it.
+fn said(op: &Op) -> (Option<SnapshotRow<'_>>, Option<Emission<'_>>) {
+    let database = "shop";
+    match op {
+        Op::Wave((connector, lsn), place, _) | Op::Refused((connector, lsn), place, _) => {
+            let (lsn, place) = (*lsn, *place);
+            (Some(SnapshotRow { connector, database, lsn, tx_id: 9, place }), None)
+        }
+        Op::Streamed((connector, lsn), _) => {
+            let (lsn, identity) = (*lsn, ChangeIdentity::new(0));
+            let at = SourcePosition { lsn, tx_id: 1, committed_at_ms: 0, last_commit: None };
+            let change = SentChange { at, identity, keyed: Keyed::Yes };
+            (None, Some(Emission { connector, database, change }))
+        }
+        Op::Insert(_) | Op::Snapshot(_) | Op::Update(..) | Op::Delete(_) | Op::Truncate => {
+            (None, None)
+        }
+    }
+}
+
 async fn stage_one<S, W>(
     (stager, writer): (&mut S, &mut W),
     (table, shape): (TableId, &Arc<RowShape>),
@@ -446,27 +466,7 @@ where
         committed_at_ms: None,
         captured_at_ms: Some(1_700_000_000_123),
     };
-    let snapshot = match op {
-        Op::Wave((connector, lsn), place, _) | Op::Refused((connector, lsn), place, _) => {
-            let (lsn, place) = (*lsn, *place);
-            Some(SnapshotRow { connector, database: "shop", lsn, tx_id: 9, place })
-        }
-        Op::Insert(_)
-        | Op::Snapshot(_)
-        | Op::Update(..)
-        | Op::Delete(_)
-        | Op::Truncate
-        | Op::Streamed(..) => None,
-    };
-    let emission = match op {
-        Op::Streamed((connector, lsn), _) => {
-            let (lsn, identity) = (*lsn, ChangeIdentity::new(0));
-            let at = SourcePosition { lsn, tx_id: 1, committed_at_ms: 0, last_commit: None };
-            let change = SentChange { at, identity, keyed: Keyed::Yes };
-            Some(Emission { connector, database: "shop", change })
-        }
-        _ => None,
-    };
+    let (snapshot, emission) = said(op);
     let ordinal = 0;
     let event = ChangeEvent { table, change, origin, emission, snapshot, ordinal, record };
     if matches!(op, Op::Refused(..)) {

@@ -2,6 +2,7 @@
 
 use cdc_stack::connect::Connect;
 use cdc_stack::connector::{ConnectorConfig, SchemaBlock};
+use cdc_stack::postgres::Cluster;
 use cdc_workload::{Oracle, Transaction, sql};
 
 use super::{LIMIT, Topic, stack};
@@ -16,6 +17,7 @@ const TEXT_BYTES_MAX: usize = 8 << 20;
 /// A source database with the empty table `orders`.
 #[derive(Debug)]
 pub(crate) struct Source {
+    cluster: &'static Cluster,
     name: String,
     database: String,
 }
@@ -23,8 +25,13 @@ pub(crate) struct Source {
 impl Source {
     /// A database; the name is also that of the connector and the topic's prefix.
     pub(crate) fn fresh(name: &str) -> Self {
-        let database = stack().source().fresh_database(name).expect("a source database");
-        let source = Self { name: name.to_owned(), database };
+        Self::on(stack().source(), name)
+    }
+
+    /// The same on a server of the test's own, which it may restore.
+    pub(crate) fn on(cluster: &'static Cluster, name: &str) -> Self {
+        let database = cluster.fresh_database(name).expect("a source database");
+        let source = Self { cluster, name: name.to_owned(), database };
         source.run(ORDERS);
         source
     }
@@ -83,7 +90,7 @@ impl Source {
     }
 
     fn connector(&self, schemas: SchemaBlock, tables: &[&str]) -> ConnectorConfig {
-        let port = stack().source().port();
+        let port = self.cluster.port();
         ConnectorConfig {
             schemas,
             ..ConnectorConfig::isolated(&self.name, port, &self.database, tables)
@@ -110,12 +117,12 @@ impl Source {
 
     /// The address of the database for the superuser.
     pub(crate) fn url(&self) -> String {
-        stack().source().url(&self.database)
+        self.cluster.url(&self.database)
     }
 
     /// Runs SQL and gives the rows as text.
     pub(crate) fn run(&self, sql: &str) -> String {
-        let answer = stack().source().psql(&self.database, sql);
+        let answer = self.cluster.psql(&self.database, sql);
         answer.unwrap_or_else(|error| panic!("the source refused: {error}"))
     }
 }
