@@ -201,12 +201,9 @@ impl SourceMark {
     ///
     /// While it [replays](Self::replay), what was seen is new.
     pub fn sight(&self, change: &SentChange) -> Sighting {
-        match self.judge(change) {
-            Sighting::Ambiguous | Sighting::Again | Sighting::Unclear if self.replays => {
-                Sighting::New
-            }
-            sighting => sighting,
-        }
+        let sighting = self.judge(change);
+        let is_seen = matches!(sighting, Sighting::Ambiguous | Sighting::Again | Sighting::Unclear);
+        if self.replays && is_seen { Sighting::New } else { sighting }
     }
 
     fn judge(&self, change: &SentChange) -> Sighting {

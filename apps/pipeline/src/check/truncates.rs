@@ -79,6 +79,13 @@ fn finding(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
 
 fn unswept(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
     let source = &table.settings.source;
+    let column = match table.settings.mode {
+        Mode::History => String::new(),
+        Mode::Mirror { .. } => format!(
+            "add the column `cdc_partition integer` to {} before its rows are written; ",
+            table.settings.target
+        ),
+    };
     Finding {
         id: "snapshots_across_partitions",
         severity: Severity::Warning,
@@ -88,8 +95,7 @@ fn unswept(table: &Table, topic: &TopicName, partitions: usize) -> Finding {
              behind the second one, and in a mirror without the column cdc_partition for good"
         ),
         fix: format!(
-            "add the column `cdc_partition integer` to the mirror of {source} before its rows are \
-             written, and after a second snapshot compare with `cdc-pipeline verify`. \
+            "{column}after a second snapshot compare with `cdc-pipeline verify`. \
              `snapshot_sweep = \"ignore\"` in the [[table]] of {source} says \
              that this is known"
         ),
