@@ -22,10 +22,10 @@ use crate::check::Topics;
 use crate::cli::DemoArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
-use crate::{output, progress, run, signals};
-
-/// How often arriving rows are shown.
-const SHOW_EVERY: Duration = Duration::from_millis(500);
+use crate::live::Live;
+use crate::progress::{self, LIVE_INTERVAL, Pace, Watched};
+use crate::view::{Moment, Note, grouped};
+use crate::{output, run, signals};
 
 /// How long the last changes may take to arrive after the last was made, at the least.
 const ARRIVAL_LIMIT: Duration = Duration::from_mins(2);
@@ -36,6 +36,12 @@ struct Performance {
     stop: Stop,
     pipeline: Running,
     verdict: Verdict,
+}
+
+/// What shows it while it goes on.
+struct Shown {
+    live: Option<Live>,
+    pace: Pace,
 }
 
 type Running = JoinHandle<Result<Outcome, Failure>>;
@@ -63,19 +69,18 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
     let stage = set_the_stage().await?;
     let meter = Meter::shared();
     let (stop, shutdown) = Shutdown::channel();
-    let pipeline = run::pipeline(
-        stage.settings()?,
-        Topics::new(),
-        StopWhen::Asked,
-        (Arc::clone(&meter), shutdown),
-    );
+    let settings = stage.settings()?;
+    let watched = Watched::new("the demonstration", &settings.tables);
+    let pipeline =
+        run::pipeline(settings, Topics::new(), StopWhen::Asked, (Arc::clone(&meter), shutdown));
     let mut pipeline = tokio::spawn(pipeline);
 
     say(&format!("making {} inserts, updates and deletes in the source", arguments.changes));
     let traffic = Traffic::start(&stage, arguments.changes)?;
     let began = Instant::now();
+    let shown = Shown { live: Live::on_terminal(), pace: Pace::start(watched, &meter) };
     tokio::select! {
-        arrived = watch(&traffic, &meter, arguments.changes) => arrived?,
+        arrived = watch(&traffic, &meter, shown, arguments.changes) => arrived?,
         ended = &mut pipeline => {
             joined(ended)?;
             return Err(Failure::Differs("the pipeline ended before all rows arrived".to_owned()));
@@ -112,29 +117,25 @@ fn joined(ended: Result<Result<Outcome, Failure>, JoinError>) -> Result<Outcome,
 }
 
 /// Shows rows arriving until all have, or until there will be no more.
-async fn watch(traffic: &Traffic, meter: &Meter, changes: u64) -> Result<(), Failure> {
+async fn watch(
+    traffic: &Traffic,
+    meter: &Meter,
+    shown: Shown,
+    changes: u64,
+) -> Result<(), Failure> {
+    let Shown { live, mut pace } = shown;
     let limit = ARRIVAL_LIMIT + Duration::from_millis(changes);
     let deadline = Instant::now() + limit;
-    let mut ticks = tokio::time::interval(SHOW_EVERY);
-    let (mut last, mut last_at) = (0, Instant::now());
+    let mut ticks = tokio::time::interval(LIVE_INTERVAL);
     loop {
         ticks.tick().await;
-        let reading = meter.read();
-        let rate = progress::per_second(reading.rows.saturating_sub(last), last_at.elapsed());
-        (last, last_at) = (reading.rows, Instant::now());
-        let millis = |permille| {
-            let latency = meter.latency_ms(Latency::SinceCommit, permille);
-            latency.map_or("-".to_owned(), |millis| millis.to_string())
-        };
-        say(&format!(
-            "  {:>9} changes made  {:>9} rows arrived  {rate:>7} rows/s  \
-             commit to visible p50 {} ms, p99 {} ms",
-            traffic.made(),
-            reading.rows,
-            millis(500),
-            millis(990)
-        ));
-        if traffic.has_failed() || (traffic.is_done() && reading.rows >= changes) {
+        let made = format!("{} of {} changes", grouped(traffic.made()), grouped(changes));
+        let moment = pace.step(meter, vec![Note { label: "source", text: made }]);
+        match &live {
+            Some(live) => live.paint(&moment),
+            None => say(&line(&moment, traffic.made())),
+        }
+        if traffic.has_failed() || (traffic.is_done() && moment.reading.rows >= changes) {
             return Ok(());
         }
         if Instant::now() > deadline {
@@ -144,6 +145,20 @@ async fn watch(traffic: &Traffic, meter: &Meter, changes: u64) -> Result<(), Fai
             });
         }
     }
+}
+
+/// The moment in a line, where there is no terminal to paint a view on.
+fn line(moment: &Moment, made: u64) -> String {
+    let or_dash = |millis: Option<u64>| millis.map_or("-".to_owned(), |ms| ms.to_string());
+    let (half, most) = moment.latency_ms;
+    format!(
+        "  {made:>9} changes made  {:>9} rows arrived  {:>7} rows/s  commit to visible p50 {} ms, \
+         p99 {} ms",
+        moment.reading.rows,
+        moment.rates.rows,
+        or_dash(half),
+        or_dash(most)
+    )
 }
 
 fn report(arguments: &DemoArgs, verdict: &Verdict, meter: &Meter, seconds: f64) {

@@ -13,12 +13,14 @@ mod explain;
 mod failure;
 mod init;
 mod ledger;
+mod live;
 mod output;
 mod progress;
 mod run;
 mod signals;
 mod telemetry;
 mod verify;
+mod view;
 
 use std::path::Path;
 use std::process::ExitCode;

@@ -16,7 +16,7 @@ use crate::config::{Settings, Table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
-use crate::progress::{self, Style};
+use crate::progress::{self, Style, Watched};
 use crate::signals;
 
 /// Runs until asked to stop, or until caught up.
@@ -35,11 +35,14 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
     };
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
-    let shown = tokio::spawn(progress::show(Arc::clone(&meter), style));
-    let watched = tokio::spawn(watch_books(settings.postgres.clone()));
+    let watched = Watched::new(settings.postgres.pipeline.to_string(), &settings.tables);
+    let shown = tokio::spawn(progress::show(Arc::clone(&meter), style, watched));
+    let books = tokio::spawn(watch_books(settings.postgres.clone()));
     let ended = pipeline(settings, topics, stop_when, (Arc::clone(&meter), shutdown)).await;
     shown.abort();
-    watched.abort();
+    // A view on a terminal has to be gone before more is written.
+    let _aborted = shown.await.is_err();
+    books.abort();
     let word = match &ended {
         Ok(Outcome::Stopped) => "stopped",
         Ok(Outcome::CaughtUp | Outcome::Ended) => "caught up",

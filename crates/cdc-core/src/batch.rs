@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use cdc_checkpoint::{CheckpointDelta, Partition, SourceMarks};
 
-use crate::{BudgetLease, DeadLetter, Record, RecordBatch, SkipReason, Witness};
+use crate::{BudgetLease, DeadLetter, Record, RecordBatch, SkipReason, TableId, Witness};
 
 /// Which record of a [`WriteBatch`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,6 +25,11 @@ pub trait Body: Default + Send + Sync + 'static {
     /// pair is counted once, for the record batch of one of the two; the argument is that batch's
     /// index, as [`RecordRef::batch`].
     fn folded(&self, batch: u32) -> u64;
+
+    /// Says how many rows it holds for each table, for people who watch. A table may come more than
+    /// once, in parts. Called once a batch, so it must not look at each row. A body that keeps no such
+    /// count has nothing to say.
+    fn rows_by_table(&self, _say: &mut dyn FnMut(TableId, u64)) {}
 
     /// Forgets the rows and keeps the memory.
     fn clear(&mut self);
@@ -212,16 +217,21 @@ impl<B: Body> WriteBatch<B> {
         &self.tallies
     }
 
+    /// The log's time of the newest record, milliseconds since 1970.
+    pub fn newest_timestamp_ms(&self) -> Option<i64> {
+        let newest = self.records.iter().filter_map(|batch| {
+            batch.get(batch.len().checked_sub(1)?).and_then(|record| record.timestamp_ms)
+        });
+        newest.max()
+    }
+
     /// Gives up the batch after it has been applied: the proof of it, and the body for reuse.
     ///
     /// Only call it once the sink has reported success, or the sink's checkpoint shows that the
     /// batch has been applied. Nothing else makes a [`Receipt`].
     pub fn finish(self) -> (Receipt, B) {
-        let newest = self.records.iter().filter_map(|batch| {
-            batch.get(batch.len().checked_sub(1)?).and_then(|record| record.timestamp_ms)
-        });
-        let receipt =
-            Receipt { newest_timestamp_ms: newest.max(), delta: self.delta, tally: self.tally };
+        let newest_timestamp_ms = self.newest_timestamp_ms();
+        let receipt = Receipt { newest_timestamp_ms, delta: self.delta, tally: self.tally };
         (receipt, self.body)
     }
 

@@ -51,7 +51,7 @@ mod shutdown;
 
 pub use error::PipelineError;
 pub use lane::SentAgain;
-pub use meter::{Latency, Meter, Reading};
+pub use meter::{Latency, Meter, Reading, TableReading};
 pub use pipeline::{Ends, Outcome, Pipeline};
 pub use settings::{EngineSettings, RejectedShare, StopWhen};
 pub use shutdown::{Shutdown, Stop};

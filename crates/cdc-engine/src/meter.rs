@@ -1,9 +1,9 @@
 //! What happened, counted once, where it happened.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use cdc_core::Receipt;
+use cdc_core::{Body, Receipt, TableId, WriteBatch};
 
 /// Latencies are counted in whole milliseconds up to a minute; slower ones share the last bucket.
 /// A fixed table keeps counting free of allocation and of locks.
@@ -21,6 +21,12 @@ pub struct Meter {
     retries: AtomicU64,
     lag_records: AtomicU64,
     newest_timestamp_ms: AtomicU64,
+    bytes: AtomicU64,
+    batch_records: AtomicU64,
+    batch_bytes: AtomicU64,
+    delay_ms: AtomicU64,
+    /// By the tables' numbers. Locked once a batch.
+    tables: Mutex<Vec<TableReading>>,
     since_commit: Histogram,
     since_written: Histogram,
 }
@@ -86,6 +92,23 @@ pub struct Reading {
     pub lag_records: u64,
     /// The log's time of the newest applied record, milliseconds since 1970; zero before the first.
     pub newest_timestamp_ms: u64,
+    /// Bytes of the records.
+    pub bytes: u64,
+    /// Records of the batch that was applied last.
+    pub batch_records: u64,
+    /// Bytes of its records.
+    pub batch_bytes: u64,
+    /// How old its newest record was when it became visible, by the log's time, in milliseconds.
+    pub delay_ms: u64,
+}
+
+/// What became of the changes of one table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct TableReading {
+    /// Rows written. A mirror counts a row for each key of a batch.
+    pub rows: u64,
+    /// Records kept as dead letters that are known to be of this table.
+    pub dead_lettered: u64,
 }
 
 impl Meter {
@@ -101,6 +124,11 @@ impl Meter {
             retries: AtomicU64::new(0),
             lag_records: AtomicU64::new(0),
             newest_timestamp_ms: AtomicU64::new(0),
+            bytes: AtomicU64::new(0),
+            batch_records: AtomicU64::new(0),
+            batch_bytes: AtomicU64::new(0),
+            delay_ms: AtomicU64::new(0),
+            tables: Mutex::default(),
             since_commit: Histogram::new(),
             since_written: Histogram::new(),
         })
@@ -119,7 +147,22 @@ impl Meter {
             retries: get(&self.retries),
             lag_records: get(&self.lag_records),
             newest_timestamp_ms: get(&self.newest_timestamp_ms),
+            bytes: get(&self.bytes),
+            batch_records: get(&self.batch_records),
+            batch_bytes: get(&self.batch_bytes),
+            delay_ms: get(&self.delay_ms),
         }
+    }
+
+    /// What became of the changes of each table, by the tables' numbers. A table of which nothing was
+    /// written may be missing at the end.
+    pub fn tables(&self) -> Vec<TableReading> {
+        self.by_table().clone()
+    }
+
+    fn by_table(&self) -> MutexGuard<'_, Vec<TableReading>> {
+        // Sums are valid whatever a panicking holder was doing.
+        self.tables.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The latency that `permille` of 1,000 changes did not exceed, in milliseconds; `None` before
@@ -155,6 +198,26 @@ impl Meter {
         }
     }
 
+    /// Counts what a batch that is durable held: records of so many bytes.
+    pub(crate) fn held<B: Body>(&self, batch: &WriteBatch<B>, bytes: u64, now_ms: i64) {
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        self.batch_records.store(batch.tally().read, Ordering::Relaxed);
+        self.batch_bytes.store(bytes, Ordering::Relaxed);
+        let newest = batch.newest_timestamp_ms();
+        if let Some(delay) = newest.and_then(|ms| u64::try_from(now_ms.saturating_sub(ms)).ok()) {
+            self.delay_ms.store(delay, Ordering::Relaxed);
+        }
+        let mut tables = self.by_table();
+        batch.body().rows_by_table(&mut |table, rows| {
+            add(&mut tables, table, TableReading { rows, dead_lettered: 0 });
+        });
+        for letter in batch.dead_letters() {
+            if let Some(table) = letter.rejection.table {
+                add(&mut tables, table, TableReading { rows: 0, dead_lettered: 1 });
+            }
+        }
+    }
+
     /// Counts a change that became visible at `now_ms` and was made or written at `then_ms`.
     pub(crate) fn visible(&self, latency: Latency, then_ms: i64, now_ms: i64) {
         let millis = u64::try_from(now_ms.saturating_sub(then_ms)).unwrap_or(0);
@@ -167,6 +230,16 @@ impl Meter {
 
     pub(crate) fn lag(&self, records: u64) {
         self.lag_records.store(records, Ordering::Relaxed);
+    }
+}
+
+fn add(tables: &mut Vec<TableReading>, table: TableId, more: TableReading) {
+    if tables.len() <= table.index() {
+        tables.resize(table.index().saturating_add(1), TableReading::default());
+    }
+    if let Some(held) = tables.get_mut(table.index()) {
+        held.rows = held.rows.saturating_add(more.rows);
+        held.dead_lettered = held.dead_lettered.saturating_add(more.dead_lettered);
     }
 }
 

@@ -247,6 +247,16 @@ impl Body for PostgresBody {
         gone.chain(held).sum()
     }
 
+    fn rows_by_table(&self, say: &mut dyn FnMut(TableId, u64)) {
+        let count = |rows: usize| u64::try_from(rows).unwrap_or(u64::MAX);
+        for rows in self.histories() {
+            say(rows.plan.table, count(rows.records.len()));
+        }
+        for (table, step) in self.mirror_steps() {
+            say(table, count(step.fold.keys()));
+        }
+    }
+
     fn clear(&mut self) {
         for rows in &mut self.histories {
             rows.buffer.clear();

@@ -100,7 +100,7 @@ impl<B: Body, P> Standing<B, P> {
 
     /// Notes and reports a batch that is durable.
     pub(crate) async fn applied(&mut self, staged: Staged<B>) -> Result<(), StagerGone> {
-        self.count_latency(&staged);
+        self.count(&staged);
         self.warn_of_dead_letters(&staged);
         self.breaker.applied(counts(&staged));
         for (partition, range) in staged.batch.delta().ranges() {
@@ -129,9 +129,10 @@ impl<B: Body, P> Standing<B, P> {
         );
     }
 
-    fn count_latency(&self, staged: &Staged<B>) {
+    fn count(&self, staged: &Staged<B>) {
         let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let Ok(now) = i64::try_from(since_epoch.as_millis()) else { return };
+        self.meter.held(&staged.batch, record_bytes(staged), now);
         for committed in &staged.committed_at_ms {
             self.meter.visible(Latency::SinceCommit, *committed, now);
         }
@@ -143,6 +144,17 @@ impl<B: Body, P> Standing<B, P> {
             }
         }
     }
+}
+
+/// Bytes of the records that were staged. Of a record batch that was staged in parts, each part has
+/// its share.
+fn record_bytes<B: Body>(staged: &Staged<B>) -> u64 {
+    let shares =
+        staged.batch.records().iter().zip(&staged.selection).map(|(records, selection)| {
+            let share = records.bytes().saturating_mul(selection.len());
+            share.checked_div(records.len()).unwrap_or(0)
+        });
+    u64::try_from(shares.sum::<usize>()).unwrap_or(u64::MAX)
 }
 
 /// What waits behind a dead letter says nothing about whether it is the records that are wrong.

@@ -41,6 +41,21 @@ async fn a_refused_record_becomes_a_dead_letter_and_its_neighbours_are_written()
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn the_meter_tells_rows_by_table_and_what_the_records_weighed() {
+    let rig = rig_with("poison", 100, &[3]);
+    let running = rig.open(1, StopWhen::CaughtUp).await;
+    let meter = std::sync::Arc::clone(&running.meter);
+    assert!(meter.tables().is_empty(), "nothing has been applied yet");
+    running.end().await.unwrap();
+    let rows: Vec<_> = meter.tables().iter().map(|table| table.rows).collect();
+    assert_eq!(rows, [99], "refused records are no rows, however often their batch was cut");
+    let reading = meter.read();
+    assert!(reading.bytes >= 100 * 8, "{reading:?}");
+    assert!((1..=100).contains(&reading.batch_records), "{reading:?}");
+    assert!((1..=reading.bytes).contains(&reading.batch_bytes), "{reading:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn records_refused_without_a_name_are_found_by_halving() {
     let bad = [0, 31, 32, 99];
     let rig = rig_with("curse", 100, &bad);
