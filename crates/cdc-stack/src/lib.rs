@@ -61,4 +61,4 @@ pub use error::StackError;
 pub use port::free_port;
 pub use program::Program;
 pub use release::Release;
-pub use stack::{Ports, Stack, StackOptions, Warehouse};
+pub use stack::{Databases, Ports, Stack, StackOptions, Warehouse};

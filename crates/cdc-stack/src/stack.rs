@@ -12,7 +12,7 @@ use crate::connect::{Connect, ConnectOptions};
 use crate::connector::ConnectorConfig;
 use crate::kafka::{Broker, BrokerOptions};
 use crate::port::require_free;
-use crate::postgres::{Cluster, ClusterOptions, Durability};
+use crate::postgres::{Cluster, ClusterOptions, Durability, PostgresBinaries};
 
 const SOURCE_SCHEMA: &str = include_str!("../../../docker/source/orders.sql");
 const WAREHOUSE_SCHEMA: &str = include_str!("../../../docker/warehouse/analytics.sql");
@@ -51,6 +51,8 @@ pub struct StackOptions {
     pub warehouse: Warehouse,
     /// What a crash of the machine may cost, for both databases.
     pub durability: Durability,
+    /// PostgreSQL's programs; without them those that are found on this machine.
+    pub binaries: Option<PostgresBinaries>,
 }
 
 impl StackOptions {
@@ -67,12 +69,12 @@ impl StackOptions {
 
     /// Looks at all known ports before anything is started, so that one error names all that are
     /// taken.
-    fn require_ports(&self) -> Result<(), StackError> {
+    fn require_ports(&self, components: &[Component]) -> Result<(), StackError> {
         let own = |component| match self.warehouse {
             Warehouse::OwnCluster => true,
             Warehouse::WithSource => component != Component::Warehouse,
         };
-        let started = Component::ALL.into_iter().filter(|component| own(*component));
+        let started = components.iter().copied().filter(|component| own(*component));
         let wanted: Vec<_> = started
             .filter_map(|component| Some((component.name(), self.port(component)?)))
             .collect();
@@ -85,6 +87,7 @@ impl StackOptions {
             port: self.port(component),
             durability: self.durability,
             settings: Vec::new(),
+            binaries: self.binaries.clone(),
         })
     }
 }
@@ -98,8 +101,7 @@ pub struct Stack {
     // In the order of stopping: a connector must not see its broker or source go first.
     connect: Connect,
     broker: Broker,
-    source: Cluster,
-    warehouse: Option<Cluster>,
+    databases: Databases,
 }
 
 impl Stack {
@@ -110,33 +112,29 @@ impl Stack {
     /// [`StackError::PortsTaken`] before anything is started, with all ports that are taken; else
     /// the first component's error: what has been started is stopped again.
     pub fn start(options: &StackOptions) -> Result<Self, StackError> {
-        options.require_ports()?;
-        let (source, warehouse, messaging) = thread::scope(|scope| {
-            let source = scope.spawn(|| options.cluster(Component::Source));
-            let warehouse = scope.spawn(|| match options.warehouse {
-                Warehouse::OwnCluster => options.cluster(Component::Warehouse).map(Some),
-                Warehouse::WithSource => Ok(None),
-            });
+        options.require_ports(&Component::ALL)?;
+        let (databases, messaging) = thread::scope(|scope| {
+            let databases = scope.spawn(|| Databases::start_unchecked(options));
             let messaging = messaging(options);
-            (join(source), join(warehouse), messaging)
+            (join(databases), messaging)
         });
         let (broker, connect) = messaging?;
-        let stack = Self { connect, broker, source: source?, warehouse: warehouse? };
-        ensure_database(&stack.source, SOURCE_DATABASE)?;
-        stack.source.psql(SOURCE_DATABASE, SOURCE_SCHEMA)?;
-        ensure_database(stack.warehouse(), WAREHOUSE_DATABASE)?;
-        stack.warehouse().psql(WAREHOUSE_DATABASE, WAREHOUSE_SCHEMA)?;
-        Ok(stack)
+        Ok(Self { connect, broker, databases: databases? })
+    }
+
+    /// Source and warehouse.
+    pub fn databases(&self) -> &Databases {
+        &self.databases
     }
 
     /// The server with the source database.
     pub fn source(&self) -> &Cluster {
-        &self.source
+        self.databases.source()
     }
 
     /// The server with the warehouse database, which may be the source's.
     pub fn warehouse(&self) -> &Cluster {
-        self.warehouse.as_ref().unwrap_or(&self.source)
+        self.databases.warehouse()
     }
 
     /// The Kafka broker.
@@ -151,17 +149,17 @@ impl Stack {
 
     /// The address of the source database `orders_db`.
     pub fn source_url(&self) -> String {
-        self.source.url(SOURCE_DATABASE)
+        self.databases.source_url()
     }
 
     /// The address of the warehouse database `analytics`, for the role `warehouse`.
     pub fn warehouse_url(&self) -> String {
-        self.warehouse().url_for(WAREHOUSE_ROLE, WAREHOUSE_DATABASE)
+        self.databases.warehouse_url()
     }
 
     /// The connector for this source's `orders`, not yet registered.
     pub fn orders_connector(&self) -> ConnectorConfig {
-        ConnectorConfig::orders(self.source.port())
+        ConnectorConfig::orders(self.source().port())
     }
 
     /// Registers a connector and waits until it runs.
@@ -179,9 +177,9 @@ impl Stack {
     pub fn first_ended(&self) -> Option<StackError> {
         Component::ALL.into_iter().find_map(|component| {
             let (status, log) = match component {
-                Component::Source => (self.source.exit_status(), self.source.log()),
+                Component::Source => (self.source().exit_status(), self.source().log()),
                 Component::Warehouse => {
-                    let own = self.warehouse.as_ref()?;
+                    let own = self.databases.warehouse.as_ref()?;
                     (own.exit_status(), own.log())
                 }
                 Component::Kafka => (self.broker.exit_status(), self.broker.log()),
@@ -196,6 +194,69 @@ impl Stack {
     pub fn stop(self) {
         self.connect.stop();
         self.broker.stop();
+        self.databases.stop();
+    }
+}
+
+/// Source and warehouse alone, both running. They stop when it is dropped.
+///
+/// They hold what those of a [`Stack`] hold; the source is set up for logical decoding.
+#[derive(Debug)]
+pub struct Databases {
+    source: Cluster,
+    warehouse: Option<Cluster>,
+}
+
+impl Databases {
+    /// Starts both side by side, and makes the databases.
+    ///
+    /// # Errors
+    ///
+    /// As [`Stack::start`].
+    pub fn start(options: &StackOptions) -> Result<Self, StackError> {
+        options.require_ports(&[Component::Source, Component::Warehouse])?;
+        Self::start_unchecked(options)
+    }
+
+    fn start_unchecked(options: &StackOptions) -> Result<Self, StackError> {
+        let (source, warehouse) = thread::scope(|scope| {
+            let source = scope.spawn(|| options.cluster(Component::Source));
+            let warehouse = match options.warehouse {
+                Warehouse::OwnCluster => options.cluster(Component::Warehouse).map(Some),
+                Warehouse::WithSource => Ok(None),
+            };
+            (join(source), warehouse)
+        });
+        let databases = Self { source: source?, warehouse: warehouse? };
+        ensure_database(databases.source(), SOURCE_DATABASE)?;
+        databases.source().psql(SOURCE_DATABASE, SOURCE_SCHEMA)?;
+        ensure_database(databases.warehouse(), WAREHOUSE_DATABASE)?;
+        databases.warehouse().psql(WAREHOUSE_DATABASE, WAREHOUSE_SCHEMA)?;
+        Ok(databases)
+    }
+
+    /// The server with the source database.
+    pub fn source(&self) -> &Cluster {
+        &self.source
+    }
+
+    /// The server with the warehouse database, which may be the source's.
+    pub fn warehouse(&self) -> &Cluster {
+        self.warehouse.as_ref().unwrap_or(&self.source)
+    }
+
+    /// The address of the source database `orders_db`.
+    pub fn source_url(&self) -> String {
+        self.source.url(SOURCE_DATABASE)
+    }
+
+    /// The address of the warehouse database `analytics`, for the role `warehouse`.
+    pub fn warehouse_url(&self) -> String {
+        self.warehouse().url_for(WAREHOUSE_ROLE, WAREHOUSE_DATABASE)
+    }
+
+    /// Stops both in an orderly way.
+    pub fn stop(self) {
         self.source.stop();
         if let Some(warehouse) = &self.warehouse {
             warehouse.stop();

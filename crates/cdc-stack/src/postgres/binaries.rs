@@ -21,8 +21,18 @@ pub struct PostgresBinaries {
 }
 
 impl PostgresBinaries {
+    /// The programs in this folder.
+    ///
+    /// # Errors
+    ///
+    /// [`StackError::MissingProgram`] when one of them is not there.
+    pub fn in_folder(folder: &Path) -> Result<Self, StackError> {
+        Self::first_complete([folder.to_owned()])
+            .ok_or_else(|| missing(format!("looked in {} only", folder.display())))
+    }
+
     /// Looks in `$CDC_PG_BIN`, on the search path, in Debian's and Red Hat's folders by version
-    /// (newest first) and in Homebrew's.
+    /// (newest first) and in Homebrew's, and asks `pg_config`.
     ///
     /// # Errors
     ///
@@ -35,10 +45,11 @@ impl PostgresBinaries {
         }
         let path = env::var_os("PATH").unwrap_or_default();
         let on_path = env::split_paths(&path);
-        Self::first_complete(on_path.chain(installed())).ok_or_else(|| {
+        let known = on_path.chain(installed());
+        Self::first_complete(known).or_else(|| Self::first_complete(configured())).ok_or_else(|| {
             missing(format!(
-                "looked on PATH, in /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin and Homebrew's \
-                 folders; ${OVERRIDE} can name another folder"
+                "looked on PATH, in /usr/lib/postgresql/*/bin, /usr/pgsql-*/bin, Homebrew's folders \
+                 and that of pg_config; ${OVERRIDE} can name another folder"
             ))
         })
     }
@@ -72,11 +83,38 @@ impl PostgresBinaries {
 }
 
 fn missing(searched: String) -> StackError {
-    StackError::MissingProgram {
-        program: "postgres",
-        searched,
-        install: "apt-get install postgresql",
+    let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
+    StackError::MissingProgram { program: "postgres", searched, install: install_line(&release) }
+}
+
+/// The line that installs the server on a system which describes itself so, as in `/etc/os-release`.
+fn install_line(release: &str) -> &'static str {
+    if cfg!(target_os = "macos") {
+        return "brew install postgresql@17";
     }
+    let names = release
+        .lines()
+        .filter_map(|line| line.strip_prefix("ID=").or_else(|| line.strip_prefix("ID_LIKE=")));
+    let names: Vec<&str> =
+        names.flat_map(|names| names.trim_matches('"').split_whitespace()).collect();
+    let any = |known: &[&str]| names.iter().any(|name| known.contains(name));
+    if any(&["fedora", "rhel", "centos"]) {
+        "dnf install postgresql-server"
+    } else if any(&["arch"]) {
+        "pacman -S postgresql"
+    } else if any(&["alpine"]) {
+        "apk add postgresql"
+    } else if any(&["suse", "opensuse"]) {
+        "zypper install postgresql-server"
+    } else {
+        "apt-get install postgresql"
+    }
+}
+
+/// What an installation says of itself, wherever it is.
+fn configured() -> Option<PathBuf> {
+    let folder = run(Command::new("pg_config").arg("--bindir"), "pg_config --bindir").ok()?;
+    Some(PathBuf::from(folder.trim()))
 }
 
 /// The folders of known installers, newest version first.
@@ -119,6 +157,22 @@ mod tests {
 
     #[test]
     fn the_error_names_the_line_that_installs_it() {
-        assert!(missing(String::new()).to_string().contains("apt-get install postgresql"));
+        let nowhere = PostgresBinaries::in_folder(Path::new("/nowhere")).unwrap_err().to_string();
+        assert!(nowhere.contains("looked in /nowhere only"), "{nowhere}");
+        assert!(nowhere.contains("install postgresql"), "{nowhere}");
+        assert_eq!(nowhere.lines().count(), 1, "{nowhere}");
+    }
+
+    #[cfg(not(target_os = "macos"))]
+    #[test]
+    fn each_system_has_its_own_line() {
+        let line = |release: &str| install_line(release);
+        assert_eq!(line("ID=ubuntu\nID_LIKE=debian\n"), "apt-get install postgresql");
+        assert_eq!(line("NAME=\"Fedora Linux\"\nID=fedora\n"), "dnf install postgresql-server");
+        assert_eq!(
+            line("ID=\"rocky\"\nID_LIKE=\"rhel centos fedora\"\n"),
+            "dnf install postgresql-server"
+        );
+        assert_eq!(line(""), "apt-get install postgresql");
     }
 }

@@ -70,6 +70,8 @@ pub struct ClusterOptions {
     pub durability: Durability,
     /// Further server settings, which win over this crate's own.
     pub settings: Vec<(String, String)>,
+    /// The programs; without them those that are found on this machine.
+    pub binaries: Option<PostgresBinaries>,
 }
 
 /// A private PostgreSQL server, stopped when dropped.
@@ -99,7 +101,10 @@ impl Cluster {
     /// When PostgreSQL is not installed, when its folder cannot be prepared, when the port that was
     /// asked for is taken, or, as [`StackError::Start`], when the server ends or stays silent; that error has its log.
     pub fn start(options: ClusterOptions) -> Result<Self, StackError> {
-        let binaries = PostgresBinaries::find()?;
+        let binaries = match &options.binaries {
+            Some(binaries) => binaries.clone(),
+            None => PostgresBinaries::find()?,
+        };
         let account = Account::for_postgres()?;
         if let Some(port) = options.port {
             require_free(&[(COMPONENT, port)])?;
@@ -156,6 +161,11 @@ impl Cluster {
     /// The address of a database for another role. Both names are taken as they are.
     pub fn url_for(&self, role: &str, database: &str) -> String {
         format!("postgres://{role}@127.0.0.1:{}/{database}", self.port)
+    }
+
+    /// The programs that it runs on.
+    pub fn binaries(&self) -> &PostgresBinaries {
+        &self.binaries
     }
 
     /// The port on 127.0.0.1; the same after a restart.
