@@ -5,7 +5,7 @@ use cdc_kafka::preflight::{self, PartitionInfo};
 use cdc_kafka::{KafkaError, KafkaSettings};
 
 use crate::cli::AcceptTopicArgs;
-use crate::config::Settings;
+use crate::config::{Origin, Settings};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -28,6 +28,13 @@ pub(crate) async fn source(settings: &Settings, reason: &str) -> Result<Exit, Fa
 
 /// Passes over what the topic lost before it was read.
 pub(crate) async fn gap(settings: Settings, arguments: AcceptTopicArgs) -> Result<Exit, Failure> {
+    without_kafka(&settings, "accept a gap", |slot| {
+        format!(
+            "start over, as \"Starting over\" in the README says: a slot loses nothing until the server \
+             gives up all of it, and what was lost then nobody can tell; drop it first with SELECT \
+             pg_drop_replication_slot('{slot}') on the source"
+        )
+    })?;
     let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     let begins = partitions.into_iter().map(|info| {
         let partition = Partition::from_parts(topic.clone(), generation, info.number);
@@ -54,6 +61,9 @@ pub(crate) async fn incarnation(
     settings: Settings,
     arguments: AcceptTopicArgs,
 ) -> Result<Exit, Failure> {
+    if let Origin::Replication { settings: replication, .. } = &settings.origin {
+        return slot(&settings, replication.slot.as_str(), &arguments).await;
+    }
     let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     if !may_be_another(&settings, &topic, &partitions).await? {
         let message = format!("{topic} still holds what was applied of it: it is no other topic");
@@ -79,11 +89,63 @@ pub(crate) async fn incarnation(
     Ok(Exit::Done)
 }
 
+/// Follows a slot that was made anew from a new snapshot. Only a person can say that it was.
+async fn slot(
+    settings: &Settings,
+    slot: &str,
+    arguments: &AcceptTopicArgs,
+) -> Result<Exit, Failure> {
+    if arguments.topic != slot {
+        return Err(Failure::Undecidable {
+            message: format!("{} is not the slot that the pipeline reads", arguments.topic),
+            hint: format!(
+                "name it with --topic {slot}: the log of a pipeline is called like its slot"
+            ),
+        });
+    }
+    let failed = |error| Failure::end("accept the slot as it is", error);
+    let topic = TopicName::parse(slot).map_err(|error| Failure::Undecidable {
+        message: with_causes(&error),
+        hint: "give `source.postgres.slot` another name".to_owned(),
+    })?;
+    let generation = followed(settings, &topic).await?;
+    let (postgres, reason) = (&settings.postgres, &arguments.reason);
+    // The stream and the snapshots of tables are counted as one: tables may come later.
+    let accepted = cdc_postgres::accept_incarnation(postgres, (&topic, 1), generation, reason)
+        .await
+        .map_err(failed)?;
+    output::line(accepted.map_or_else(
+        || format!("nothing to do: nothing of {topic} has been applied"),
+        |generation| {
+            format!(
+                "the next start makes the slot {topic} if it is missing and takes a new snapshot, in \
+                 generation {}; the decision is in cdc.decision",
+                generation.get()
+            )
+        },
+    ));
+    Ok(Exit::Done)
+}
+
+/// Refuses what means nothing to a pipeline without Kafka, and says what to do instead.
+fn without_kafka(
+    settings: &Settings,
+    attempt: &'static str,
+    instead: impl FnOnce(&str) -> String,
+) -> Result<(), Failure> {
+    let Err(missing) = settings.kafka() else { return Ok(()) };
+    let hint = instead(missing.slot.as_str());
+    Err(Failure::without_kafka(attempt, missing, hint))
+}
+
 /// Follows a topic that was given more partitions.
 pub(crate) async fn partitions(
     settings: Settings,
     arguments: AcceptTopicArgs,
 ) -> Result<Exit, Failure> {
+    without_kafka(&settings, "accept partitions", |_slot| {
+        "start `cdc-pipeline run`: a slot has one stream, however many tables there are".to_owned()
+    })?;
     let Seen { topic, partitions, generation } = see(&settings, &arguments.topic).await?;
     let ends: Vec<_> = partitions.iter().map(|info| (info.number, info.end)).collect();
     let (postgres, reason) = (&settings.postgres, &arguments.reason);
@@ -127,7 +189,7 @@ async fn see(settings: &Settings, name: &str) -> Result<Seen, Failure> {
 
 /// The named topic, which must be configured: the others are none of this pipeline's.
 fn topic(settings: &Settings, name: &str) -> Result<TopicName, Failure> {
-    let topics = settings.kafka.topics();
+    let topics = settings.kafka()?.topics();
     topics.iter().find(|topic| topic.as_str() == name).cloned().ok_or_else(|| {
         let known: Vec<_> = topics.iter().map(TopicName::as_str).collect();
         Failure::Undecidable {
@@ -188,7 +250,7 @@ async fn of_broker<T: Send + 'static>(
     settings: &Settings,
     ask: impl FnOnce(&KafkaSettings) -> Result<T, KafkaError> + Send + 'static,
 ) -> Result<T, Failure> {
-    let kafka = settings.kafka.clone();
+    let kafka = settings.kafka()?.clone();
     let Ok(answer) = tokio::task::spawn_blocking(move || ask(&kafka)).await else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };

@@ -1,7 +1,8 @@
 //! `check`: everything that a run needs, looked at without changing anything.
 //!
 //! `run` looks at the same things before it starts, so what `check` accepts, `run` accepts. The source's
-//! own database is the exception: a run does not need it and does not look at it.
+//! own database is the exception, unless it is what the pipeline reads: a run does not need it and does not
+//! look at it.
 
 mod refused;
 mod samples;
@@ -12,15 +13,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use cdc_core::{Classify, Halt, TopicName, with_causes};
-use cdc_kafka::KafkaError;
 use cdc_kafka::preflight::probe_and_sample;
-use cdc_postgres::{Finding, Severity};
+use cdc_kafka::{KafkaError, KafkaSettings};
+use cdc_postgres::{Finding, Severity, TableSettings};
+use cdc_replication::{Lack, Need};
 use serde_json::json;
 
 use self::samples::{Samples, Seen};
 use crate::advice;
 use crate::cli::CheckArgs;
-use crate::config::Settings;
+use crate::config::{Origin, Settings};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
@@ -119,10 +121,45 @@ enum Source {
     LeftAlone,
 }
 
-/// Looks at the broker and the warehouse, and at the source.
+/// Looks at where records come from and at the warehouse, and at the source.
 async fn findings(settings: &Settings, source: Source) -> Result<(Vec<Finding>, Topics), Failure> {
-    let kafka = settings.kafka.clone();
-    let look = move || probe_and_sample(&kafka, SAMPLE_RECORDS);
+    match &settings.origin {
+        Origin::Kafka(kafka) => over_kafka(settings, kafka, source).await,
+        Origin::Replication { settings: replication, .. } => {
+            let names = settings.tables.iter().map(|table| table.settings.source.clone());
+            let names: Vec<_> = names.collect();
+            let lacks = cdc_replication::look_before(replication, &names).await;
+            let mut findings: Vec<_> = lacks.into_iter().map(of_replication).collect();
+            let targets = targets(settings);
+            let checked = cdc_postgres::check(&settings.postgres, &targets, &[]).await;
+            findings.extend(checked.findings);
+            // A slot is one log, and its partitions are not counted.
+            Ok((findings, Topics::new()))
+        }
+    }
+}
+
+fn of_replication(lack: Lack) -> Finding {
+    let Lack { id, need, message, fix } = lack;
+    let severity = match need {
+        Need::Must(halt) => Severity::Error(halt),
+        Need::Should => Severity::Warning,
+    };
+    Finding { id, severity, message, fix }
+}
+
+fn targets(settings: &Settings) -> Vec<TableSettings> {
+    settings.tables.iter().map(|table| table.settings.clone()).collect()
+}
+
+async fn over_kafka(
+    settings: &Settings,
+    kafka: &KafkaSettings,
+    source: Source,
+) -> Result<(Vec<Finding>, Topics), Failure> {
+    let names = kafka.topics();
+    let asked = kafka.clone();
+    let look = move || probe_and_sample(&asked, SAMPLE_RECORDS);
     let Ok(looked) = tokio::task::spawn_blocking(look).await else {
         return Err(Failure::Differs("looking at the topics panicked".to_owned()));
     };
@@ -133,7 +170,7 @@ async fn findings(settings: &Settings, source: Source) -> Result<(Vec<Finding>, 
     }
     let (samples, mut seen, topics) = match looked {
         Ok((report, records)) => {
-            let samples = Samples::new(&settings.tables, settings.kafka.topics(), &records);
+            let samples = Samples::new(&settings.tables, names, &records);
             let mut seen = samples.look()?;
             let topics = report.topics().iter();
             let topics: Topics =
@@ -153,8 +190,7 @@ async fn findings(settings: &Settings, source: Source) -> Result<(Vec<Finding>, 
         let found = source::findings(settings, &seen).await;
         seen.findings.extend(found);
     }
-    let targets: Vec<_> = settings.tables.iter().map(|table| table.settings.clone()).collect();
-    let mut checked = cdc_postgres::check(&postgres, &targets, &seen.expected).await;
+    let mut checked = cdc_postgres::check(&postgres, &targets(settings), &seen.expected).await;
     seen.findings.append(&mut checked.findings);
     if let Some(samples) = samples {
         seen.findings.extend(samples.rehearse(&mut checked.rehearsal)?);

@@ -396,6 +396,13 @@ pub(crate) struct DemoArgs {
     /// How many changes to make in the source.
     #[arg(long, default_value_t = 20_000, value_parser = clap::value_parser!(u64).range(1..=10_000_000))]
     pub(crate) changes: u64,
+    /// Bring the changes over Kafka and Debezium instead of reading the source itself. Needs Java and
+    /// Maven.
+    #[arg(long)]
+    pub(crate) kafka: bool,
+    /// The folder with PostgreSQL's programs; without it those that are found on this machine.
+    #[arg(long, value_name = "FOLDER")]
+    pub(crate) pg_bin: Option<PathBuf>,
     /// Leave everything running and print how to connect; Ctrl-C ends it.
     #[arg(long)]
     pub(crate) keep: bool,

@@ -1,8 +1,8 @@
 //! `demo`: the whole thing with nothing set up.
 //!
-//! It starts a source, a warehouse, a broker and Debezium, makes traffic, runs the same pipeline
-//! that `run` runs, and then compares source and warehouse row by row. It exits 0 only when there
-//! is no difference.
+//! It starts a source and a warehouse, makes traffic, runs the same pipeline that `run` runs, and then
+//! compares source and warehouse row by row. It exits 0 only when there is no difference. With Kafka
+//! wanted on the way, it starts a broker and Debezium as well.
 
 mod stage;
 mod traffic;
@@ -15,7 +15,7 @@ use cdc_engine::{Latency, Meter, Outcome, Shutdown, Stop, StopWhen};
 use serde_json::json;
 use tokio::task::{JoinError, JoinHandle};
 
-use self::stage::Stage;
+use self::stage::{Stage, Way};
 use self::traffic::Traffic;
 use self::verify::Verdict;
 use crate::check::Topics;
@@ -24,6 +24,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::live::Live;
 use crate::progress::{self, LIVE_INTERVAL, Pace, Watched};
+use crate::stream::Stream;
 use crate::view::{Moment, Note, grouped};
 use crate::{output, run, signals};
 
@@ -66,14 +67,16 @@ pub(crate) async fn demo(arguments: &DemoArgs) -> Result<Exit, Failure> {
 }
 
 async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
-    let stage = set_the_stage().await?;
+    let stage = set_the_stage(arguments).await?;
     let meter = Meter::shared();
     let (stop, shutdown) = Shutdown::channel();
     let settings = stage.settings()?;
-    let watched = Watched::new("the demonstration", &settings.tables);
-    let pipeline =
-        run::pipeline(settings, Topics::new(), StopWhen::Asked, (Arc::clone(&meter), shutdown));
-    let mut pipeline = tokio::spawn(pipeline);
+    let stream = Stream::default();
+    let watched = Watched::new("the demonstration", &settings.tables).with_stream(stream.clone());
+    let counted = Arc::clone(&meter);
+    let mut pipeline = tokio::spawn(async move {
+        run::pipeline(settings, Topics::new(), StopWhen::Asked, (counted, shutdown), &stream).await
+    });
 
     say(&format!("making {} inserts, updates and deletes in the source", arguments.changes));
     let traffic = Traffic::start(&stage, arguments.changes)?;
@@ -97,11 +100,18 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
     Ok(Performance { stage, stop, pipeline, verdict })
 }
 
-async fn set_the_stage() -> Result<Arc<Stage>, Failure> {
-    say("starting PostgreSQL (source and warehouse), Kafka and Debezium on free ports");
-    say("the first time this downloads Kafka and Debezium, about 65 MB");
+async fn set_the_stage(arguments: &DemoArgs) -> Result<Arc<Stage>, Failure> {
+    let way = if arguments.kafka { Way::OverKafka } else { Way::Direct };
+    match way {
+        Way::Direct => say("starting PostgreSQL (source and warehouse) on free ports"),
+        Way::OverKafka => {
+            say("starting PostgreSQL (source and warehouse), Kafka and Debezium on free ports");
+            say("the first time this downloads Kafka and Debezium, about 65 MB");
+        }
+    }
+    let folder = arguments.pg_bin.clone();
     let started = Instant::now();
-    let stage = Arc::new(blocking(Stage::start).await?);
+    let stage = Arc::new(blocking(move || Stage::start(way, folder.as_deref())).await?);
     stage.prepare_warehouse().await?;
     blocking({
         let stage = Arc::clone(&stage);

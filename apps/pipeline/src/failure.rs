@@ -10,6 +10,7 @@ use cdc_setup::SettingsError;
 use cdc_stack::StackError;
 
 use crate::advice;
+use crate::config::NoKafka;
 use crate::exit::Exit;
 
 /// Why a command failed.
@@ -67,6 +68,12 @@ impl Failure {
     pub(crate) fn end<E: Classify>(attempt: &'static str, error: E) -> Self {
         let halt = error.class().halt();
         Self::End { attempt, halt, hint: error.hint(), source: Box::new(error) }
+    }
+
+    /// Something that cannot be done without Kafka, and what to do instead.
+    pub(crate) fn without_kafka(attempt: &'static str, missing: NoKafka, instead: String) -> Self {
+        let halt = missing.class().halt();
+        Self::End { attempt, halt, hint: Some(instead), source: Box::new(missing) }
     }
 
     pub(crate) fn stack(attempt: &'static str) -> impl FnOnce(StackError) -> Self {
@@ -146,6 +153,12 @@ impl From<SettingsError> for Failure {
             SettingsError::ReadFile { path, source } => Self::ReadFile { path, source },
             SettingsError::Problems(problems) => Self::Problems(problems),
         }
+    }
+}
+
+impl From<NoKafka> for Failure {
+    fn from(missing: NoKafka) -> Self {
+        Self::end("look into Kafka", missing)
     }
 }
 

@@ -18,6 +18,7 @@ mod output;
 mod progress;
 mod run;
 mod signals;
+mod stream;
 mod telemetry;
 mod verify;
 mod view;

@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use cdc_engine::{Latency, Meter, Reading, TableReading};
+use cdc_replication::StreamReading;
 use serde_json::{Value, json};
 
 use crate::config::Table;
 use crate::live::Live;
 use crate::output;
+use crate::stream::{self, Forecast, Stream};
 use crate::view::{Moment, Note, Rates, TableLine};
 
 /// On a terminal a person watches.
@@ -35,13 +37,22 @@ pub(crate) struct Watched {
     pub(crate) name: String,
     /// The targets, by the tables' numbers.
     pub(crate) tables: Vec<String>,
+    /// What the source says of itself.
+    stream: Stream,
 }
 
 impl Watched {
     /// A pipeline over these tables.
     pub(crate) fn new(name: impl Into<String>, tables: &[Table]) -> Self {
         let tables = tables.iter().map(|table| table.settings.target.to_string()).collect();
-        Self { name: name.into(), tables }
+        Self { name: name.into(), tables, stream: Stream::default() }
+    }
+
+    /// The same, with what the source says of itself.
+    #[must_use]
+    pub(crate) fn with_stream(mut self, stream: Stream) -> Self {
+        self.stream = stream;
+        self
     }
 }
 
@@ -59,9 +70,9 @@ pub(crate) async fn show(meter: Arc<Meter>, style: Style, watched: Watched) {
         ticks.tick().await;
         let moment = pace.step(&meter, Vec::new());
         match (style, &live) {
-            (Style::Json, _) => output::line(as_json(&moment)),
+            (Style::Json, _) => output::line(as_json(&moment, pace.source())),
             (Style::Human, Some(live)) => live.paint(&moment),
-            (Style::Human, None) => log(&moment, &meter),
+            (Style::Human, None) => log(&moment, &meter, pace.source()),
         }
     }
 }
@@ -73,7 +84,17 @@ pub(crate) struct Pace {
     began: Instant,
     last: Reading,
     last_of_tables: Vec<TableReading>,
+    forecast: Forecast,
+    source: Option<SourceMoment>,
     at: Instant,
+}
+
+/// What a source that reads its own log says of itself.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SourceMoment {
+    reading: StreamReading,
+    /// When its slot will be lost, if nothing changes.
+    lost_in: Option<Duration>,
 }
 
 impl Pace {
@@ -81,12 +102,28 @@ impl Pace {
     pub(crate) fn start(watched: Watched, meter: &Meter) -> Self {
         let now = Instant::now();
         let (last, last_of_tables) = (meter.read(), meter.tables());
-        Self { watched, began: now, last, last_of_tables, at: now }
+        let forecast = Forecast::default();
+        Self { watched, began: now, last, last_of_tables, forecast, source: None, at: now }
+    }
+
+    /// What the source said of itself at the last step.
+    fn source(&self) -> Option<SourceMoment> {
+        self.source
+    }
+
+    fn look_at_source(&mut self, at: Instant) -> Option<SourceMoment> {
+        let reading = self.watched.stream.read()?;
+        let lost_in = self.forecast.see(at, reading.safe_bytes);
+        Some(SourceMoment { reading, lost_in })
     }
 
     /// The figures now, with rates since the last step.
-    pub(crate) fn step(&mut self, meter: &Meter, notes: Vec<Note>) -> Moment {
+    pub(crate) fn step(&mut self, meter: &Meter, mut notes: Vec<Note>) -> Moment {
         let (now, at) = (meter.read(), Instant::now());
+        self.source = self.look_at_source(at);
+        if let Some(SourceMoment { reading, lost_in }) = &self.source {
+            notes.extend(stream::notes(reading, *lost_in));
+        }
         let elapsed = at.duration_since(self.at);
         let rate = |now: u64, last: u64| per_second(now.saturating_sub(last), elapsed);
         let of_tables = meter.tables();
@@ -105,7 +142,10 @@ impl Pace {
                 rows: rate(now.rows, self.last.rows),
                 bytes: rate(now.bytes, self.last.bytes),
             },
-            lag_bytes: estimated_lag_bytes(&now),
+            lag_bytes: match &self.source {
+                Some(source) => Some(source.reading.lag_bytes()),
+                None => estimated_lag_bytes(&now),
+            },
             lag_seconds: lag_seconds(&now),
             latency_ms: (latency(500), latency(990)),
             memory: resident_bytes(),
@@ -151,7 +191,8 @@ fn resident_in(status: &str) -> Option<u64> {
     kib.checked_mul(1_024)
 }
 
-fn log(moment: &Moment, meter: &Meter) {
+fn log(moment: &Moment, meter: &Meter, source: Option<SourceMoment>) {
+    let stream = source.map(|source| source.reading);
     let Reading { records, rows, folded, skipped, dead_lettered, lag_records, .. } = moment.reading;
     tracing::info!(
         records_per_second = moment.rates.records,
@@ -166,16 +207,32 @@ fn log(moment: &Moment, meter: &Meter) {
         retries = moment.reading.retries,
         latency_p99_ms = meter.latency_ms(Latency::SinceWritten, 990),
         memory_bytes = moment.memory,
+        lag_bytes = moment.lag_bytes,
+        source = stream.map(|stream| stream::phase(stream.phase)),
+        wal_status = stream.and_then(|stream| stream.wal_status).map(stream::word),
+        retained_bytes = stream.and_then(|stream| stream.retained_bytes),
+        slot_lost_in_seconds = source.and_then(|source| source.lost_in).map(|left| left.as_secs()),
         "progress"
     );
 }
 
-fn as_json(moment: &Moment) -> Value {
+fn as_json(moment: &Moment, source: Option<SourceMoment>) -> Value {
     let mut value = totals(&moment.reading);
     if let Some(object) = value.as_object_mut() {
         object.insert("records_per_second".to_owned(), moment.rates.records.into());
         object.insert("lag_seconds".to_owned(), moment.lag_seconds.into());
+        object.insert("lag_bytes".to_owned(), moment.lag_bytes.into());
         object.insert("memory_bytes".to_owned(), moment.memory.into());
+        if let Some(SourceMoment { reading, lost_in }) = source {
+            let slot = json!({
+                "phase": stream::phase(reading.phase),
+                "wal_status": reading.wal_status.map(stream::word),
+                "retained_bytes": reading.retained_bytes,
+                "safe_bytes": reading.safe_bytes,
+                "lost_in_seconds": lost_in.map(|left| left.as_secs()),
+            });
+            object.insert("slot".to_owned(), slot);
+        }
     }
     value
 }

@@ -3,21 +3,24 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use cdc_core::{ByteBudget, Classify as _};
+use cdc_core::{ByteBudget, Classify as _, Decoder, Source};
 use cdc_debezium::DebeziumDecoder;
 use cdc_engine::{Ends, EngineSettings, Meter, Outcome, Pipeline, Shutdown, StopWhen};
 use cdc_kafka::KafkaSource;
 use cdc_postgres::{PostgresSettings, PostgresSink, watch_ledger};
+use cdc_replication::{ReplicationDecoder, ReplicationSource};
+use cdc_rules::RuleSet;
 use serde_json::json;
 
 use crate::check::{self, Topics};
 use crate::cli::RunArgs;
-use crate::config::{Settings, Table};
+use crate::config::{Origin, Settings, Table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::output;
 use crate::progress::{self, Style, Watched};
 use crate::signals;
+use crate::stream::Stream;
 
 /// Runs until asked to stop, or until caught up.
 pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit, Failure> {
@@ -36,9 +39,12 @@ pub(crate) async fn run(settings: Settings, arguments: &RunArgs) -> Result<Exit,
 
     let stop_when = if arguments.until_caught_up { StopWhen::CaughtUp } else { StopWhen::Asked };
     let watched = Watched::new(settings.postgres.pipeline.to_string(), &settings.tables);
+    let stream = Stream::default();
+    let watched = watched.with_stream(stream.clone());
     let shown = tokio::spawn(progress::show(Arc::clone(&meter), style, watched));
     let books = tokio::spawn(watch_books(settings.postgres.clone()));
-    let ended = pipeline(settings, topics, stop_when, (Arc::clone(&meter), shutdown)).await;
+    let ended =
+        pipeline(settings, topics, stop_when, (Arc::clone(&meter), shutdown), &stream).await;
     shown.abort();
     // A view on a terminal has to be gone before more is written.
     let _aborted = shown.await.is_err();
@@ -61,34 +67,76 @@ async fn watch_books(settings: PostgresSettings) {
 }
 
 /// Builds both ends and runs the pipeline between them. Topics whose number of partitions is not known
-/// are taken as they come.
+/// are taken as they come. What a replication source says of itself goes to `stream`.
 pub(crate) async fn pipeline(
     settings: Settings,
     topics: Topics,
     stop_when: StopWhen,
     (meter, shutdown): (Arc<Meter>, Shutdown),
+    stream: &Stream,
 ) -> Result<Outcome, Failure> {
     let settings = settings
         .in_their_generations()
         .await
         .map_err(|error| Failure::end("read in which generation topics are followed", error))?;
     let budget = ByteBudget::new(settings.memory);
-    let engine = EngineSettings { stop_when, ..settings.engine };
     let tables = settings.tables;
-    let rules = tables.iter().map(|table| table.rules.clone()).collect();
     let targets = tables.iter().map(|table| table.settings.clone()).collect();
-    let source = KafkaSource::start(settings.kafka, budget.clone())
-        .map_err(|error| Failure::end("start reading from Kafka", error))?;
-    let sink = PostgresSink::new(settings.postgres, targets).following(topics);
-    let decoder = decoder(&tables)?;
-    let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
-    let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
-    Ok(pipeline.run(shutdown).await?)
+    let between = Between {
+        engine: EngineSettings { stop_when, ..settings.engine },
+        budget: budget.clone(),
+        sink: PostgresSink::new(settings.postgres, targets).following(topics),
+        rules: tables.iter().map(|table| table.rules.clone()).collect(),
+        meter,
+        shutdown,
+    };
+    match settings.origin {
+        Origin::Kafka(kafka) => {
+            let source = KafkaSource::start(kafka, budget)
+                .map_err(|error| Failure::end("start reading from Kafka", error))?;
+            between.run(source, decoder(&tables)?).await
+        }
+        Origin::Replication { settings, generation } => {
+            let names = tables.iter().map(|table| table.settings.source.clone()).collect();
+            let source = ReplicationSource::start(settings, names, generation, budget)
+                .map_err(|error| Failure::end("start reading the source", error))?;
+            stream.show(source.status());
+            between.run(source, replication_decoder(&tables)?).await
+        }
+    }
 }
 
-/// A decoder for the configured tables.
+/// Everything of a pipeline but where records come from.
+struct Between {
+    engine: EngineSettings,
+    budget: ByteBudget,
+    sink: PostgresSink,
+    rules: Vec<RuleSet>,
+    meter: Arc<Meter>,
+    shutdown: Shutdown,
+}
+
+impl Between {
+    async fn run<S: Source, D: Decoder + Clone>(
+        self,
+        source: S,
+        decoder: D,
+    ) -> Result<Outcome, Failure> {
+        let Self { engine, budget, sink, rules, meter, shutdown } = self;
+        let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
+        let pipeline = Pipeline::open(engine, ends, budget, meter).await?;
+        Ok(pipeline.run(shutdown).await?)
+    }
+}
+
+/// A decoder of Debezium's messages for the configured tables.
 pub(crate) fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, Failure> {
     cdc_setup::decoder(tables).map_err(|error| Failure::end("read the tables", error))
+}
+
+/// A decoder of the source's own log for the configured tables.
+pub(crate) fn replication_decoder(tables: &[Table]) -> Result<ReplicationDecoder, Failure> {
+    cdc_setup::replication_decoder(tables).map_err(|error| Failure::end("read the tables", error))
 }
 
 /// Says what was done, whatever the end: an operator has to know it after a failure all the more.

@@ -41,7 +41,7 @@ pub(crate) async fn verify(settings: Settings, arguments: &VerifyArgs) -> Result
     let mut reports = Vec::with_capacity(tables.len());
     let is_silent = AtomicBool::new(false);
     for table in &tables {
-        let ends = || log_ends(settings.kafka.clone(), &is_silent);
+        let ends = || log_ends(settings.kafka().ok().cloned(), &is_silent);
         let name = table.settings.source.to_string();
         let report = verifier.table(table, ends, |step| shown.step(&name, step)).await;
         let report = report.map_err(|error| Failure::end(ATTEMPT, error))?;
@@ -81,9 +81,10 @@ fn source(settings: &Settings, arguments: &VerifyArgs) -> Result<SourceSettings,
     })
 }
 
-/// How far the topics reach; `None` when the broker does not say. One that did not is not asked again:
-/// each round would wait for it.
-async fn log_ends(kafka: KafkaSettings, is_silent: &AtomicBool) -> Option<Vec<LogEnd>> {
+/// How far the topics reach; `None` when the broker does not say, or there is none. One that did not is
+/// not asked again: each round would wait for it.
+async fn log_ends(kafka: Option<KafkaSettings>, is_silent: &AtomicBool) -> Option<Vec<LogEnd>> {
+    let kafka = kafka?;
     if is_silent.load(Ordering::Relaxed) {
         return None;
     }

@@ -156,7 +156,10 @@ fn head(moment: &Moment) -> Vec<String> {
 fn behind(moment: &Moment) -> String {
     let records = moment.reading.lag_records;
     if records == 0 {
-        return "nothing: everything that was read is applied".to_owned();
+        return match moment.lag_bytes {
+            Some(lag @ 1..) => format!("{} of the source's log", bytes(lag)),
+            Some(0) | None => "nothing: everything that was read is applied".to_owned(),
+        };
     }
     let bytes = moment.lag_bytes.map_or_else(String::new, |lag| format!(", {}", bytes(lag)));
     format!("{} records{bytes}, {} s", grouped(records), grouped(moment.lag_seconds))

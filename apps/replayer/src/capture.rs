@@ -25,8 +25,8 @@ const AGAIN: &str = "start it again: no file was left, and it begins at the begi
 /// Writes the file.
 pub(crate) async fn capture(settings: Settings, arguments: &CaptureArgs) -> Result<(), Failure> {
     let bounds = arguments.range.bounds()?;
-    let topics = chosen(settings.kafka.topics(), arguments)?;
-    let kafka = settings.kafka.clone().with_topics(topics);
+    let topics = chosen(settings.kafka()?.topics(), arguments)?;
+    let kafka = settings.kafka()?.clone().with_topics(topics);
     let (stop, shutdown) = Shutdown::channel();
     signals::stop_on_signal(stop)?;
     let file = (!arguments.dry_run).then(|| CaptureFile::create(&arguments.output)).transpose()?;

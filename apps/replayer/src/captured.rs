@@ -22,14 +22,15 @@ pub(crate) async fn captured(
     let place = |partition: &Partition, offset: Offset| {
         (partition.topic().clone(), partition.number(), offset)
     };
+    let kafka = settings.kafka()?;
     let mut known = BTreeMap::new();
-    for topic in settings.kafka.topics() {
+    for topic in kafka.topics() {
         for log in applied_logs(&settings.postgres, topic).await.map_err(failed)? {
             let of_log = log.witnesses.into_iter();
             known.extend(of_log.map(|it| (place(&log.partition, it.offset()), it)));
         }
     }
-    let generation = |topic: &TopicName| settings.kafka.generation(topic);
+    let generation = |topic: &TopicName| kafka.generation(topic);
     let (mut recognised, mut other): (u64, Option<(Partition, Offset)>) = (0, None);
     let parts = scan_capture(path, generation, |partition, record| {
         match known.get(&place(partition, record.offset)) {
@@ -52,7 +53,7 @@ pub(crate) async fn captured(
                 .to_owned(),
         });
     }
-    let topics = settings.kafka.topics();
+    let topics = kafka.topics();
     if let Some(part) = parts.iter().find(|part| !topics.contains(part.partition.topic())) {
         let names: Vec<&str> = topics.iter().map(TopicName::as_str).collect();
         return Err(Failure::Tables {

@@ -6,7 +6,7 @@ use cdc_core::{Classify, Halt, with_causes};
 use cdc_engine::PipelineError;
 use cdc_kafka::BoundError;
 use cdc_replay::CaptureFileError;
-use cdc_setup::SettingsError;
+use cdc_setup::{NoKafka, SettingsError};
 
 /// The exit code of a run that was stopped before its end.
 pub(crate) const INTERRUPTED: u8 = 130;
@@ -110,6 +110,17 @@ impl Failure {
     pub(crate) fn report(&self) -> String {
         let text = format!("error: {}", with_causes(self));
         self.hint().map_or(text.clone(), |hint| format!("{text}\n  hint: {hint}"))
+    }
+}
+
+impl From<NoKafka> for Failure {
+    fn from(missing: NoKafka) -> Self {
+        // What a slot has sent and was told to be durable cannot be read again.
+        Self::end("read a part of the log again", missing).with_hint(
+            "compare with `cdc-pipeline verify`; what is missing comes back by a new snapshot alone, as \
+             \"Starting over\" in the README says"
+                .to_owned(),
+        )
     }
 }
 

@@ -50,7 +50,7 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     } else {
         from
     };
-    let located = run.reader().spans((from, to), WhatIsLeft::IsNotEnough).await?;
+    let located = run.reader()?.spans((from, to), WhatIsLeft::IsNotEnough).await?;
     if arguments.dry_run {
         let report = DryRun { table: &table, shadow: &shadow, resumed, spans: &located };
         report.print(arguments);

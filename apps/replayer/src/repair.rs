@@ -58,7 +58,7 @@ pub(crate) async fn repair(settings: Settings, arguments: &RepairArgs) -> Result
             let source = source_of(path, range.spans, budget.clone());
             running.run(&settings, wanted, source, sink, budget).await
         }
-        None => match KafkaRange::start(&settings.kafka, range.spans, budget.clone()) {
+        None => match KafkaRange::start(settings.kafka()?, range.spans, budget.clone()) {
             Ok(source) => running.run(&settings, wanted, source, sink, budget).await,
             Err(error) => Err(Failure::end("start reading from Kafka", error)),
         },

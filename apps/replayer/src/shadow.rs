@@ -68,13 +68,13 @@ impl Run {
         let failed = |error| Failure::end("read in which generation topics are followed", error);
         let settings = settings.in_their_generations().await.map_err(failed)?;
         let mut logs = Vec::new();
-        for topic in settings.kafka.topics() {
+        for topic in settings.kafka()?.topics() {
             let known = applied_logs(&settings.postgres, topic).await;
             logs.extend(
                 known.map_err(|error| Failure::end("read by what topics are known", error))?,
             );
         }
-        let kafka = settings.kafka.clone();
+        let kafka = settings.kafka()?.clone();
         let recognised = tokio::task::spawn_blocking(move || recognise(&kafka, logs)).await;
         let recognised = recognised.map_err(std::io::Error::other);
         let recognised = recognised.map_err(Failure::system("look at the topics in Kafka"))?;
@@ -86,9 +86,9 @@ impl Run {
     }
 
     /// What finds ranges.
-    pub(crate) fn reader(&self) -> Reader<'_> {
+    pub(crate) fn reader(&self) -> Result<Reader<'_>, Failure> {
         let Self { settings, shutdown, .. } = self;
-        Reader { settings, kafka: &settings.kafka, shutdown: shutdown.clone() }
+        Ok(Reader { settings, kafka: settings.kafka()?, shutdown: shutdown.clone() })
     }
 
     /// Reads into the shadow.
@@ -123,7 +123,7 @@ impl Run {
     ) -> Result<Outcome, Failure> {
         let settings = &self.settings;
         let budget = ByteBudget::new(settings.memory);
-        let source = KafkaRange::start(&settings.kafka, spans, budget.clone())
+        let source = KafkaRange::start(settings.kafka()?, spans, budget.clone())
             .map_err(|error| Failure::end("start reading from Kafka", error))?;
         let running = Running { rate: self.rate, meter, shutdown: self.shutdown.clone() };
         running.run(settings, [table.settings.id], source, shadow.sink(), budget).await

@@ -6,9 +6,11 @@
 //! Each end reads its own section; this crate puts the sections together. It knows the ends that exist,
 //! builds none of them and starts nothing.
 
+mod origin;
 mod settings;
 
-pub use settings::{Settings, SettingsError, Table, decoder};
+pub use origin::{NoKafka, Origin};
+pub use settings::{Settings, SettingsError, Table, decoder, replication_decoder};
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

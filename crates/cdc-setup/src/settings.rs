@@ -8,18 +8,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use cdc_config::{Document, Problems, ProcessEnvironment, Section};
-use cdc_core::{Classify, Generation, SourceTable, TableId, TopicName};
-use cdc_debezium::{
-    AdapterError, BeforeImages, DebeziumDecoder, DebeziumRedactor, TableDeclarations, TableMap,
-};
+use cdc_core::{Classify, Generation, Redact, SourceTable, TableId, TopicName};
+use cdc_debezium::{AdapterError, BeforeImages, DebeziumDecoder, TableDeclarations, TableMap};
 use cdc_engine::{EngineSettings, RejectedShare, SentAgain};
 use cdc_kafka::KafkaSettings;
 use cdc_postgres::{
     LetterMasks, MaskedTable, PipelineName, PostgresError, PostgresSettings, SourceSettings,
-    TableSettings, generations, read_settings, read_source_settings, read_table,
+    TableSettings, generations, read_settings, read_table,
 };
+use cdc_replication::{ReplicationDecoder, ReplicationError};
 use cdc_rules::{Masked, RuleSet};
 use debezium_envelope::Limits;
+
+use crate::origin::{self, NoKafka, Origin};
 
 /// Bytes under way by default: enough that batches are large when behind, little enough that the
 /// whole process stays below 96 MB.
@@ -60,7 +61,7 @@ pub struct Settings {
     /// Bytes under way at most.
     pub memory: usize,
     /// Where records come from.
-    pub kafka: KafkaSettings,
+    pub origin: Origin,
     /// The source's own database, for commands that look into it.
     pub source: Option<SourceSettings>,
     /// Where changes go, and the pipeline's name.
@@ -99,9 +100,21 @@ impl Settings {
         followed: impl IntoIterator<Item = (TopicName, Generation)>,
     ) -> Self {
         for (topic, generation) in followed {
-            self.kafka = self.kafka.with_generation(topic, generation);
+            self.origin.follow(topic, generation);
         }
         self
+    }
+
+    /// How to reach Kafka, for what cannot be done without it.
+    ///
+    /// # Errors
+    ///
+    /// When the pipeline reads the source's own log.
+    pub fn kafka(&self) -> Result<&KafkaSettings, NoKafka> {
+        match &self.origin {
+            Origin::Kafka(kafka) => Ok(kafka),
+            Origin::Replication { settings, .. } => Err(NoKafka { slot: settings.slot.clone() }),
+        }
     }
 
     /// Reads the file, with secrets resolved.
@@ -130,7 +143,13 @@ impl Settings {
     /// Waits this long for a broker and for a server that cannot be reached, whatever the file says.
     #[must_use]
     pub fn with_patience(mut self, patience: Duration) -> Self {
-        self.kafka = self.kafka.with_retry_for(patience);
+        self.origin = match self.origin {
+            Origin::Kafka(kafka) => Origin::Kafka(kafka.with_retry_for(patience)),
+            Origin::Replication { mut settings, generation } => {
+                settings.connect_patience = patience;
+                Origin::Replication { settings, generation }
+            }
+        };
         self.postgres.connect_patience = patience;
         if let Some(source) = &mut self.source {
             source.connect_patience = patience;
@@ -150,6 +169,16 @@ pub fn decoder(tables: &[Table]) -> Result<DebeziumDecoder, AdapterError> {
     Ok(DebeziumDecoder::new(TableMap::new(names)?, declarations, Limits::default()))
 }
 
+/// A decoder for the tables of a pipeline that reads the source's own log.
+///
+/// # Errors
+///
+/// Tables that cannot be told apart.
+pub fn replication_decoder(tables: &[Table]) -> Result<ReplicationDecoder, ReplicationError> {
+    let names = tables.iter().map(|table| (table.settings.source.clone(), table.settings.id));
+    ReplicationDecoder::new(names)
+}
+
 fn read(root: &Section<'_>) -> Option<Settings> {
     let pipeline = root.section("pipeline");
     let name = pipeline.required_parsed("name", PipelineName::parse);
@@ -158,35 +187,37 @@ fn read(root: &Section<'_>) -> Option<Settings> {
     if memory < MEMORY_MIN {
         pipeline.problem("memory", "expected at least 1 MiB", None);
     }
-    let ends = root.section("source");
-    let kafka = KafkaSettings::read(&ends.section("kafka"));
-    let database = ends.optional_section("postgres");
-    let database = database.map(|section| read_source_settings(&section));
-    let postgres = read_settings(&root.section("sink").section("postgres"), name);
+    let named = name.clone();
+    let (origin, database) = origin::read(root, named.as_ref());
+    let sink = root.section("sink").section("postgres");
+    let postgres = read_settings(&sink, name);
     let sections = root.required_sections("table");
     let tables: Option<Vec<_>> =
         (0..).zip(&sections).map(|(index, section)| read_one_table(section, index)).collect();
     report_repeated_sources(&sections, tables.as_deref().unwrap_or_default());
-    let (mut postgres, tables) = (postgres?, tables?);
-    postgres.letter_masks = letter_masks(&tables);
+    if let Some(Origin::Replication { .. }) = &origin {
+        origin::report_unsafe_commits(&sink, postgres.as_ref());
+        sections.iter().for_each(origin::report_declarations);
+    }
+    let (mut postgres, tables, origin) = (postgres?, tables?, origin?);
+    postgres.letter_masks = letter_masks(&tables, origin.redactor());
     Some(Settings {
         engine,
         memory: usize::try_from(memory).ok()?,
-        kafka: kafka?,
-        // A section with a mistake in it leaves nothing, like every other.
-        source: database.map_or(Some(None), |read| read.map(Some))?,
+        origin,
+        source: database?,
         postgres,
         tables,
     })
 }
 
 /// What rules keep out of the warehouse is kept out of its dead letters as well.
-fn letter_masks(tables: &[Table]) -> LetterMasks {
+fn letter_masks(tables: &[Table], redactor: Arc<dyn Redact>) -> LetterMasks {
     let masked = tables.iter().map(|table| {
         let Masked { columns, keys } = table.rules.masked();
         MaskedTable { id: table.settings.id, columns, keys }
     });
-    LetterMasks::new(Arc::new(DebeziumRedactor::default()), masked)
+    LetterMasks::new(redactor, masked)
 }
 
 fn read_engine(pipeline: &Section<'_>) -> EngineSettings {

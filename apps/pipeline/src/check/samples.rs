@@ -269,7 +269,7 @@ mod tests {
     fn look_with(configuration: &str, records: Vec<SampleRecord>) -> Seen {
         let settings = Settings::parse("t", configuration, Path::new(".")).unwrap();
         let records = [records];
-        Samples::new(&settings.tables, settings.kafka.topics(), &records).look().unwrap()
+        Samples::new(&settings.tables, settings.kafka().unwrap().topics(), &records).look().unwrap()
     }
 
     #[test]

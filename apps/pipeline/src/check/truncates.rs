@@ -131,7 +131,7 @@ mod tests {
     /// The topics that are refused, when each has so many partitions.
     fn refused(text: &str, partitions: [usize; 3], carried: &[(&str, u32)]) -> Vec<String> {
         let settings = Settings::parse("t", text, Path::new(".")).unwrap();
-        let names = settings.kafka.topics();
+        let names = settings.kafka().unwrap().topics();
         let topics: Vec<_> = names.iter().zip(partitions).collect();
         let carried: Vec<_> = carried
             .iter()
@@ -169,7 +169,8 @@ mod tests {
     fn tables_of_several_partitions_are_said_to_keep_what_a_snapshot_no_longer_shows() {
         let unswept = |text: &str, partitions: [usize; 3]| {
             let settings = Settings::parse("t", text, Path::new(".")).unwrap();
-            let topics: Vec<_> = settings.kafka.topics().iter().zip(partitions).collect();
+            let topics: Vec<_> =
+                settings.kafka().unwrap().topics().iter().zip(partitions).collect();
             let found = findings(&settings.tables, &topics, &[]);
             let unswept = found.iter().filter(|finding| finding.severity == Severity::Warning);
             unswept.map(|finding| finding.message.clone()).collect::<Vec<_>>()

@@ -2,17 +2,17 @@
 
 use std::num::NonZeroUsize;
 
-use cdc_core::ByteBudget;
+use cdc_core::{ByteBudget, Decoder};
 use cdc_engine::{
     Ends, EngineSettings, Meter, Outcome, Pipeline, RejectedShare, SentAgain, Shutdown, StopWhen,
 };
-use cdc_postgres::{LostLetters, Retry, RetryFailure, RetryMode, RetryReport};
+use cdc_postgres::{LostLetters, Originals, Retry, RetryFailure, RetryMode, RetryReport};
 use serde_json::{Value, json};
 
 use super::arguments::RetryArgs;
 use super::originals::FromKafka;
 use super::shown::letters;
-use crate::config::Settings;
+use crate::config::{Origin, Settings, Table};
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::{output, run, signals};
@@ -24,26 +24,21 @@ pub(super) async fn retry(settings: Settings, arguments: &RetryArgs) -> Result<E
     let mode = if arguments.dry_run { RetryMode::DryRun } else { RetryMode::Commit };
     let filter = arguments.filter.filter(None);
     let budget = ByteBudget::new(settings.memory);
-    let tables = settings.tables;
-    let rules = tables.iter().map(|table| table.rules.clone()).collect();
-    let targets = tables.iter().map(|table| table.settings.clone()).collect();
-    let opened = Retry::open(settings.postgres, targets, filter, mode, budget.clone()).await;
-    let failed = |error| Failure::end("retry dead letters", error);
-    let opened = opened.map_err(failed)?.reading(FromKafka::new(settings.kafka));
-    let Retry { source, sink, retried } = opened;
-    let decoder = run::decoder(&tables)?;
-    let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
-    // They were refused: whoever sent them sent them once, and they had no effect.
-    let engine = EngineSettings {
-        lanes: NonZeroUsize::MIN,
-        stop_when: StopWhen::Asked,
-        sent_again: SentAgain::Apply,
-        // Letters that are refused again stay letters.
-        rejected_max: RejectedShare::ALL,
-        ..settings.engine
+    let targets = settings.tables.iter().map(|table| table.settings.clone()).collect();
+    let postgres = settings.postgres.clone();
+    let opened = Retry::open(postgres, targets, filter, mode, budget.clone()).await;
+    let opened = opened.map_err(|error| Failure::end("retry dead letters", error))?;
+    let retried = opened.retried.clone();
+    let again = Again { engine: settings.engine, budget, shutdown };
+    let ended = match settings.origin {
+        Origin::Kafka(kafka) => {
+            let opened = opened.reading(FromKafka::new(kafka));
+            again.run(opened, run::decoder(&settings.tables)?, &settings.tables).await
+        }
+        Origin::Replication { .. } => {
+            again.run(opened, run::replication_decoder(&settings.tables)?, &settings.tables).await
+        }
     };
-    let pipeline = Pipeline::open(engine, ends, budget, Meter::shared()).await?;
-    let ended = pipeline.run(shutdown).await;
     let report = retried.report();
     if arguments.common.json {
         output::line(as_json(&report, mode));
@@ -60,6 +55,37 @@ pub(super) async fn retry(settings: Settings, arguments: &RetryArgs) -> Result<E
             Err(Failure::StillDead(format!("{} {again}, listed above", letters(dead))))
         }
         Outcome::Ended | Outcome::CaughtUp | Outcome::Stopped => Ok(Exit::Done),
+    }
+}
+
+/// How letters go their way again.
+struct Again {
+    engine: EngineSettings,
+    budget: ByteBudget,
+    shutdown: Shutdown,
+}
+
+impl Again {
+    async fn run<O: Originals, D: Decoder + Clone>(
+        self,
+        opened: Retry<O>,
+        decoder: D,
+        tables: &[Table],
+    ) -> Result<Outcome, Failure> {
+        let rules = tables.iter().map(|table| table.rules.clone()).collect();
+        let (source, sink) = (opened.source, opened.sink);
+        let ends = Ends { source, decoder: || decoder.clone(), sink, rules };
+        // They were refused: whoever sent them sent them once, and they had no effect.
+        let engine = EngineSettings {
+            lanes: NonZeroUsize::MIN,
+            stop_when: StopWhen::Asked,
+            sent_again: SentAgain::Apply,
+            // Letters that are refused again stay letters.
+            rejected_max: RejectedShare::ALL,
+            ..self.engine
+        };
+        let pipeline = Pipeline::open(engine, ends, self.budget, Meter::shared()).await?;
+        Ok(pipeline.run(self.shutdown).await?)
     }
 }
 

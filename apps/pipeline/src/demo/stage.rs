@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use cdc_kafka::Publisher;
-use cdc_stack::postgres::Durability;
-use cdc_stack::{Ports, Stack, StackOptions, Warehouse};
+use cdc_stack::postgres::{Durability, PostgresBinaries};
+use cdc_stack::{Databases, Ports, Stack, StackOptions, Warehouse};
 
 use crate::config::Settings;
 use crate::failure::Failure;
@@ -13,23 +13,47 @@ use crate::init;
 /// The topic that the orders connector writes.
 const TOPIC: &str = "dbserver1.public.orders";
 
-/// The running stack, and how a pipeline is configured on it.
+/// How changes come from the source to the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// The pipeline reads the source's own log.
+    Direct,
+    /// Debezium writes them into Kafka.
+    OverKafka,
+}
+
+/// The running servers, and how a pipeline is configured on them.
 #[derive(Debug)]
-pub(crate) struct Stage {
-    pub(crate) stack: Stack,
+pub(crate) enum Stage {
+    Direct(Databases),
+    OverKafka(Box<Stack>),
 }
 
 impl Stage {
-    /// Starts source, warehouse, broker and Connect.
-    pub(crate) fn start() -> Result<Self, Failure> {
+    /// Starts source and warehouse, and what lies on the way.
+    pub(crate) fn start(way: Way, folder: Option<&Path>) -> Result<Self, Failure> {
+        let binaries = folder.map(PostgresBinaries::in_folder).transpose();
         let options = StackOptions {
             folder: None,
             ports: Ports::Free,
             warehouse: Warehouse::OwnCluster,
             durability: Durability::Full,
+            binaries: binaries.map_err(Failure::stack("find PostgreSQL"))?,
         };
-        let stack = Stack::start(&options).map_err(Failure::stack("start the local stack"))?;
-        Ok(Self { stack })
+        let cannot = Failure::stack("start the servers");
+        match way {
+            Way::Direct => Databases::start(&options).map(Self::Direct),
+            Way::OverKafka => Stack::start(&options).map(|stack| Self::OverKafka(Box::new(stack))),
+        }
+        .map_err(cannot)
+    }
+
+    /// Source and warehouse.
+    pub(crate) fn databases(&self) -> &Databases {
+        match self {
+            Self::Direct(databases) => databases,
+            Self::OverKafka(stack) => stack.databases(),
+        }
     }
 
     /// Creates the tables that the pipeline writes.
@@ -37,13 +61,14 @@ impl Stage {
         init::create(&self.settings()?).await
     }
 
-    /// Creates the topic and registers the connector.
+    /// Creates the topic and registers the connector, where there are any.
     pub(crate) fn start_capture(&self) -> Result<(), Failure> {
+        let Self::OverKafka(stack) = self else { return Ok(()) };
         let cannot = |error| Failure::end("create the topic", error);
-        let publisher = Publisher::connect(&self.stack.broker().bootstrap()).map_err(cannot)?;
+        let publisher = Publisher::connect(&stack.broker().bootstrap()).map_err(cannot)?;
         publisher.create_topic(TOPIC, 1).map_err(cannot)?;
-        let connector = self.stack.orders_connector();
-        self.stack.register(&connector).map_err(Failure::stack("register the connector"))
+        let connector = stack.orders_connector();
+        stack.register(&connector).map_err(Failure::stack("register the connector"))
     }
 
     /// The pipeline's configuration, through the same reader as a user's file.
@@ -52,15 +77,26 @@ impl Stage {
     }
 
     fn configuration(&self) -> String {
+        let (source, columns) = match self {
+            Self::Direct(databases) => (
+                format!("[source.postgres]\nurl = \"{}\"\n", databases.source_url()),
+                String::new(),
+            ),
+            Self::OverKafka(stack) => (
+                format!(
+                    "[source.kafka]\nbrokers = \"{}\"\ntopics  = [\"{TOPIC}\"]\ngroup   = \"demo\"\n",
+                    stack.broker().bootstrap()
+                ),
+                "columns = { amount = \"decimal(10,2)\", created_at = \"timestamp(micros)\", \
+                 updated_at = \"timestamp(micros)\" }\n"
+                    .to_owned(),
+            ),
+        };
         format!(
             r#"[pipeline]
 name = "demo"
 
-[source.kafka]
-brokers = "{brokers}"
-topics  = ["{TOPIC}"]
-group   = "demo"
-
+{source}
 [sink.postgres]
 url = "{url}"
 
@@ -68,22 +104,26 @@ url = "{url}"
 source  = "public.orders"
 target  = "public.orders_fact"
 mode    = "history"
-columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }}
-"#,
-            brokers = self.stack.broker().bootstrap(),
-            url = self.stack.warehouse_url(),
+{columns}"#,
+            url = self.databases().warehouse_url(),
         )
     }
 
     /// How to look around while everything runs.
     pub(crate) fn describe(&self) -> String {
+        let between = match self {
+            Self::Direct(_) => String::new(),
+            Self::OverKafka(stack) => format!(
+                "kafka:     {}\nconnect:   {}\n",
+                stack.broker().bootstrap(),
+                stack.connect().url()
+            ),
+        };
         format!(
             "source:    psql {}\nwarehouse: psql {}\n           try: SELECT * FROM sales_dashboard;\n\
-             kafka:     {}\nconnect:   {}\npipeline.toml as used:\n\n{}",
-            self.stack.source_url(),
-            self.stack.warehouse_url(),
-            self.stack.broker().bootstrap(),
-            self.stack.connect().url(),
+             {between}pipeline.toml as used:\n\n{}",
+            self.databases().source_url(),
+            self.databases().warehouse_url(),
             self.configuration()
         )
     }

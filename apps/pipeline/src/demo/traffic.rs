@@ -8,7 +8,6 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use cdc_stack::postgres::PostgresBinaries;
 use cdc_workload::{Oracle, Workload, WorkloadOptions, sql};
 
 use super::stage::Stage;
@@ -41,11 +40,10 @@ const FAILED: u8 = 2;
 impl Traffic {
     /// Starts making exactly this many changes.
     pub(crate) fn start(stage: &Stage, changes: u64) -> Result<Self, Failure> {
-        let cannot = Failure::stack("find psql");
-        let program = PostgresBinaries::find().map_err(cannot)?.program("psql");
-        let mut session = Command::new(program)
+        let databases = stage.databases();
+        let mut session = Command::new(databases.source().binaries().program("psql"))
             .args(["-X", "-q", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(stage.stack.source_url())
+            .arg(databases.source_url())
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .spawn()

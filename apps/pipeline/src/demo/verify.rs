@@ -61,9 +61,13 @@ impl Verdict {
 /// with the number of changes made.
 pub(crate) fn compare(stage: &Stage, oracle: &Oracle) -> Result<Verdict, Failure> {
     let sides = Sides {
-        source: rows(stage.stack.source(), "orders_db", "orders")?,
-        warehouse: rows(stage.stack.warehouse(), "analytics", "orders_latest")?,
-        history: scalar(stage.stack.warehouse(), "analytics", "SELECT count(*) FROM orders_fact")?,
+        source: rows(stage.databases().source(), "orders_db", "orders")?,
+        warehouse: rows(stage.databases().warehouse(), "analytics", "orders_latest")?,
+        history: scalar(
+            stage.databases().warehouse(),
+            "analytics",
+            "SELECT count(*) FROM orders_fact",
+        )?,
     };
     Ok(Verdict::of(&sides, oracle.rows().len(), oracle.counts().events()))
 }

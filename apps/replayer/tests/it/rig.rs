@@ -181,14 +181,14 @@ columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated
 
     async fn run_until(file: PathBuf, stop_when: StopWhen, shutdown: Shutdown) -> Outcome {
         let settings = Settings::load(&file).unwrap().in_their_generations().await.unwrap();
-        let kafka = settings.kafka.clone();
+        let kafka = settings.kafka().unwrap().clone();
         let probe = move || preflight::probe(&kafka, kafka.retry_for());
         let report = tokio::task::spawn_blocking(probe).await.unwrap().unwrap();
         let topics = report.topics().iter();
         let topics = topics.map(|it| (it.name().clone(), it.partitions().len())).collect();
         let budget = ByteBudget::new(settings.memory);
         let engine = EngineSettings { stop_when, ..settings.engine };
-        let source = KafkaSource::start(settings.kafka, budget.clone()).unwrap();
+        let source = KafkaSource::start(settings.kafka().unwrap().clone(), budget.clone()).unwrap();
         let targets = settings.tables.iter().map(|it| it.settings.clone()).collect();
         let sink = PostgresSink::new(settings.postgres, targets).following(topics);
         let decoder = decoder(&settings.tables).unwrap();

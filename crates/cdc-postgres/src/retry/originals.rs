@@ -38,14 +38,13 @@ pub trait Originals: Send + 'static {
     ) -> impl Future<Output = Vec<Result<Original, Lost>>> + Send;
 }
 
-/// No place to read from: masked letters stay open.
+/// No place to read from, as with a source that forgets what was acknowledged: masked letters stay open.
 #[derive(Debug, Clone, Copy)]
 pub struct NoOriginals;
 
 impl Originals for NoOriginals {
     async fn read(&mut self, _: &Partition, offsets: &[Offset]) -> Vec<Result<Original, Lost>> {
-        let nobody = || Err(Lost::Unreachable("nothing reads the log here".to_owned()));
-        offsets.iter().map(|_| nobody()).collect()
+        offsets.iter().map(|_| Err(Lost::NotKept)).collect()
     }
 }
 
@@ -68,6 +67,8 @@ pub enum Lost {
     Recreated,
     /// Another record stands there: what differs.
     Differs(&'static str),
+    /// The log keeps nothing that was acknowledged.
+    NotKept,
     /// The log could not be read, in the words of whoever tried.
     Unreachable(String),
 }
@@ -81,6 +82,7 @@ impl Lost {
             Self::Absent => "absent",
             Self::Recreated => "recreated",
             Self::Differs(_) => "differs",
+            Self::NotKept => "not_kept",
             Self::Unreachable(_) => "unreachable",
         }
     }
@@ -95,6 +97,7 @@ impl Lost {
             | Self::BeyondEnd { .. }
             | Self::Absent
             | Self::Recreated
+            | Self::NotKept
             | Self::Differs(_) => {
                 "let the source send the row again, by a change of it or an ad-hoc snapshot; compare \
                  with `cdc-pipeline verify`; then discard the letter"
@@ -123,6 +126,10 @@ impl fmt::Display for Lost {
             Self::Differs(what) => write!(
                 f,
                 "another record stands at its place ({what}): the topic was created again or truncated"
+            ),
+            Self::NotKept => f.write_str(
+                "a replication slot keeps no record that was acknowledged, and the letter has a masked \
+                 copy alone",
             ),
             Self::Unreachable(why) => write!(f, "its record cannot be read: {why}"),
         }
