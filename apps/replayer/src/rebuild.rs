@@ -39,7 +39,7 @@ pub(crate) async fn rebuild(settings: Settings, arguments: &RebuildArgs) -> Resu
     let topics = if resumed { topics_read(&mut shadow).await? } else { own };
     let run = Run::prepare(settings, topics, arguments.common.rate).await?;
     if !arguments.compacted {
-        compaction::require_whole(&run.settings.kafka, &table).await?;
+        compaction::require_whole(run.settings.kafka()?, &table).await?;
     }
     let from = if resumed {
         // What a run has read is not looked for any more.
@@ -99,7 +99,7 @@ fn topics_of(
     table: &Table,
     wanted: &[String],
 ) -> Result<Vec<TopicName>, Failure> {
-    let topics = settings.kafka.topics();
+    let topics = settings.kafka()?.topics();
     if !wanted.is_empty() {
         return topics::named(topics, wanted);
     }

@@ -110,7 +110,7 @@ impl Wanted {
             let (spans, recognised) = captured(path, settings).await?;
             return Ok(Self { spans, recognised: Some(recognised), compacted: Vec::new() });
         }
-        let kafka = &settings.kafka;
+        let kafka = settings.kafka()?;
         let compacted = compaction::tell(kafka).await?;
         let reader = Reader { settings, kafka, shutdown: shutdown.clone() };
         let spans = reader.spans(bounds, WhatIsLeft::Serves).await?;

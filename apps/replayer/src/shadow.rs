@@ -8,7 +8,7 @@ use cdc_engine::{Meter, Outcome, Reading, Shutdown};
 use cdc_kafka::preflight::recognise;
 use cdc_kafka::{KafkaRange, KafkaSpan};
 use cdc_postgres::{Exchanged, Halted, Reach, Shadow, ShadowDiff, applied_logs};
-use cdc_setup::{Settings, Table};
+use cdc_setup::{Origin, Settings, Table};
 use serde_json::json;
 
 use crate::cli::{DiffArgs, DiscardArgs, SwapArgs, TableArgs};
@@ -62,7 +62,7 @@ impl Run {
         topics: Vec<TopicName>,
         rate: u32,
     ) -> Result<Self, Failure> {
-        settings.kafka = settings.kafka.with_topics(topics);
+        settings.origin = Origin::Kafka(settings.kafka()?.clone().with_topics(topics));
         let (stop, shutdown) = Shutdown::channel();
         signals::stop_on_signal(stop)?;
         let failed = |error| Failure::end("read in which generation topics are followed", error);

@@ -10,6 +10,7 @@ mod error;
 mod frame;
 mod lsn;
 pub mod pgoutput;
+mod preflight;
 mod publication;
 mod redact;
 mod settings;
@@ -22,6 +23,7 @@ mod wire;
 pub use decoder::ReplicationDecoder;
 pub use error::{Cause, ReplicationError, ServerAnswer};
 pub use lsn::{Lsn, LsnError};
+pub use preflight::{Lack, Need, look_before};
 pub use redact::ReplicationRedactor;
 pub use settings::{
     PublicationName, PublicationNameError, ReplicationSettings, SlotName, SlotNameError,
