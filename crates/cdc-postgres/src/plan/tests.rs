@@ -77,8 +77,12 @@ pub(crate) fn mirror_plan(deletes: Deletes) -> Arc<MirrorPlan> {
     if deletes == Deletes::Soft {
         table.columns.push(column("cdc_deleted", 16, "boolean"));
     }
+    plan_into(&table, deletes)
+}
+
+fn plan_into(table: &TargetTable, deletes: Deletes) -> Arc<MirrorPlan> {
     let mode = Mode::Mirror { deletes, truncates: Truncates::Apply };
-    match plan(&settings(mode), &shape(), Some(&table), 1).unwrap() {
+    match plan(&settings(mode), &shape(), Some(table), 1).unwrap() {
         TablePlan::Mirror(plan) => plan,
         TablePlan::History(_) => panic!("asked for a mirror"),
     }
@@ -90,6 +94,12 @@ fn a_mirrors_rows_lead_with_the_key_in_its_own_order() {
     let names = |cells: &[Cell]| cells.iter().map(|cell| cell.name.to_string()).collect::<Vec<_>>();
     assert_eq!(names(&plan.keys), ["region", "id"]);
     assert_eq!(names(&plan.values), ["count", "note"]);
+    assert!(plan.placed, "the target keeps the partition");
+    assert_eq!((plan.fields, plan.delete_fields), (7, 4));
+    let mut table = target();
+    table.columns.retain(|column| column.name != "cdc_partition");
+    let plan = plan_into(&table, Deletes::Hard);
+    assert!(!plan.placed, "the target does not keep it");
     assert_eq!((plan.fields, plan.delete_fields), (6, 4));
 }
 
