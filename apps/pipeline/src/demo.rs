@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use cdc_engine::{Latency, Meter, Outcome, Shutdown, Stop, StopWhen};
+use cdc_replication::Phase;
 use serde_json::json;
 use tokio::task::{JoinError, JoinHandle};
 
@@ -74,9 +75,19 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
     let stream = Stream::default();
     let watched = Watched::new("the demonstration", &settings.tables).with_stream(stream.clone());
     let counted = Arc::clone(&meter);
+    let followed = stream.clone();
     let mut pipeline = tokio::spawn(async move {
         run::pipeline(settings, Topics::new(), StopWhen::Asked, (counted, shutdown), &stream).await
     });
+    if !arguments.kafka {
+        tokio::select! {
+            () = streaming(&followed) => {}
+            ended = &mut pipeline => {
+                joined(ended)?;
+                return Err(Failure::Differs("the pipeline ended before it followed the source".to_owned()));
+            }
+        }
+    }
 
     say(&format!("making {} inserts, updates and deletes in the source", arguments.changes));
     let traffic = Traffic::start(&stage, arguments.changes)?;
@@ -98,6 +109,15 @@ async fn perform(arguments: &DemoArgs) -> Result<Performance, Failure> {
     .await?;
     report(arguments, &verdict, &meter, seconds);
     Ok(Performance { stage, stop, pipeline, verdict })
+}
+
+/// Waits until the stream is followed: what is changed before is shown by the snapshot, several changes of
+/// a row as one, and could not be counted.
+async fn streaming(stream: &Stream) {
+    let is_followed = || stream.read().is_some_and(|reading| reading.phase == Phase::Streaming);
+    while !is_followed() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 async fn set_the_stage(arguments: &DemoArgs) -> Result<Arc<Stage>, Failure> {
