@@ -334,9 +334,17 @@ const EXAMPLE: &str = r#"A complete configuration:
   kind    = "required"
   columns = ["customer_id"]
 
-Progress is one line per interval; with --json it is one JSON object per interval.
+Progress is one line per interval, a view on a terminal, or with --json one JSON object per
+interval.
 Stop with SIGTERM or Ctrl-C: what is in flight is finished first, and nothing is lost or doubled
-whatever happens, because progress is stored in the same transaction as the rows."#;
+whatever happens, because progress is stored in the same transaction as the rows.
+
+Without [source.kafka] the pipeline reads PostgreSQL itself, through a replication slot. Then
+[[table]] has no columns: types come from the source. `init --print-sql` prints the roles.
+
+  [source.postgres]
+  url = { env = "SOURCE_URL" }
+  # slot, publication: names; default the pipeline's name with _ for -"#;
 
 #[derive(Debug, Args)]
 pub(crate) struct ConfigArgs {

@@ -23,8 +23,10 @@ use crate::{registry, state};
 /// The longest that a probe of all tables may take: beyond that the connection carries nothing any more.
 const PROBE_MAX: Duration = Duration::from_mins(2);
 
+mod grants;
 mod rehearsal;
 
+pub use grants::plan_grants;
 pub use rehearsal::Rehearsal;
 
 /// What a finding means for a run.
@@ -177,10 +179,7 @@ impl Probe<'_> {
             self.missing(table, &names);
             return Ok(());
         };
-        let needed: &[&str] = match table.mode {
-            Mode::History => &["INSERT"],
-            Mode::Mirror { .. } => &["SELECT", "INSERT", "UPDATE", "DELETE"],
-        };
+        let needed = target_rights(table.mode);
         let needed = needed.iter().map(|right| (*right, target.name.clone()));
         rights(session, needed, &mut self.findings).await?;
         self.findings.extend(advice(table, &target));
@@ -426,6 +425,14 @@ pub(crate) async fn rights(
         }
     }
     Ok(())
+}
+
+/// What the writer does with a target.
+fn target_rights(mode: Mode) -> &'static [&'static str] {
+    match mode {
+        Mode::History => &["INSERT"],
+        Mode::Mirror { .. } => &["SELECT", "INSERT", "UPDATE", "DELETE"],
+    }
 }
 
 pub(crate) fn state_rights() -> impl Iterator<Item = (&'static str, QualifiedName)> {

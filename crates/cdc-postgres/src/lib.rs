@@ -118,7 +118,7 @@ mod writer;
 
 pub use body::PostgresBody;
 pub use books::{Books, LogBooks, Mismatch, MismatchKind, read_ledger, watch_ledger};
-pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check};
+pub use check::{Checked, ExpectedTable, Finding, Rehearsal, Severity, check, plan_grants};
 pub use continuity::applied_logs;
 pub use decision::{
     Continued, Decision, accept_gap, accept_incarnation, accept_partitions, continued,

@@ -13,6 +13,7 @@ pub mod pgoutput;
 mod preflight;
 mod publication;
 mod redact;
+mod roles;
 mod settings;
 mod slot;
 mod snapshot;
@@ -25,6 +26,7 @@ pub use error::{Cause, ReplicationError, ServerAnswer};
 pub use lsn::{Lsn, LsnError};
 pub use preflight::{Lack, Need, look_before};
 pub use redact::ReplicationRedactor;
+pub use roles::plan_source;
 pub use settings::{
     PublicationName, PublicationNameError, ReplicationSettings, SlotName, SlotNameError,
     read_settings,

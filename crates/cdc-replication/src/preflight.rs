@@ -286,13 +286,14 @@ fn of_table(table: &SourceTable, row: &TextRow) -> Vec<Lack> {
 }
 
 fn of_error(error: &ReplicationError) -> Lack {
-    let id = match error {
-        ReplicationError::Unreachable { .. } | ReplicationError::Lost { .. } => {
-            "source_unreachable"
-        }
-        ReplicationError::TooOld { .. } => "source_too_old",
-        // The other ways to fail have no name of their own: the message says what it was.
-        _ => "source_refused",
+    let is_away =
+        matches!(error, ReplicationError::Unreachable { .. } | ReplicationError::Lost { .. });
+    let id = if is_away {
+        "source_unreachable"
+    } else if matches!(error, ReplicationError::TooOld { .. }) {
+        "source_too_old"
+    } else {
+        "source_refused"
     };
     Lack {
         id,

@@ -79,31 +79,42 @@ impl Classify for NoKafka {
     }
 }
 
-/// Reads the sections under `[source]`: where records come from, and where the source's database is.
-/// `None` after a problem, which the section has recorded.
-pub(crate) fn read(
-    root: &Section<'_>,
-    pipeline: Option<&PipelineName>,
-) -> (Option<Origin>, Option<Option<SourceSettings>>) {
-    let Some(ends) = root.optional_section("source") else {
-        root.problem("source", EXPECTED, Some(HINT));
-        return (None, None);
-    };
-    match (ends.contains("kafka"), ends.optional_section("postgres")) {
-        (true, None) => (kafka(&ends), Some(None)),
+/// Where records come from, and where the source's database is, if anything says so.
+#[derive(Debug)]
+pub(crate) struct Ends {
+    pub(crate) origin: Origin,
+    pub(crate) database: Option<SourceSettings>,
+}
+
+/// Whether the pipeline reads the source itself.
+pub(crate) fn is_direct(source: &Section<'_>) -> bool {
+    source.contains("postgres") && !source.contains("kafka")
+}
+
+/// Reads the sections under `[source]`. `None` after a problem, which the section has recorded.
+pub(crate) fn read(source: &Section<'_>, pipeline: Option<&PipelineName>) -> Option<Ends> {
+    match (source.contains("kafka"), source.optional_section("postgres")) {
+        (true, None) => kafka(source).map(|origin| Ends { origin, database: None }),
         (true, Some(section)) => {
             for key in OF_REPLICATION.into_iter().filter(|key| section.contains(key)) {
                 let hint = "remove the key, or remove [source.kafka] to read the source itself";
                 section.problem(key, "no such key beside [source.kafka]", Some(hint));
             }
-            (kafka(&ends), read_source_settings(&section).map(Some))
+            let (origin, database) = (kafka(source), read_source_settings(&section));
+            // A section with a mistake in it leaves nothing, like every other.
+            origin.zip(database).map(|(origin, database)| Ends { origin, database: Some(database) })
         }
         (false, Some(section)) => replication(&section, pipeline),
         (false, None) => {
-            ends.section_problem(EXPECTED, Some(HINT));
-            (None, None)
+            source.section_problem(EXPECTED, Some(HINT));
+            None
         }
     }
+}
+
+/// Says that nothing says where records come from.
+pub(crate) fn report_none(root: &Section<'_>) {
+    root.problem("source", EXPECTED, Some(HINT));
 }
 
 const EXPECTED: &str = "a section [source.kafka] or [source.postgres]";
@@ -111,25 +122,22 @@ const EXPECTED: &str = "a section [source.kafka] or [source.postgres]";
 const HINT: &str = "write [source.postgres] with url to read PostgreSQL itself, or [source.kafka] with \
                     brokers, topics and group to read what Debezium writes";
 
-fn kafka(ends: &Section<'_>) -> Option<Origin> {
-    KafkaSettings::read(&ends.section("kafka")).map(Origin::Kafka)
+fn kafka(source: &Section<'_>) -> Option<Origin> {
+    KafkaSettings::read(&source.section("kafka")).map(Origin::Kafka)
 }
 
-fn replication(
-    section: &Section<'_>,
-    pipeline: Option<&PipelineName>,
-) -> (Option<Origin>, Option<Option<SourceSettings>>) {
+fn replication(section: &Section<'_>, pipeline: Option<&PipelineName>) -> Option<Ends> {
     if section.contains("connector") {
         let hint =
             "remove the key: values come from the source itself, as Debezium sends them by default";
         section.problem("connector", "no such key without [source.kafka]", Some(hint));
     }
     let name = pipeline.map_or("unnamed", PipelineName::as_str);
-    let Some(settings) = cdc_replication::read_settings(section, name) else { return (None, None) };
+    let settings = cdc_replication::read_settings(section, name)?;
     let mut database = SourceSettings::new(settings.url.clone());
     database.connect_patience = settings.connect_patience;
-    let generation = Generation::default();
-    (Some(Origin::Replication { settings, generation }), Some(Some(database)))
+    let origin = Origin::Replication { settings, generation: Generation::default() };
+    Some(Ends { origin, database: Some(database) })
 }
 
 /// What is acknowledged is gone from the source, so it must have reached the warehouse's disk.
@@ -210,7 +218,7 @@ mod tests {
     #[test]
     fn keys_of_a_slot_mean_nothing_beside_kafka() {
         let text = [KAFKA, POSTGRES, "slot = \"orders\"\nchunk_rows = 10\n", REST].concat();
-        let places = ["source.postgres.slot", "source.postgres.chunk_rows", ":8:", ":9:"];
+        let places = ["source.postgres.slot", "source.postgres.chunk_rows", ":9:", ":10:"];
         refused(&text, &places);
         refused(&text, &["no such key beside [source.kafka]", "remove the key, or remove"]);
     }
@@ -226,11 +234,12 @@ mod tests {
             "columns = { amount = \"decimal(10,2)\" }\nbefore = \"full\"\n",
         ]
         .concat();
-        refused(&text, &["source.postgres.slot", "a-z, 0-9 and _", "source.postgres.connector"]);
-        let text = text.replace("Not-A-Slot", "a_slot");
         refused(
             &text,
             &[
+                "source.postgres.slot",
+                "a-z, 0-9 and _",
+                "source.postgres.connector",
                 "sink.postgres.synchronous_commit",
                 "would take it back",
                 "table[0].columns",

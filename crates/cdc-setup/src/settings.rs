@@ -20,7 +20,7 @@ use cdc_replication::{ReplicationDecoder, ReplicationError};
 use cdc_rules::{Masked, RuleSet};
 use debezium_envelope::Limits;
 
-use crate::origin::{self, NoKafka, Origin};
+use crate::origin::{self, Ends, NoKafka, Origin};
 
 /// Bytes under way by default: enough that batches are large when behind, little enough that the
 /// whole process stays below 96 MB.
@@ -187,25 +187,30 @@ fn read(root: &Section<'_>) -> Option<Settings> {
     if memory < MEMORY_MIN {
         pipeline.problem("memory", "expected at least 1 MiB", None);
     }
-    let named = name.clone();
-    let (origin, database) = origin::read(root, named.as_ref());
+    let source = root.optional_section("source");
+    let ends = source.as_ref().and_then(|source| origin::read(source, name.as_ref()));
     let sink = root.section("sink").section("postgres");
     let postgres = read_settings(&sink, name);
     let sections = root.required_sections("table");
     let tables: Option<Vec<_>> =
         (0..).zip(&sections).map(|(index, section)| read_one_table(section, index)).collect();
     report_repeated_sources(&sections, tables.as_deref().unwrap_or_default());
-    if let Some(Origin::Replication { .. }) = &origin {
-        origin::report_unsafe_commits(&sink, postgres.as_ref());
-        sections.iter().for_each(origin::report_declarations);
+    match &source {
+        Some(source) if origin::is_direct(source) => {
+            origin::report_unsafe_commits(&sink, postgres.as_ref());
+            sections.iter().for_each(origin::report_declarations);
+        }
+        Some(_) => {}
+        None => origin::report_none(root),
     }
-    let (mut postgres, tables, origin) = (postgres?, tables?, origin?);
+    let (mut postgres, tables) = (postgres?, tables?);
+    let Ends { origin, database } = ends?;
     postgres.letter_masks = letter_masks(&tables, origin.redactor());
     Some(Settings {
         engine,
         memory: usize::try_from(memory).ok()?,
         origin,
-        source: database?,
+        source: database,
         postgres,
         tables,
     })

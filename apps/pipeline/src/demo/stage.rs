@@ -25,7 +25,7 @@ pub(crate) enum Way {
 /// The running servers, and how a pipeline is configured on them.
 #[derive(Debug)]
 pub(crate) enum Stage {
-    Direct(Databases),
+    Direct(Box<Databases>),
     OverKafka(Box<Stack>),
 }
 
@@ -42,7 +42,7 @@ impl Stage {
         };
         let cannot = Failure::stack("start the servers");
         match way {
-            Way::Direct => Databases::start(&options).map(Self::Direct),
+            Way::Direct => Databases::start(&options).map(|both| Self::Direct(Box::new(both))),
             Way::OverKafka => Stack::start(&options).map(|stack| Self::OverKafka(Box::new(stack))),
         }
         .map_err(cannot)
