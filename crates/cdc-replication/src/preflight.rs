@@ -386,7 +386,7 @@ mod tests {
         let lost = SlotState { wal_status: Some(WalStatus::Lost), ..fine.clone() };
         assert_eq!(judged(&lost), [("slot_lost", Need::Must(Halt::Data))]);
         let (wal_status, active_pid) = (Some(WalStatus::Unreserved), Some(7));
-        let busy = SlotState { wal_status, active_pid, ..fine };
+        let busy = SlotState { active_pid, wal_status, ..fine };
         let warned = [("slot_in_danger", Need::Should), ("slot_active", Need::Should)];
         assert_eq!(judged(&busy), warned);
     }

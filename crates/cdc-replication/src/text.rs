@@ -192,8 +192,10 @@ fn integer<T: std::str::FromStr>(text: &str, expected: &'static str) -> Result<T
 }
 
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test names the values that it expects")]
 mod captures;
 #[cfg(test)]
+#[expect(clippy::wildcard_enum_match_arm, reason = "a test names the values that it expects")]
 mod server_tests;
 #[cfg(test)]
 mod tests;

@@ -96,9 +96,6 @@ impl Open {
     pub(crate) fn until(&self) -> NextOffset {
         self.builder.until()
     }
-
-    /// Says whether the source transaction goes on behind its end.
-    pub(crate) fn set_inside_transaction(&mut self, _is_inside: bool) {}
 }
 
 impl Outbox {

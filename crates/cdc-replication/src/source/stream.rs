@@ -202,10 +202,9 @@ impl Worker {
 
     /// Hands the open batch over, if it has records.
     async fn hand_over(&mut self, stream: &mut Stream) -> Result<(), ReplicationError> {
-        let Some(mut open) = stream.open.take().filter(|open| !open.is_empty()) else {
+        let Some(open) = stream.open.take().filter(|open| !open.is_empty()) else {
             return Ok(());
         };
-        open.set_inside_transaction(stream.transactions.is_inside());
         let until = open.until();
         self.outbox.hand_over(open).await?;
         stream.handed_over.push_back((until, stream.transactions.newest()));

@@ -3,14 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use cdc_core::{Decimal, RowBuffer, SemanticType, Time, Value};
+use cdc_core::{Decimal, NativeShape, RowBuffer, SemanticType, Time, Value};
 use cdc_testkit::captures::{Capture, RowEvent, Texts};
 use debezium_envelope::{Declarations, Limits, Message, MessageDecoder, Row};
 
-use super::put;
+use super::{put, put_shape};
+
+/// Whether a difference is a certain one.
+type Judge = fn(&Case<'_>) -> bool;
 
 /// What the connector does to a value, of which the text has more.
-const LOSSES: [(&str, fn(&Case<'_>) -> bool); 16] = [
+const LOSSES: [(&str, Judge); 16] = [
     ("values out of line that an update leaves alone arrive as NULL", |case| {
         case.is_unchanged && case.sent.is_null()
     }),
@@ -58,6 +61,7 @@ const LOSSES: [(&str, fn(&Case<'_>) -> bool); 16] = [
 ];
 
 /// A value in both forms.
+#[expect(clippy::struct_excessive_bools, reason = "independent facts")]
 struct Case<'c> {
     column: &'c str,
     semantic: &'c SemanticType,
@@ -138,7 +142,11 @@ impl Tally {
                 _ => column.semantic.clone(),
             };
             let mut buffer = RowBuffer::new();
-            let result = put(&mut buffer, 0, semantic, text);
+            buffer.push(Value::Null);
+            let result = match native_shape(&column.name, semantic) {
+                Some(shape) => put_shape(&mut buffer, 0, shape, text),
+                None => put(&mut buffer, 0, semantic, text),
+            };
             let own = buffer.row(row.shape(), "");
             let case = Case {
                 column: &column.name,
@@ -161,6 +169,16 @@ impl Tally {
                 ));
             }
         }
+    }
+}
+
+/// PostgreSQL's own type, which looks like others.
+fn native_shape(column: &str, semantic: &SemanticType) -> Option<NativeShape> {
+    match (semantic, column) {
+        (SemanticType::Geometry, "c_lseg") => Some(NativeShape::Segment),
+        (SemanticType::Geometry, "c_path") => Some(NativeShape::OpenPath),
+        (SemanticType::Geometry, "c_polygon") => Some(NativeShape::Polygon),
+        _ => None,
     }
 }
 

@@ -58,7 +58,8 @@ fn drawn(sql_type: &str, value: &str) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    let digits: Vec<_> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    digits.concat()
 }
 
 /// The server's own count: microseconds since 2000, with the ends of 64 bits for the infinities.
@@ -276,20 +277,21 @@ fn bytes_and_bits_are_those_of_the_server() {
     server.agrees("bits(12)", &drawn("bit(12)", "n::bit(12)"), "encode(bit_send(v), 'hex')", bits);
 }
 
+fn members(value: Value<'_>) -> serde_json::Value {
+    match value {
+        Value::Array(array) => array.iter().map(members).collect(),
+        Value::Text(text) => json!(text),
+        Value::Int32(number) => json!(number),
+        Value::Null => json!(null),
+        Value::Bool(value) => json!(value),
+        other => panic!("{other:?}"),
+    }
+}
+
 #[test]
 fn lists_have_the_members_that_the_server_shows_in_json() {
     let server = Server::new();
     Cluster::shared().psql(&server.database, "CREATE EXTENSION hstore").unwrap();
-    fn members(value: Value<'_>) -> serde_json::Value {
-        match value {
-            Value::Array(array) => array.iter().map(members).collect(),
-            Value::Text(text) => json!(text),
-            Value::Int32(number) => json!(number),
-            Value::Null => json!(null),
-            Value::Bool(value) => json!(value),
-            other => panic!("{other:?}"),
-        }
-    }
     let shown = |value: Value<'_>| members(value).to_string();
     let odd = [
         "{}",

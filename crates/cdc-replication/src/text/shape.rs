@@ -34,13 +34,13 @@ pub(super) fn put(buffer: &mut RowBuffer, index: usize, text: &str) -> Result<()
         return put_shape(buffer, index, NativeShape::Box, text);
     }
     let wkb = bytes::hex(text).ok_or(EWKB)?;
-    let srid = srid(&wkb).ok_or(EWKB)?;
-    buffer.set(index, Value::Geometry(Geometry::new(&wkb, srid)));
+    let shape = geometry(&wkb).ok_or(EWKB)?;
+    buffer.set(index, Value::Geometry(shape));
     Ok(())
 }
 
-/// The reference system that stands inside the bytes, if one does.
-fn srid(wkb: &[u8]) -> Option<Option<i32>> {
+/// A shape with the reference system that stands inside its bytes, if one does.
+fn geometry(wkb: &[u8]) -> Option<Geometry<'_>> {
     let (order, rest) = wkb.split_first()?;
     let (number, rest) = rest.split_first_chunk::<4>()?;
     let read = |word: [u8; 4]| match order {
@@ -49,10 +49,10 @@ fn srid(wkb: &[u8]) -> Option<Option<i32>> {
         _ => None,
     };
     if read(*number)? & HAS_SRID == 0 {
-        return Some(None);
+        return Some(Geometry::new(wkb, None));
     }
     let (srid, _) = rest.split_first_chunk::<4>()?;
-    Some(Some(read(*srid)?.cast_signed()))
+    Some(Geometry::new(wkb, Some(read(*srid)?.cast_signed())))
 }
 
 /// Sets a value of PostgreSQL's own type for this shape as well-known binary. Whether a path is closed
@@ -78,14 +78,15 @@ fn shape_points(shape: NativeShape, text: &str) -> Option<(NativeShape, Points)>
     let closed = text.strip_prefix('(').and_then(|text| text.strip_suffix(')'));
     let (inside, shape) = match (shape, open, closed) {
         (NativeShape::Box, _, Some(_)) => (text, shape),
-        (NativeShape::Segment, Some(inside), _) => (inside, shape),
+        (NativeShape::Segment, Some(inside), _) | (NativeShape::Polygon, _, Some(inside)) => {
+            (inside, shape)
+        }
         (NativeShape::OpenPath | NativeShape::ClosedPath, Some(inside), _) => {
             (inside, NativeShape::OpenPath)
         }
         (NativeShape::OpenPath | NativeShape::ClosedPath, _, Some(inside)) => {
             (inside, NativeShape::ClosedPath)
         }
-        (NativeShape::Polygon, _, Some(inside)) => (inside, shape),
         (NativeShape::Box | NativeShape::Segment | NativeShape::Polygon, ..)
         | (NativeShape::OpenPath | NativeShape::ClosedPath, None, None) => return None,
     };
@@ -97,13 +98,13 @@ fn shape_points(shape: NativeShape, text: &str) -> Option<(NativeShape, Points)>
                 vec![(right, upper), (right, lower), (left, lower), (left, upper), (right, upper)];
         }
         (NativeShape::Segment, [_, _])
-        | (NativeShape::OpenPath | NativeShape::ClosedPath, [_, ..]) => {}
+        | (NativeShape::OpenPath | NativeShape::ClosedPath, [_, ..])
+        | (NativeShape::Polygon, [_]) => {}
         (NativeShape::Polygon, [first, .., last]) => {
             if first != last {
                 points.push(*first);
             }
         }
-        (NativeShape::Polygon, [_]) => {}
         (NativeShape::Box | NativeShape::Segment, _)
         | (NativeShape::OpenPath | NativeShape::ClosedPath | NativeShape::Polygon, []) => {
             return None;

@@ -36,7 +36,8 @@ async fn f88_rows_that_share_a_position_are_told_apart() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
     streaming(&origin, &mut kept).await.close().await;
-    let rows: String = (0..500).map(|id| format!("{id}\\tx\\n")).collect();
+    let rows: Vec<_> = (0..500).map(|id| format!("{id}\\tx\\n")).collect();
+    let rows = rows.concat();
     origin.sql(&format!("COPY orders FROM PROGRAM 'printf \"{rows}\"'"));
     let mut seen = 0;
     while seen < 500 {
@@ -56,9 +57,9 @@ async fn f89_transactions_back_to_back_are_resumed_between_each_two() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
     streaming(&origin, &mut kept).await.close().await;
-    let inserts: String =
+    let inserts: Vec<_> =
         (0..40).map(|id| format!("INSERT INTO orders VALUES ({id}, 'x');")).collect();
-    origin.sql(&inserts);
+    origin.sql(&inserts.concat());
     for stop in 1..=40 {
         let mut reading =
             Reading::with_budget(origin.settings(), NAMES, &kept, 1 << 10).await.unwrap();

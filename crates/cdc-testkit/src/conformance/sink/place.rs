@@ -50,7 +50,8 @@ pub(super) async fn the_place_of_the_last_record_comes_back<U: SinkUnderTest>(u:
         let refused = lane.stage(&[placed_records(only, 4, &values, "refused ")]).await?;
         lane.refused("the server refuses a row", &refused).await?;
     }
-    let abandoned = lane.stage(&[placed_records(only, 4, &["c 6 abandoned"], "abandoned ")]).await?;
+    let abandoned =
+        lane.stage(&[placed_records(only, 4, &["c 6 abandoned"], "abandoned ")]).await?;
     lane.writer.prepare(&abandoned).await.map_err(|error| failed("prepare", &error))?;
     lane.writer.abandon().await;
     let mut other = trial.owner(&log).await?;
