@@ -13,7 +13,7 @@ use super::{put, put_shape};
 type Judge = fn(&Case<'_>) -> bool;
 
 /// What the connector does to a value, of which the text has more.
-const LOSSES: [(&str, Judge); 16] = [
+const LOSSES: [(&str, Judge); 12] = [
     ("values out of line that an update leaves alone arrive as NULL", |case| {
         case.is_unchanged && case.sent.is_null()
     }),
@@ -47,17 +47,9 @@ const LOSSES: [(&str, Judge); 16] = [
     ("the order of an hstore, of which the members are the same", |case| {
         case.column.starts_with("c_hstore") && same_members(case.sent, case.own)
     }),
-    ("NULL in a column with a default, and stand-ins", |case| {
-        case.text.is_empty() && case.own.is_null()
-    }),
-    ("amounts of money that the driver reads as floats", |case| {
-        case.column == "c_money" && is_near(case.sent, case.own)
-    }),
-    ("bytes above 127 in a single character", |case| case.column == "c_char1"),
     ("a sparse vector of many dimensions, or of no element", |case| {
         case.column.starts_with("c_sparsevec") && case.sent.is_null()
     }),
-    ("a scale that the source changes", |case| case.column == "amount"),
 ];
 
 /// A value in both forms.
@@ -254,12 +246,4 @@ fn same_members(one: Value<'_>, other: Value<'_>) -> bool {
             .all(|(one, other)| same(one, other) || same_members(one, other)),
         _ => members(one).is_some() && members(one) == members(other),
     }
-}
-
-fn is_near(one: Value<'_>, other: Value<'_>) -> bool {
-    let number = |value: Value<'_>| match value {
-        Value::Decimal(decimal) => decimal.to_string().parse::<f64>().ok(),
-        _ => None,
-    };
-    matches!((number(one), number(other)), (Some(one), Some(other)) if (one - other).abs() <= one.abs() * 1e-15)
 }
