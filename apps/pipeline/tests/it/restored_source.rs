@@ -94,11 +94,11 @@ const RECORDS: u64 = ORDERS + (ORDERS - 1) * 2;
 #[test]
 fn f82_a_restored_source_halts_history_and_mirror_until_it_is_accepted() {
     let server = Restorable::start();
-    let source = Source::on(server.0, "restored");
+    let source = Source::on(server.0, "put_back");
     let connect = worker("restored");
     let topic = source.capture_on(&connect);
     let deployments = Mode::BOTH.map(|mode| {
-        let name = format!("restored_{}", mode.word());
+        let name = format!("put_back_{}", mode.word());
         Deployment::new(&name, mode, &topic, Warehouse::shared(&name)).initialised()
     });
     let mut workload = Workload::new(WorkloadOptions { seed: 82, ..WorkloadOptions::default() });
