@@ -90,7 +90,7 @@ bench-steps:
     cargo bench --package benches --bench decode --bench stage
     cargo run --release --package benches --bin bench-steps
 
-# Measure the whole path on real components
+# Measure the whole path on real components; with `--native` from PostgreSQL to PostgreSQL, without Kafka
 bench-e2e *ARGS:
     cargo build --release --package pipeline --package benches
     target/release/bench-e2e "$@"

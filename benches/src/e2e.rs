@@ -8,6 +8,7 @@ mod fill;
 mod idle;
 mod latency;
 mod machine;
+mod native;
 mod options;
 mod pipeline;
 mod proc;
@@ -29,10 +30,13 @@ pub use self::drain::Drain;
 pub use self::idle::Idle;
 pub use self::latency::Latency;
 pub use self::machine::Machine;
+pub use self::native::{
+    Baseline, CommitLatency, NativeReport, NativeSummary, Passage, measure as measure_native,
+};
 pub use self::options::{Compression, Options, Part, Shapes};
 pub use self::raw::RawCopy;
 pub use self::read::Reading;
-pub use self::report::{Against, Form, Report, Setting, Summary};
+pub use self::report::{Against, Form, Report, Setting, Summary, Written};
 
 use self::fill::Topic;
 use self::pipeline::Mode;
@@ -74,10 +78,10 @@ pub fn measure(options: &Options) -> Result<Report> {
 /// # Errors
 ///
 /// When the folder cannot be written to.
-pub fn save(report: &Report, options: &Options) -> Result<PathBuf> {
+pub fn save(report: &impl Written, options: &Options) -> Result<PathBuf> {
     fs::create_dir_all(&options.results)
         .with_context(|| format!("cannot create {}", options.results.display()))?;
-    let name = format!("{}-{}", report.date, report.commit);
+    let name = report.name();
     let path = |ending: &str| options.results.join(format!("{name}.{ending}"));
     let json = serde_json::to_string_pretty(report)? + "\n";
     for (path, text) in [(path("json"), json), (path("md"), report.markdown())] {
@@ -137,29 +141,29 @@ fn drains(
         form.read.push(read);
     }
     if options.wants(Part::History) || options.wants(Part::Raw) {
-        let (drain, setup) = drain::drain(&stage.pipeline, stage, topic, Mode::History)?;
+        let (drain, setup) = drain::drain(&stage.warehouse.pipeline, stage, topic, Mode::History)?;
         say(&format!("  {run} history  {:>7.2} s", drain.seconds));
         form.history.push(drain);
         if options.wants(Part::Raw) {
             let rows = match rows {
                 Some(rows) => rows,
-                None => rows.insert(Rows::export(stage, &setup)?),
+                None => rows.insert(Rows::export(&stage.warehouse, &setup)?),
             };
-            let raw = rows.copy(stage, &setup)?;
+            let raw = rows.copy(&stage.warehouse, &setup)?;
             say(&format!("  {run} raw COPY {:>7.2} s", raw.seconds));
             form.raw.push(raw);
         }
-        stage.drop_database(&setup.database)?;
+        stage.warehouse.drop_database(&setup.database)?;
     }
     if options.wants(Part::History) {
         let others = other(stage, options, topic, (run, Mode::History))?;
         form.against.history.extend(others);
     }
     if options.wants(Part::Mirror) {
-        let (drain, setup) = drain::drain(&stage.pipeline, stage, topic, Mode::Mirror)?;
+        let (drain, setup) = drain::drain(&stage.warehouse.pipeline, stage, topic, Mode::Mirror)?;
         say(&format!("  {run} mirror   {:>7.2} s", drain.seconds));
         form.mirror.push(drain);
-        stage.drop_database(&setup.database)?;
+        stage.warehouse.drop_database(&setup.database)?;
         form.against.mirror.extend(other(stage, options, topic, (run, Mode::Mirror))?);
     }
     Ok(())
@@ -175,7 +179,7 @@ fn other(
     let Some(program) = &options.against else { return Ok(None) };
     let (drain, setup) = drain::drain(program, stage, topic, mode)?;
     say(&format!("  {run} {:<8} {:>7.2} s with the other program", mode.name(), drain.seconds));
-    stage.drop_database(&setup.database)?;
+    stage.warehouse.drop_database(&setup.database)?;
     Ok(Some(drain))
 }
 

@@ -32,7 +32,12 @@ impl OwnedMessage {
 
 /// The default workload under the seed of this crate.
 pub fn workload() -> Workload {
-    Workload::new(WorkloadOptions { seed: SEED, ..WorkloadOptions::default() })
+    Workload::new(workload_options())
+}
+
+/// What describes that workload.
+pub fn workload_options() -> WorkloadOptions {
+    WorkloadOptions { seed: SEED, ..WorkloadOptions::default() }
 }
 
 /// The first transactions of the workload, one change each.

@@ -1,17 +1,20 @@
-//! `bench-e2e`: measures the pipeline on a real broker and database; see its `--help`.
+//! `bench-e2e`: measures the pipeline on real servers; see its `--help`.
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a program speaks to its user")]
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-use benches::e2e::{self, Options};
+use anyhow::Result;
+use benches::e2e::{self, Options, Written};
 use clap::Parser as _;
 
 fn main() -> ExitCode {
     let options = Options::parse();
-    let saved = e2e::measure(&options).and_then(|report| {
-        print!("{}", report.markdown());
-        e2e::save(&report, &options)
-    });
+    let saved = if options.native {
+        e2e::measure_native(&options).and_then(|report| show(&report, &options))
+    } else {
+        e2e::measure(&options).and_then(|report| show(&report, &options))
+    };
     match saved {
         Ok(path) => {
             eprintln!("written to {}", path.display());
@@ -22,4 +25,9 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+fn show(report: &impl Written, options: &Options) -> Result<PathBuf> {
+    print!("{}", report.markdown());
+    e2e::save(report, options)
 }

@@ -53,9 +53,9 @@ pub struct Drain {
 
 /// What was seen of the process while it ran.
 #[derive(Debug, Default)]
-struct Watch {
-    memory: proc::Memory,
-    cpu: Duration,
+pub(crate) struct Watch {
+    pub(crate) memory: proc::Memory,
+    pub(crate) cpu: Duration,
     threads: BTreeMap<u32, (String, Duration)>,
 }
 
@@ -66,7 +66,7 @@ impl Watch {
         self.threads.extend(proc::cpu_of_threads(pid));
     }
 
-    fn by_thread(&self) -> BTreeMap<String, f64> {
+    pub(crate) fn by_thread(&self) -> BTreeMap<String, f64> {
         let mut sums = BTreeMap::new();
         for (name, time) in self.threads.values() {
             *sums.entry(name.clone()).or_insert(0.0) += time.as_secs_f64();
@@ -83,9 +83,17 @@ pub(crate) fn drain(
     mode: Mode,
 ) -> Result<(Drain, Setup)> {
     let setup = Setup::of(program, stage, &topic.name, mode)?;
-    stage.settle(&setup.database)?;
+    stage.warehouse.settle(&setup.database)?;
     let before = stage.neighbours()?;
-    let running = Running::start(&setup, Until::CaughtUp)?;
+    let (ended, watch) = to_end(&setup)?;
+    let neighbours = stage.neighbours()?.since(before);
+    verify(stage, topic, mode, &setup, &ended)?;
+    Ok((report(&ended, &watch, neighbours), setup))
+}
+
+/// Runs a pipeline until it has caught up, and watches it.
+pub(crate) fn to_end(setup: &Setup) -> Result<(Ended, Watch)> {
+    let running = Running::start(setup, Until::CaughtUp)?;
     let (mut watch, deadline) = (Watch::default(), Instant::now() + LIMIT);
     while !running.has_ended()? {
         watch.look(running.id());
@@ -94,10 +102,7 @@ pub(crate) fn drain(
     }
     // Its entry is still there, with the final processor time.
     watch.cpu = proc::cpu(running.id()).unwrap_or(watch.cpu);
-    let ended = running.finish()?;
-    let neighbours = stage.neighbours()?.since(before);
-    verify(stage, topic, mode, &setup, &ended)?;
-    Ok((report(&ended, &watch, neighbours), setup))
+    Ok((running.finish()?, watch))
 }
 
 fn report(ended: &Ended, watch: &Watch, neighbours: Neighbours) -> Drain {
@@ -134,7 +139,7 @@ fn verify(stage: &Stage, topic: &Topic, mode: Mode, setup: &Setup, ended: &Ended
             format!("{}|{}", topic.rows, topic.amount_cents),
         ),
     };
-    let found = stage.sql(&setup.database, sql)?;
+    let found = stage.warehouse.sql(&setup.database, sql)?;
     ensure!(found == expected, "the {} holds {found}, not {expected}", mode.name());
     Ok(())
 }

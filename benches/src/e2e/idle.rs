@@ -40,7 +40,7 @@ pub(crate) fn idle(stage: &Stage, topic: &Topic) -> Result<Vec<Idle>> {
     wait_for_partition(&running)?;
     let started = rest(&running, "start")?;
     running.stop()?;
-    stage.drop_database(&setup.database)?;
+    stage.warehouse.drop_database(&setup.database)?;
     Ok(vec![started, drained])
 }
 
@@ -52,7 +52,7 @@ fn wait_until_applied(
 ) -> Result<()> {
     let deadline = Instant::now() + LIMIT;
     let sql = "SELECT coalesce(max(next_offset), 0) FROM cdc.checkpoint";
-    while stage.number(&setup.database, sql)? < topic.messages {
+    while stage.warehouse.number(&setup.database, sql)? < topic.messages {
         let waits = Instant::now() < deadline && !running.has_ended()?;
         ensure!(waits, "the pipeline did not reach the end of the topic");
         thread::sleep(Duration::from_millis(200));
@@ -60,7 +60,7 @@ fn wait_until_applied(
     Ok(())
 }
 
-fn rest(running: &Running, after: &'static str) -> Result<Idle> {
+pub(crate) fn rest(running: &Running, after: &'static str) -> Result<Idle> {
     let ended = || anyhow!("the pipeline ended while it had nothing to do");
     let pid = running.id();
     let before = proc::cpu(pid).ok_or_else(ended)?;

@@ -5,6 +5,7 @@
 
 use std::collections::VecDeque;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread::{self, JoinHandle};
@@ -64,10 +65,11 @@ pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Res
     let topic = options.topic();
     let publisher = Topic::create(stage, &topic, Compression::None)?;
     let setup = Setup::create(stage, &topic, Mode::History)?;
-    stage.settle(&setup.database)?;
+    stage.warehouse.settle(&setup.database)?;
     let running = Running::start(&setup, Until::Stopped)?;
     wait_for_partition(&running)?;
-    let mut session = Session::open(stage, &setup.database)?;
+    let url = stage.warehouse.cluster.url(&setup.database);
+    let mut session = Session::open(&stage.warehouse.psql, &url)?;
     let (sender, receiver) = sync_channel(KEYS_UNDER_WAY);
     let traffic = Traffic { publisher, topic, writer: EnvelopeWriter::new(&options) };
     let thread = thread::Builder::new().name("traffic".to_owned());
@@ -79,21 +81,23 @@ pub(crate) fn latency(stage: &Stage, schema_block: SchemaBlock, run: u32) -> Res
     let mut millis = watched?;
     drop(session);
     let transactions = running.stop()?.summary.batches;
-    stage.drop_database(&setup.database)?;
+    stage.warehouse.drop_database(&setup.database)?;
     millis.sort_by(f64::total_cmp);
-    let at = |percent: usize| {
-        let rank = (millis.len() * percent).div_ceil(100).max(1);
-        millis.get(rank - 1).copied().unwrap_or(f64::NAN)
-    };
     Ok(Latency {
         samples: millis.len(),
         changes_per_second,
         transactions,
-        p50_ms: at(50),
-        p95_ms: at(95),
-        p99_ms: at(99),
-        max_ms: at(100),
+        p50_ms: percentile(&millis, 50),
+        p95_ms: percentile(&millis, 95),
+        p99_ms: percentile(&millis, 99),
+        max_ms: percentile(&millis, 100),
     })
+}
+
+/// The value that so many percent of the sorted ones do not pass.
+pub(crate) fn percentile(sorted: &[f64], percent: usize) -> f64 {
+    let rank = (sorted.len() * percent).div_ceil(100).max(1);
+    sorted.get(rank - 1).copied().unwrap_or(f64::NAN)
 }
 
 /// Waits until the pipeline reads its partition.
@@ -149,7 +153,8 @@ fn watch(session: &mut Session, inserts: &Receiver<Published>) -> Result<Vec<f64
     let mut is_open = true;
     while is_open || !waiting.is_empty() {
         is_open = take(inserts, &mut waiting);
-        let visible = session.ask()?;
+        let line = session.ask(QUESTION)?;
+        let visible = line.parse::<i32>().with_context(|| format!("psql answered {line:?}"))?;
         let now = Instant::now();
         while let Some((_, at)) = waiting.pop_front_if(|(key, _)| *key <= visible) {
             millis.push(now.duration_since(at).as_secs_f64() * 1_000.0);
@@ -179,17 +184,17 @@ fn finish(traffic: JoinHandle<Result<f64>>) -> Result<f64> {
 }
 
 /// A psql that stays connected; killed when dropped.
-struct Session {
+pub(crate) struct Session {
     child: Child,
     input: ChildStdin,
     output: BufReader<ChildStdout>,
 }
 
 impl Session {
-    fn open(stage: &Stage, database: &str) -> Result<Self> {
-        let mut child = Command::new(&stage.psql)
+    pub(crate) fn open(psql: &Path, url: &str) -> Result<Self> {
+        let mut child = Command::new(psql)
             .args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d"])
-            .arg(stage.cluster.url(database))
+            .arg(url)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -200,12 +205,14 @@ impl Session {
         Ok(Self { child, input, output: BufReader::new(output) })
     }
 
-    fn ask(&mut self) -> Result<i32> {
-        self.input.write_all(QUESTION.as_bytes())?;
+    /// Runs one statement that gives one row, and gives that.
+    pub(crate) fn ask(&mut self, sql: &str) -> Result<String> {
+        self.input.write_all(sql.as_bytes())?;
         self.input.flush()?;
         let mut line = String::new();
-        self.output.read_line(&mut line)?;
-        line.trim().parse().with_context(|| format!("psql answered {line:?}"))
+        let bytes = self.output.read_line(&mut line)?;
+        ensure!(bytes > 0, "psql ended");
+        Ok(line.trim_end().to_owned())
     }
 }
 

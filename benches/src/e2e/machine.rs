@@ -18,7 +18,7 @@ pub struct Machine {
 
 impl Machine {
     pub(crate) fn of(stage: &Stage) -> Self {
-        let (postgresql, kafka) = (stage.server_version(), stage.broker_version());
+        let (postgresql, kafka) = (stage.warehouse.server_version(), stage.broker_version());
         Self { postgresql, kafka, ..Self::alone() }
     }
 

@@ -14,7 +14,13 @@ use clap::{Parser, ValueEnum};
 #[derive(Debug, Clone, Parser)]
 #[command(name = "bench-e2e", version)]
 pub struct Options {
-    /// Changes in the topic; deletes bring a tombstone each on top.
+    /// Measure the pipeline as it reads PostgreSQL itself, on a source and a warehouse without Kafka:
+    /// beside COPY of the same rows, `pg_recvlogical` for the same changes, and a pipe of two COPY for
+    /// the snapshot. Options about the topic do not matter then.
+    #[arg(long, conflicts_with_all = ["against", "schema_block", "compression"])]
+    pub native: bool,
+    /// Changes in the topic or in the source's log, and with `--native` rows of the snapshot; deletes bring a
+    /// tombstone each on top in the topic.
     #[arg(long, default_value_t = 1_000_000, value_parser = clap::value_parser!(u64).range(1_000..))]
     pub changes: u64,
     /// Repetitions of each measurement; medians are reported.
@@ -44,7 +50,7 @@ pub struct Options {
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub enum Part {
-    /// Reading the topic and dropping every batch.
+    /// Reading the topic, or the slot with `pg_recvlogical`, and dropping every batch.
     Read,
     /// COPY of the history's rows from memory.
     Raw,
@@ -52,7 +58,9 @@ pub enum Part {
     History,
     /// The pipeline, one row per key.
     Mirror,
-    /// From a written message to a visible row.
+    /// With `--native`: the pipeline reading a full table, and COPY piped into COPY.
+    Snapshot,
+    /// From a written message, or an answered commit, to a visible row.
     Latency,
     /// Memory at rest.
     Idle,

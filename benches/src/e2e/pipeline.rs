@@ -12,7 +12,7 @@ use anyhow::{Context as _, Result, anyhow, bail, ensure};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 use serde::Deserialize;
 
-use super::stage::Stage;
+use super::stage::{Stage, Warehouse};
 
 /// How an end within its drain limit is waited for.
 const STOP_PATIENCE: Duration = Duration::from_secs(40);
@@ -54,21 +54,38 @@ pub(crate) struct Setup {
 impl Setup {
     /// A new database with the tables that `init` makes, and a configuration of defaults.
     pub(crate) fn create(stage: &Stage, topic: &str, mode: Mode) -> Result<Self> {
-        Self::of(&stage.pipeline, stage, topic, mode)
+        Self::of(&stage.warehouse.pipeline, stage, topic, mode)
     }
 
     /// The same for another program.
     pub(crate) fn of(program: &Path, stage: &Stage, topic: &str, mode: Mode) -> Result<Self> {
-        let database = stage.cluster.fresh_database(mode.name())?;
+        let brokers = stage.broker.bootstrap();
+        let columns = r#"columns = { amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }
+"#;
+        Self::reading(program, &stage.warehouse, mode, |database| {
+            let source = format!(
+                "[source.kafka]\nbrokers = \"{brokers}\"\ntopics  = [\"{topic}\"]\n\
+                 group   = \"{database}\"\n"
+            );
+            (source, columns)
+        })
+    }
+
+    /// The same for any source: gives what the configuration says about it, and about the columns of
+    /// its table, for a pipeline that has the database's name.
+    pub(crate) fn reading<'c>(
+        program: &Path,
+        warehouse: &Warehouse,
+        mode: Mode,
+        origin: impl FnOnce(&str) -> (String, &'c str),
+    ) -> Result<Self> {
+        let database = warehouse.cluster.fresh_database(mode.name())?;
+        let (source, columns) = origin(&database);
         let text = format!(
             r#"[pipeline]
 name = "{database}"
 
-[source.kafka]
-brokers = "{brokers}"
-topics  = ["{topic}"]
-group   = "{database}"
-
+{source}
 [sink.postgres]
 url = "{url}"
 
@@ -76,14 +93,12 @@ url = "{url}"
 source  = "public.orders"
 target  = "{target}"
 mode    = "{mode}"
-columns = {{ amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }}
-"#,
-            brokers = stage.broker.bootstrap(),
-            url = stage.cluster.url(&database),
+{columns}"#,
+            url = warehouse.cluster.url(&database),
             target = mode.target(),
             mode = mode.name(),
         );
-        let path = stage.file(&format!("{database}.toml"));
+        let path = warehouse.file(&format!("{database}.toml"));
         fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
         let file = path.to_string_lossy().into_owned();
         let mut init = command(program);

@@ -7,7 +7,7 @@ use serde::Serialize;
 use tempfile::{NamedTempFile, TempPath};
 
 use super::pipeline::Setup;
-use super::stage::Stage;
+use super::stage::Warehouse;
 
 /// A folder in memory on Linux.
 const MEMORY_FOLDER: &str = "/dev/shm";
@@ -37,8 +37,8 @@ pub(crate) struct Rows {
 
 impl Rows {
     /// Takes the rows that a drain wrote, in the order in which it wrote them.
-    pub(crate) fn export(stage: &Stage, setup: &Setup) -> Result<Self> {
-        let columns = stage.sql(&setup.database, COLUMNS)?;
+    pub(crate) fn export(warehouse: &Warehouse, setup: &Setup) -> Result<Self> {
+        let columns = warehouse.sql(&setup.database, COLUMNS)?;
         let memory = PathBuf::from(MEMORY_FOLDER);
         let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
         let file = NamedTempFile::with_prefix_in("cdc-bench-", folder)?.into_temp_path();
@@ -46,24 +46,24 @@ impl Rows {
             "\\copy (SELECT {columns} FROM public.orders_fact ORDER BY id) TO '{}' (FORMAT binary)",
             file.display()
         );
-        stage.sql(&setup.database, &export)?;
+        warehouse.sql(&setup.database, &export)?;
         Ok(Self { columns, file })
     }
 
     /// Empties the drain's table and copies the rows into it again.
-    pub(crate) fn copy(&self, stage: &Stage, setup: &Setup) -> Result<RawCopy> {
+    pub(crate) fn copy(&self, warehouse: &Warehouse, setup: &Setup) -> Result<RawCopy> {
         let database = &setup.database;
-        stage.sql(database, "TRUNCATE public.orders_fact RESTART IDENTITY")?;
-        stage.settle(database)?;
-        let before = stage.neighbours()?;
+        warehouse.sql(database, "TRUNCATE public.orders_fact RESTART IDENTITY")?;
+        warehouse.settle(database)?;
+        let before = warehouse.cpu()?;
         let copy = format!(
             "\\timing on\n\\copy public.orders_fact ({}) FROM '{}' WITH (FORMAT binary)",
             self.columns,
             self.file.display()
         );
-        let seconds = seconds(&stage.sql(database, &copy)?)?;
-        let postgres = stage.neighbours()?.since(before).postgres;
-        let rows = stage.number(database, "SELECT count(*) FROM public.orders_fact")?;
+        let seconds = seconds(&warehouse.sql(database, &copy)?)?;
+        let postgres = warehouse.cpu()?.saturating_sub(before);
+        let rows = warehouse.number(database, "SELECT count(*) FROM public.orders_fact")?;
         Ok(RawCopy { seconds, rows, postgres_cpu_seconds: postgres.as_secs_f64() })
     }
 }

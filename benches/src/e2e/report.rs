@@ -9,7 +9,16 @@ use super::machine::Machine;
 use super::raw::RawCopy;
 use super::read::Reading;
 
-mod markdown;
+pub(crate) mod markdown;
+
+/// A report that is written for people and, with every run, as JSON.
+pub trait Written: Serialize {
+    /// The name of its files, without ending.
+    fn name(&self) -> String;
+
+    /// The report as Markdown.
+    fn markdown(&self) -> String;
+}
 
 /// Everything that was measured.
 #[derive(Debug, Clone, Serialize)]
@@ -157,21 +166,21 @@ fn faster(ours: &[Drain], others: &[Drain]) -> Option<f64> {
     median(pairs.map(|(own, other)| other.seconds / own.seconds).collect())
 }
 
-fn smaller(one: Option<f64>, other: Option<f64>) -> Option<f64> {
+pub(crate) fn smaller(one: Option<f64>, other: Option<f64>) -> Option<f64> {
     Some(one?.min(other?))
 }
 
-fn ratio(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
+pub(crate) fn ratio(part: Option<f64>, whole: Option<f64>) -> Option<f64> {
     Some(part? / whole?)
 }
 
 /// A count as a number to calculate with; no topic of this program passes 2^32.
-fn count(count: u64) -> f64 {
+pub(crate) fn count(count: u64) -> f64 {
     u32::try_from(count).map_or(f64::INFINITY, f64::from)
 }
 
 /// The middle value, or the mean of the two middle ones.
-fn median(mut values: Vec<f64>) -> Option<f64> {
+pub(crate) fn median(mut values: Vec<f64>) -> Option<f64> {
     values.sort_by(f64::total_cmp);
     let upper = *values.get(values.len() / 2)?;
     let lower = *values.get(values.len().checked_sub(1)? / 2)?;

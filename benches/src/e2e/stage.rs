@@ -19,6 +19,12 @@ const PROGRAM: &str = "cdc-pipeline";
 #[derive(Debug)]
 pub(crate) struct Stage {
     pub(crate) broker: Broker,
+    pub(crate) warehouse: Warehouse,
+}
+
+/// The database that is written to, the program that writes, and a folder for files in between.
+#[derive(Debug)]
+pub(crate) struct Warehouse {
     pub(crate) cluster: Cluster,
     pub(crate) psql: PathBuf,
     pub(crate) pipeline: PathBuf,
@@ -35,13 +41,41 @@ pub(crate) struct Neighbours {
 impl Stage {
     /// Starts broker and database, with commits that reach the disk.
     pub(crate) fn start(options: &Options) -> Result<Self> {
+        let warehouse = Warehouse::start(options)?;
+        let broker = Broker::start(&BrokerOptions::default())?;
+        Ok(Self { broker, warehouse })
+    }
+
+    /// Lets files that are only in memory reach the disk, so that nobody pays for it later.
+    pub(crate) fn flush_disk() -> Result<()> {
+        let status = Command::new("sync").status().context("cannot run `sync`")?;
+        ensure!(status.success(), "`sync` failed");
+        Ok(())
+    }
+
+    pub(crate) fn neighbours(&self) -> Result<Neighbours> {
+        let broker = self.broker.process_id().and_then(proc::cpu);
+        let broker = broker.context("the broker has ended")?;
+        Ok(Neighbours { postgres: self.warehouse.cpu()?, broker })
+    }
+
+    pub(crate) fn broker_version(&self) -> String {
+        let log = fs::read_to_string(self.broker.log()).unwrap_or_default();
+        let version = log.lines().find_map(|line| line.split_once("Kafka version: "));
+        let version = version.and_then(|(_, rest)| rest.split_whitespace().next());
+        version.unwrap_or_default().to_owned()
+    }
+}
+
+impl Warehouse {
+    /// Starts the database, with commits that reach the disk.
+    pub(crate) fn start(options: &Options) -> Result<Self> {
         let pipeline = program(options.pipeline.as_deref())?;
         let psql = PostgresBinaries::find()?.program("psql");
         let durability = Durability::Full;
         let cluster = Cluster::start(ClusterOptions { durability, ..ClusterOptions::default() })?;
-        let broker = Broker::start(&BrokerOptions::default())?;
         let folder = tempfile::Builder::new().prefix("cdc-bench-").tempdir()?;
-        Ok(Self { broker, cluster, psql, pipeline, folder })
+        Ok(Self { cluster, psql, pipeline, folder })
     }
 
     /// A file of this run.
@@ -65,35 +99,18 @@ impl Stage {
         self.sql(database, "CHECKPOINT").map(drop)
     }
 
-    /// Lets files that are only in memory reach the disk, so that nobody pays for it later.
-    pub(crate) fn flush_disk() -> Result<()> {
-        let status = Command::new("sync").status().context("cannot run `sync`")?;
-        ensure!(status.success(), "`sync` failed");
-        Ok(())
-    }
-
     pub(crate) fn drop_database(&self, database: &str) -> Result<()> {
         self.sql("postgres", &format!("DROP DATABASE \"{database}\" WITH (FORCE)")).map(drop)
     }
 
-    pub(crate) fn neighbours(&self) -> Result<Neighbours> {
-        let postgres = self.cluster.process_id().and_then(proc::cpu_of_family);
-        let broker = self.broker.process_id().and_then(proc::cpu);
-        let (Some(postgres), Some(broker)) = (postgres, broker) else {
-            bail!("the broker or the database has ended");
-        };
-        Ok(Neighbours { postgres, broker })
+    /// Processor time of all its processes so far.
+    pub(crate) fn cpu(&self) -> Result<Duration> {
+        let cpu = self.cluster.process_id().and_then(proc::cpu_of_family);
+        cpu.context("the database has ended")
     }
 
     pub(crate) fn server_version(&self) -> String {
         self.sql("postgres", "SHOW server_version").unwrap_or_default()
-    }
-
-    pub(crate) fn broker_version(&self) -> String {
-        let log = fs::read_to_string(self.broker.log()).unwrap_or_default();
-        let version = log.lines().find_map(|line| line.split_once("Kafka version: "));
-        let version = version.and_then(|(_, rest)| rest.split_whitespace().next());
-        version.unwrap_or_default().to_owned()
     }
 }
 

@@ -2,11 +2,14 @@
 
 use std::fmt::Write as _;
 
-use super::{Drain, Form, Report, count};
+use super::{Drain, Form, Report, Written, count};
 
-impl Report {
-    /// The report as Markdown.
-    pub fn markdown(&self) -> String {
+impl Written for Report {
+    fn name(&self) -> String {
+        format!("{}-{}", self.date, self.commit)
+    }
+
+    fn markdown(&self) -> String {
         let mut out = String::new();
         let Self { date, commit, profile, machine, options, .. } = self;
         line(&mut out, &format!("# End-to-end, {date}, commit {commit}\n"));
@@ -195,23 +198,23 @@ impl Form {
     }
 }
 
-fn line(out: &mut String, text: &str) {
+pub(crate) fn line(out: &mut String, text: &str) {
     // Writing into a String cannot fail.
     writeln!(out, "{text}").ok();
 }
 
-fn row(out: &mut String, name: &str, value: Option<String>) {
+pub(crate) fn row(out: &mut String, name: &str, value: Option<String>) {
     if let Some(value) = value {
         line(out, &format!("| {name} | {value} |"));
     }
 }
 
-fn mib(kib: u64) -> String {
+pub(crate) fn mib(kib: u64) -> String {
     format!("{:.1}", count(kib) / 1024.0)
 }
 
 /// A whole number in groups of three digits.
-fn grouped(number: f64) -> String {
+pub(crate) fn grouped(number: f64) -> String {
     let digits = format!("{number:.0}");
     let mut out = String::new();
     for (index, digit) in digits.chars().enumerate() {
