@@ -4,7 +4,7 @@
 //! for the disk. Rows of a history count up in the order in which they were written, so one session
 //! that keeps asking for the rows behind the last it saw sees every insert become visible.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::mpsc::{Receiver, SyncSender, TryRecvError, sync_channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -128,7 +128,7 @@ fn commit(mut session: Session, number: u32, keys: &SyncSender<Committed>) -> Re
 /// Asks until every key that comes is visible, and gives how late each was, in milliseconds.
 fn see(session: &mut Session, keys: &Receiver<Committed>) -> Result<Vec<f64>> {
     // A row may be seen before its writer has told of it, so both sides are kept.
-    let (mut waiting, mut seen) = (HashMap::new(), HashMap::new());
+    let (mut waiting, mut seen) = (BTreeMap::new(), BTreeMap::new());
     let (mut millis, mut last, mut is_open) = (Vec::new(), 0_i64, true);
     let mut progress = Instant::now();
     while is_open || !waiting.is_empty() {
@@ -162,7 +162,7 @@ fn see(session: &mut Session, keys: &Receiver<Committed>) -> Result<Vec<f64>> {
 }
 
 /// Takes what has come; tells whether more may come.
-fn take(keys: &Receiver<Committed>, waiting: &mut HashMap<i32, Option<Instant>>) -> bool {
+fn take(keys: &Receiver<Committed>, waiting: &mut BTreeMap<i32, Option<Instant>>) -> bool {
     loop {
         match keys.try_recv() {
             Ok((key, at)) => {
