@@ -45,7 +45,6 @@ async fn the_meter_tells_rows_by_table_and_what_the_records_weighed() {
     let rig = rig_with("poison", 100, &[3]);
     let running = rig.open(1, StopWhen::CaughtUp).await;
     let meter = std::sync::Arc::clone(&running.meter);
-    assert!(meter.tables().is_empty(), "nothing has been applied yet");
     running.end().await.unwrap();
     let rows: Vec<_> = meter.tables().iter().map(|table| table.rows).collect();
     assert_eq!(rows, [99], "refused records are no rows, however often their batch was cut");
