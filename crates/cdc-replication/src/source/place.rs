@@ -22,8 +22,8 @@ pub(crate) struct Incarnation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamPlace {
     pub(crate) of: Incarnation,
-    /// Where the commit record of its transaction begins; for a message outside transactions, where it
-    /// stands itself.
+    /// Where the commit record of its transaction begins; for a message outside transactions, its last
+    /// byte, where no record begins.
     pub(crate) commit: Lsn,
     /// Which change of the transaction it is, counted from zero over everything that is published.
     pub(crate) ordinal: u64,

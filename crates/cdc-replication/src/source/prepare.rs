@@ -119,6 +119,14 @@ impl Worker {
         self.setup(message, BEGIN_ANEW)
     }
 
+    pub(crate) fn source_went_back(&self, end: Lsn, known: Lsn) -> ReplicationError {
+        let message = format!(
+            "the source's log ends at {end}, before {known}, where this pipeline stands: the source was \
+             restored, and what it commits until there would be missing"
+        );
+        self.setup(message, BEGIN_ANEW)
+    }
+
     pub(crate) fn no_way_back(&self) -> ReplicationError {
         let slot = &self.settings.slot;
         let message = format!(
@@ -155,6 +163,15 @@ fn another_server(known: Incarnation, found: Incarnation) -> ReplicationError {
             found.system_id
         )
     };
+    ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
+}
+
+/// The stream begins with the change that is known; a log without it is another one.
+pub(crate) fn another_log(known: Lsn, found: Lsn) -> ReplicationError {
+    let message = format!(
+        "the source's log has no transaction at {known}, where this pipeline stands, and goes on at {found}: \
+         the source was restored, and has committed others until there"
+    );
     ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
 }
 

@@ -324,6 +324,10 @@ impl Worker {
         if confirmed > known {
             return Err(self.slot_was_moved(confirmed, known));
         }
+        // Only what is on the source's disk is ever streamed.
+        if known > identity.flushed {
+            return Err(self.source_went_back(identity.flushed, known));
+        }
         let publication = self.settings.publication.as_str().replace('"', "\"\"");
         let publication = format!("\"{publication}\"").replace('\'', "''");
         let command = format!(

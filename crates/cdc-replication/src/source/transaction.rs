@@ -33,6 +33,8 @@ pub(crate) struct Transactions {
     of: Incarnation,
     /// The record behind which the stream begins.
     resume: Option<StreamPlace>,
+    /// Whether the record behind which the stream begins is still to come.
+    awaits_known: bool,
     current: Option<Current>,
     /// The configured tables among the relations of the stream; `None` for the others.
     relations: BTreeMap<u32, Option<KnownRelation>>,
@@ -64,6 +66,7 @@ impl Transactions {
         Self {
             of,
             resume,
+            awaits_known: resume.is_some_and(|place| is_of_a_transaction(place.commit)),
             current: None,
             relations: BTreeMap::new(),
             newest: resume.map_or(Lsn::new(0), |place| place.commit),
@@ -101,6 +104,7 @@ impl Transactions {
     ) -> Result<(), ReplicationError> {
         match arrived.message {
             Message::Begin(begin) => {
+                self.meet_known(begin.final_lsn)?;
                 let known_until = self
                     .resume
                     .filter(|resume| resume.commit == begin.final_lsn)
@@ -132,7 +136,9 @@ impl Transactions {
             }
             Message::Logical(logical) => {
                 if logical.prefix == HEARTBEAT_PREFIX && !logical.is_transactional {
-                    self.heartbeat(arrived, logical.lsn, batch);
+                    let place = place_of_message(logical.lsn);
+                    self.meet_known(place)?;
+                    self.heartbeat(arrived, place, batch);
                 }
                 Ok(())
             }
@@ -152,6 +158,17 @@ impl Transactions {
                 "a part of a streamed or prepared one",
             )),
         }
+    }
+
+    /// The server sends the transaction again at whose commit the stream begins, before any other. A source
+    /// that was restored has another one there, or none.
+    fn meet_known(&mut self, at: Lsn) -> Result<(), ReplicationError> {
+        let Some(resume) = self.resume.filter(|_| self.awaits_known) else { return Ok(()) };
+        if at > resume.commit {
+            return Err(super::prepare::another_log(resume.commit, at));
+        }
+        self.awaits_known = at < resume.commit;
+        Ok(())
     }
 
     /// A change of a key is the end of one row and the beginning of another, as it is for Debezium.
@@ -281,8 +298,8 @@ impl Transactions {
         });
     }
 
-    /// A message of ours that stands outside transactions. One that the sink has seen comes again only with
-    /// the position at which the stream begins.
+    /// A message of ours that stands outside transactions. The server does not send it again when the stream
+    /// begins behind it.
     fn heartbeat(&mut self, arrived: &Arrived<'_>, lsn: Lsn, batch: &mut Open) {
         if self.resume.is_some_and(|resume| lsn <= resume.commit) {
             return;
@@ -306,5 +323,30 @@ impl Transactions {
             value: &self.value,
             place: &self.place,
         });
+    }
+}
+
+/// The place of a message outside transactions, of which the server says where it ends. The next record begins
+/// there, and may be the commit of a transaction with other changes: so it is the byte before.
+fn place_of_message(end: Lsn) -> Lsn {
+    Lsn::new(end.get().saturating_sub(1))
+}
+
+/// Whether a record of the source's log may begin here: all begin at multiples of this.
+fn is_of_a_transaction(place: Lsn) -> bool {
+    const ALIGNMENT: u64 = 8;
+
+    place.get().is_multiple_of(ALIGNMENT)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_does_not_stand_where_the_next_commit_does() {
+        let end = Lsn::new(0x1FF_F7E0);
+        assert!(is_of_a_transaction(end), "the commit of a transaction may stand there");
+        assert!(!is_of_a_transaction(place_of_message(end)) && place_of_message(end) < end);
     }
 }
