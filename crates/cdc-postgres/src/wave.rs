@@ -55,6 +55,10 @@ INSERT INTO cdc.table_event
 SELECT $1, $2, $3, $4, $5, $6, $7::pg_lsn, $8, $9, $10, 0,
        timestamptz 'epoch' + $11 * interval '1 millisecond', $12,"#;
 
+/// Leaves out a slot, which sends in a topic of its own name: each table's snapshot is whole in one of its
+/// partitions, and is read before anything of its generation is streamed.
+const SPREAD: &str = "$6::text <> $2::text AND ";
+
 /// The place of a wave as the conditions below see it.
 const HERE: &str = "(SELECT $1::text AS pipeline, $2::text AS topic, $3::int4 AS generation, \
                     $4::int4 AS partition) AS begun";
@@ -259,8 +263,8 @@ impl Wave<'_> {
         };
         let statement = format!(
             "{INSERT} 'snapshot_begin', NULL, \
-             CASE WHEN $13 = 'begin_unseen' AND {SEVERAL} THEN NULL ELSE $13 END, $14 FROM {HERE} \
-             WHERE NOT EXISTS (SELECT FROM cdc.table_event AS held \
+             CASE WHEN $13 = 'begin_unseen' AND {SPREAD} {SEVERAL} THEN NULL ELSE $13 END, $14 \
+             FROM {HERE} WHERE NOT EXISTS (SELECT FROM cdc.table_event AS held \
              WHERE {SAME} AND held.kind = 'snapshot_begin') ON CONFLICT DO NOTHING"
         );
         let opens = part.place == SnapshotPlace::First;

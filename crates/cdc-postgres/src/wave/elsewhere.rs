@@ -245,8 +245,9 @@ pub(super) async fn close(
 ) -> Result<bool, PostgresError> {
     let statement = format!(
         "UPDATE cdc.table_event AS held SET closes = true, passed_at = coalesce(held.passed_at, $9) \
-         FROM {HERE} WHERE {SEVERAL} AND {SAME} AND held.kind = 'snapshot_begin'",
+         FROM {HERE} WHERE {SPREAD} {SEVERAL} AND {SAME} AND held.kind = 'snapshot_begin'",
         HERE = super::HERE,
+        SPREAD = super::SPREAD,
     );
     let closed = wave.named(&statement).bind(last.offset.get());
     Ok(closed.execute(session.driver()).await.map_err(failed)?.rows_affected() > 0)

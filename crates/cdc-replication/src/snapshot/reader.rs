@@ -210,7 +210,10 @@ impl Rows {
 
     /// Puts the row that waits into the open batch.
     fn put(&mut self, place: SnapshotPlace) {
-        let place = if std::mem::take(&mut self.is_first) { SnapshotPlace::First } else { place };
+        // The only row of a table is the last above all: what ends a snapshot must not be missing.
+        let is_first = std::mem::take(&mut self.is_first);
+        let is_opening = is_first && place == SnapshotPlace::Within;
+        let place = if is_opening { SnapshotPlace::First } else { place };
         let at_ms = now_ms();
         let wave = self.place.wave();
         let head = ChangeHead {
