@@ -25,6 +25,8 @@ mod masked_letters;
 #[cfg(test)]
 mod moments;
 #[cfg(test)]
+mod native;
+#[cfg(test)]
 mod open_during_snapshot;
 #[cfg(test)]
 mod preparation;

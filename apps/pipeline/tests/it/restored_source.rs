@@ -43,14 +43,19 @@ fn copy(from: &Path, to: &Path) {
 
 /// A server of which a copy was taken while it stood still.
 #[derive(Debug)]
-struct Restorable(&'static Cluster);
+pub(crate) struct Restorable(&'static Cluster);
 
 impl Restorable {
-    fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let options =
             ClusterOptions { durability: Durability::Relaxed, ..ClusterOptions::default() };
         // It is stopped with the process, as the shared ones are.
         Self(Box::leak(Box::new(Cluster::start(options).expect("a server"))))
+    }
+
+    /// The server itself.
+    pub(crate) fn server(&self) -> &'static Cluster {
+        self.0
     }
 
     fn data(&self) -> PathBuf {
@@ -61,13 +66,13 @@ impl Restorable {
         self.0.folder().join("backup")
     }
 
-    fn back_up(&self) {
+    pub(crate) fn back_up(&self) {
         self.0.stop();
         copy(&self.data(), &self.backup());
         self.0.restart(StopMode::Fast).expect("a server that comes back");
     }
 
-    fn restore(&self) {
+    pub(crate) fn restore(&self) {
         self.0.stop();
         fs::remove_dir_all(self.data()).expect("a folder that goes");
         copy(&self.backup(), &self.data());

@@ -21,7 +21,8 @@ pub(crate) mod topic;
 mod warehouse;
 
 pub(crate) use comparison::{
-    HistoryCounts, assert_books_balance, assert_history, assert_mirror, assert_no_dead_letters,
+    HistoryCounts, assert_books_balance, assert_equal, assert_history, assert_mirror,
+    assert_no_dead_letters,
 };
 pub(crate) use deployment::{Deployment, Mode};
 pub(crate) use program::{Ended, Running, program};

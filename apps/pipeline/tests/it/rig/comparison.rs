@@ -88,8 +88,9 @@ pub(crate) fn assert_books_balance(deployment: &Deployment<'_>, records: u64) {
     assert!(verdict.starts_with("books balance: ") && verdict.ends_with(&expected), "{books}");
 }
 
+/// Fails unless a table of the warehouse equals the source's orders in every cell.
 #[track_caller]
-fn assert_equal(source: &Source, deployment: &Deployment<'_>, table: &str) {
+pub(crate) fn assert_equal(source: &Source, deployment: &Deployment<'_>, table: &str) {
     let sum = |table: &str| format!("select count(*), sum(amount) from {table}");
     let totals = deployment.warehouse.ask(&sum(table));
     assert_eq!(totals, source.run(&sum("public.orders")), "rows and money of {table}");

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use super::program::{Ended, Running, program};
-use super::{Topic, Warehouse, until_some};
+use super::{Source, Topic, Warehouse, until_some};
 
 /// What the numbers and texts of `orders` mean, for messages without a schema block.
 const DECLARATIONS: &str = r#"columns = { amount = "decimal(10,2)", created_at = "timestamp(micros)", updated_at = "timestamp(micros)" }"#;
@@ -51,10 +51,14 @@ pub(crate) struct Deployment<'c> {
     pub(crate) name: String,
     /// The address that the program gets.
     pub(crate) url: String,
+    /// Further lines of `[source.postgres]` of a pipeline that reads its source without Kafka.
+    pub(crate) native: Option<String>,
     pub(crate) brokers: String,
     pub(crate) topic: String,
     /// Topics of further tables.
     pub(crate) other_topics: Vec<String>,
+    /// The table in the source.
+    pub(crate) source: String,
     pub(crate) target: String,
     pub(crate) mode: Mode,
     /// Further lines of `[pipeline]`.
@@ -78,9 +82,11 @@ impl<'c> Deployment<'c> {
             name: name.to_owned(),
             url: warehouse.url(),
             warehouse,
+            native: None,
             brokers: topic.brokers().to_owned(),
             topic: topic.name().to_owned(),
             other_topics: Vec::new(),
+            source: "public.orders".to_owned(),
             target: mode.target().to_owned(),
             mode,
             pipeline: String::new(),
@@ -88,6 +94,34 @@ impl<'c> Deployment<'c> {
             postgres: String::new(),
             table: DECLARATIONS.to_owned(),
             environment: Vec::new(),
+            folder: tempfile::tempdir().expect("a folder"),
+            starts: AtomicU32::new(0),
+        }
+    }
+
+    /// A pipeline that reads the source's own log into an empty warehouse. Its slot has its name.
+    pub(crate) fn native(
+        name: &str,
+        mode: Mode,
+        source: &Source,
+        warehouse: Warehouse<'c>,
+    ) -> Self {
+        Self {
+            name: name.to_owned(),
+            url: warehouse.url(),
+            warehouse,
+            native: Some(String::new()),
+            brokers: String::new(),
+            topic: name.to_owned(),
+            other_topics: Vec::new(),
+            source: "public.orders".to_owned(),
+            target: mode.target().to_owned(),
+            mode,
+            pipeline: String::new(),
+            kafka: String::new(),
+            postgres: String::new(),
+            table: String::new(),
+            environment: vec![("SOURCE_URL", source.url())],
             folder: tempfile::tempdir().expect("a folder"),
             starts: AtomicU32::new(0),
         }
@@ -118,27 +152,35 @@ impl<'c> Deployment<'c> {
 
     /// The configuration file's text.
     pub(crate) fn configuration(&self) -> String {
-        let Self { name, pipeline, brokers, target, kafka, postgres, table, .. } = self;
+        let Self { name, pipeline, source, target, postgres, table, .. } = self;
         let mode = self.mode.word();
-        let topics: Vec<&String> = iter::once(&self.topic).chain(&self.other_topics).collect();
+        let origin = self.origin();
         format!(
             r#"[pipeline]
 name = "{name}"
 {pipeline}
-[source.kafka]
-brokers = "{brokers}"
-topics = {topics:?}
-group = "{name}"
-{kafka}
+{origin}
 [sink.postgres]
 url = {{ env = "WAREHOUSE_URL" }}
 {postgres}
 [[table]]
-source = "public.orders"
+source = "{source}"
 target = "{target}"
 mode = "{mode}"
 {table}
 "#
+        )
+    }
+
+    /// The section that says where records come from.
+    fn origin(&self) -> String {
+        let Self { name, brokers, kafka, .. } = self;
+        if let Some(native) = &self.native {
+            return format!("[source.postgres]\nurl = {{ env = \"SOURCE_URL\" }}\n{native}");
+        }
+        let topics: Vec<&String> = iter::once(&self.topic).chain(&self.other_topics).collect();
+        format!(
+            "[source.kafka]\nbrokers = \"{brokers}\"\ntopics = {topics:?}\ngroup = \"{name}\"\n{kafka}"
         )
     }
 

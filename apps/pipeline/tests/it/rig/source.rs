@@ -125,4 +125,9 @@ impl Source {
         let answer = self.cluster.psql(&self.database, sql);
         answer.unwrap_or_else(|error| panic!("the source refused: {error}"))
     }
+
+    /// The same for SQL that the source may refuse, and while it may be away.
+    pub(crate) fn try_run(&self, sql: &str) -> Result<String, String> {
+        self.cluster.psql(&self.database, sql).map_err(|error| error.to_string())
+    }
 }
