@@ -57,7 +57,9 @@ impl Worker {
         let mut left = Vec::new();
         for index in 0..self.known.len() {
             let Some(table) = self.known.get(index) else { continue };
-            if !self.table_place(table)?.is_some_and(|place| place.done) {
+            if self.table_place(table)?.is_some_and(|place| place.done) {
+                self.outbox.say(SourceEvent::CaughtUp(table.partition.clone())).await?;
+            } else {
                 left.push(index);
             }
         }

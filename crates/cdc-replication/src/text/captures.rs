@@ -90,7 +90,7 @@ fn texts_give_what_connectors_sent_but_for_what_they_lose() {
         .filter(|loss| !tally.losses.contains_key(loss))
         .collect();
     assert!(idle.is_empty(), "listed and not met: {idle:?}");
-    assert!(tally.equal > 10_000, "only {} values were equal", tally.equal);
+    assert!(tally.equal > 6_000, "only {} values were equal", tally.equal);
 }
 
 #[derive(Default)]

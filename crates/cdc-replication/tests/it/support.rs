@@ -141,6 +141,7 @@ pub(crate) struct Reading {
     pub(crate) source: ReplicationSource,
     decoder: ReplicationDecoder,
     assignment: u64,
+    partitions: Vec<Partition>,
     caught_up: Vec<Partition>,
 }
 
@@ -181,8 +182,9 @@ impl Reading {
             .map(|(partition, witness)| (partition.clone(), vec![witness.clone()]));
         source.recall(witnesses.collect()).await?;
         let number = assignment.number();
+        let partitions = assignment.partitions().to_vec();
         source.resume(assignment, points).await?;
-        Ok(Self { source, decoder, assignment: number, caught_up: Vec::new() })
+        Ok(Self { source, decoder, assignment: number, partitions, caught_up: Vec::new() })
     }
 
     /// Reads and keeps until enough was seen. Every batch is durable at once.
@@ -203,14 +205,14 @@ impl Reading {
         Ok(())
     }
 
-    /// Reads until the stream has caught up with what was there when it began.
+    /// Reads until everything has come that was there when reading began. Call it once, and first.
     pub(crate) async fn until_caught_up(
         &mut self,
         kept: &mut Kept,
     ) -> Result<(), ReplicationError> {
-        self.caught_up.clear();
         let deadline = Instant::now() + PATIENCE;
-        while !self.caught_up.iter().any(|partition| partition.number().get() == 0) {
+        // Each partition says so for itself, those of snapshots that were complete before as well.
+        while !self.partitions.iter().all(|partition| self.caught_up.contains(partition)) {
             let left = deadline.saturating_duration_since(Instant::now());
             let event = tokio::time::timeout(left, self.source.poll()).await;
             let event = event.unwrap_or_else(|_| panic!("not caught up: {:?}", tail(kept)))?;

@@ -18,7 +18,7 @@ const RESTARTS: u32 = 5;
 
 /// Whether the snapshot has begun and is not at its end: nothing of the stream has come.
 fn is_inside_snapshot(deployment: &Deployment<'_>) -> bool {
-    let sql = "select count(*) filter (where partition = 0) = 0 and sum(next_offset) > 0 \
+    let sql = "select count(*) filter (where partition = 0 and next_offset is not null) = 0 and sum(next_offset) > 0 \
                from cdc.checkpoint";
     deployment.warehouse.ask(sql) == "t"
 }
