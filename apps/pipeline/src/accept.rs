@@ -89,6 +89,9 @@ pub(crate) async fn incarnation(
     Ok(Exit::Done)
 }
 
+/// The partitions of a slot have the numbers that its source gives to tables, which may come later.
+const UNCOUNTED: usize = 0x7fff_ffff;
+
 /// Follows a slot that was made anew from a new snapshot. Only a person can say that it was.
 async fn slot(
     settings: &Settings,
@@ -110,8 +113,8 @@ async fn slot(
     })?;
     let generation = followed(settings, &topic).await?;
     let (postgres, reason) = (&settings.postgres, &arguments.reason);
-    // The stream and the snapshots of tables are counted as one: tables may come later.
-    let accepted = cdc_postgres::accept_incarnation(postgres, (&topic, 1), generation, reason)
+    let counted = (&topic, UNCOUNTED);
+    let accepted = cdc_postgres::accept_incarnation(postgres, counted, generation, reason)
         .await
         .map_err(failed)?;
     output::line(accepted.map_or_else(

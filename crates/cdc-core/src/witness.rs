@@ -134,7 +134,7 @@ pub enum Continuity {
 /// use cdc_core::{Continuity, Inquiry, NextOffset, Offset, Witness};
 ///
 /// let witness = Witness::restore(Offset::try_new(7)?, 4711);
-/// let mut inquiry = Inquiry::new(&[witness], NextOffset::ZERO);
+/// let mut inquiry = Inquiry::new(&[witness.clone()], NextOffset::ZERO);
 /// assert_eq!(inquiry.asks(), Some(witness.offset()));
 /// inquiry.answer(Some(witness));
 /// assert_eq!(inquiry.verdict(), Some(Continuity::Proven));

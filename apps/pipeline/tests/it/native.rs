@@ -4,8 +4,6 @@
 
 mod again;
 mod crashes;
-mod outage;
-mod types;
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
