@@ -145,9 +145,8 @@ fn by_order(text: &str) -> BTreeMap<&str, &str> {
 fn is_account_of(kept: &str, account: &str) -> bool {
     let (is_shown, streamed) = match kept.split_once(' ') {
         Some(("r", rest)) => (true, rest),
-        Some(_) => (false, kept),
         None if kept == "r" => (true, ""),
-        None => (false, kept),
+        Some(_) | None => (false, kept),
     };
     let Some(before) = account.strip_suffix(streamed) else { return false };
     let before = before.trim_end();
