@@ -122,7 +122,7 @@ impl CatalogError {
         }
     }
 
-    /// The same with the table that was probably meant, out of the answer to [`names_statement`].
+    /// The same with the table that was probably meant, out of the answer to [`sql::names_statement`].
     pub(crate) fn with_near(self, names: &str) -> Self {
         match self {
             Self::Missing { table, near: None } => {
@@ -192,7 +192,7 @@ pub(crate) struct IdentityFinding {
     pub(crate) fix: String,
 }
 
-/// The answer to [`statement`].
+/// The answer to [`sql::statement`].
 #[derive(Deserialize)]
 struct Answer {
     tables: Vec<TableAnswer>,
@@ -244,7 +244,7 @@ struct ColumnAnswer {
     not_null: bool,
 }
 
-/// The tables in the order in which they were asked for, out of the one cell that answers [`statement`].
+/// The tables in the order in which they were asked for, out of the one cell that answers [`sql::statement`].
 fn read(answer: &str, tables: &[SourceTable]) -> Result<Vec<TableCatalog>, CatalogError> {
     let answer: Answer = serde_json::from_str(answer)
         .map_err(|error| CatalogError::Answer { reason: error.to_string() })?;
