@@ -13,8 +13,8 @@ use cdc_core::{ConnectorModes, SemanticType, SourceTable};
 use serde::Deserialize;
 
 pub(crate) use self::asked::{kinds, load};
-pub(crate) use self::sql::{qualified, quoted};
 use self::types::{TypeRow, Types};
+use crate::sql::qualified;
 
 /// A table of the source.
 #[derive(Debug, Clone, PartialEq, Eq)]

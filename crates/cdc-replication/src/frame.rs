@@ -49,6 +49,20 @@ pub(crate) struct ChangeHead {
     pub(crate) place: Option<SnapshotPlace>,
 }
 
+impl ChangeHead {
+    /// Of something that no transaction of the source has made: a row of a snapshot, a message of ours.
+    pub(crate) fn without_transaction(at: Lsn, captured_at_ms: i64) -> Self {
+        Self {
+            commit_lsn: at,
+            row_lsn: at,
+            xid: 0,
+            committed_at_us: 0,
+            captured_at_ms,
+            place: None,
+        }
+    }
+}
+
 /// A change, with its rows as `pgoutput` writes them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum FrameChange<'m> {

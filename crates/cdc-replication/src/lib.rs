@@ -18,6 +18,7 @@ mod settings;
 mod slot;
 mod snapshot;
 mod source;
+mod sql;
 mod text;
 mod wire;
 

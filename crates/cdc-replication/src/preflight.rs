@@ -7,6 +7,7 @@ use crate::ReplicationError;
 use crate::publication;
 use crate::settings::ReplicationSettings;
 use crate::slot::{self, SlotState, WalStatus};
+use crate::sql::{literal, qualified, quoted};
 use crate::wire::{Client, Purpose, TextRow};
 
 /// Something that a run would trip over, or that an operator should know.
@@ -244,7 +245,7 @@ fn missing_table(table: &SourceTable) -> Lack {
 }
 
 fn of_table(table: &SourceTable, row: &TextRow) -> Vec<Lack> {
-    let sql = format!("{}.{}", quoted(table.schema()), quoted(table.name()));
+    let sql = qualified(table);
     let mut lacks = Vec::new();
     let mut add = |id, need, message: String, fix: String| {
         lacks.push(Lack { id, need, message, fix });
@@ -301,14 +302,6 @@ fn of_error(error: &ReplicationError) -> Lack {
         message: with_causes(error),
         fix: error.hint().unwrap_or_else(|| "look at the source and its log".to_owned()),
     }
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-fn literal(text: &str) -> String {
-    format!("'{}'", text.replace('\'', "''"))
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use cdc_core::{Halt, SourceTable};
 
 use crate::error::ReplicationError;
 use crate::settings::PublicationName;
+use crate::sql::{literal, qualified, quoted};
 use crate::wire::Client;
 
 /// A table of a publication.
@@ -183,20 +184,7 @@ fn refusal(message: String, fix: String) -> ReplicationError {
 }
 
 fn list(tables: &[SourceTable]) -> String {
-    let names = tables.iter();
-    let names = names.map(|table| format!("{}.{}", quoted(table.schema()), quoted(table.name())));
-    names.collect::<Vec<_>>().join(", ")
-}
-
-/// A name as SQL: always quoted, so that reserved words, capitals and hostile names are just names.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A text as SQL. Sessions are pinned to literals without escapes only by the server's default, so the
-/// form is used in which a backslash means the same either way.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
+    tables.iter().map(qualified).collect::<Vec<_>>().join(", ")
 }
 
 #[cfg(test)]

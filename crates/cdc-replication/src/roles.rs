@@ -8,6 +8,7 @@ use url::Url;
 
 use crate::publication;
 use crate::settings::ReplicationSettings;
+use crate::sql::{qualified, quoted};
 
 /// The role's name where the address does not say one.
 const ROLE: &str = "cdc_reader";
@@ -33,9 +34,8 @@ pub fn plan_source(settings: &ReplicationSettings, tables: &[SourceTable]) -> St
             .into_iter()
             .map(|schema| format!("GRANT USAGE ON SCHEMA {} TO {role};", quoted(schema))),
     );
-    let selects = tables.iter().map(|table| {
-        format!("GRANT SELECT ON {}.{} TO {role};", quoted(table.schema()), quoted(table.name()))
-    });
+    let selects =
+        tables.iter().map(|table| format!("GRANT SELECT ON {} TO {role};", qualified(table)));
     lines.extend(selects);
     lines.push("-- A role that owns none of the tables cannot make it.".to_owned());
     lines.push(format!("{};", publication::create_sql(&settings.publication, tables)));
@@ -48,10 +48,6 @@ fn role_of(settings: &ReplicationSettings) -> String {
     let name =
         url.as_ref().map(Url::username).filter(|name| !name.is_empty() && !name.contains('%'));
     name.unwrap_or(ROLE).to_owned()
-}
-
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 #[cfg(test)]

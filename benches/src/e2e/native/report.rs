@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::super::idle::Idle;
 use super::super::machine::Machine;
 use super::super::raw::RawCopy;
-use super::super::report::markdown::{grouped, line, mib, row};
+use super::super::report::markdown::{grouped, line, mib, row, write_idle};
 use super::super::report::{Written, count, median, ratio, smaller};
 use super::{Baseline, CommitLatency, Passage};
 
@@ -230,20 +230,6 @@ impl NativeReport {
             );
         }
     }
-
-    fn write_idle(&self, out: &mut String) {
-        if self.idle.is_empty() {
-            return;
-        }
-        line(
-            out,
-            "\n| at rest after | VmRSS MiB | VmHWM MiB | CPU, share of a core |\n|---|---|---|---|",
-        );
-        for idle in &self.idle {
-            let (now, peak) = (mib(idle.resident_kib), mib(idle.peak_resident_kib));
-            line(out, &format!("| {} | {now} | {peak} | {:.3} |", idle.after, idle.cpu_share));
-        }
-    }
 }
 
 impl Written for NativeReport {
@@ -283,7 +269,7 @@ impl Written for NativeReport {
         self.write_goals(&mut out);
         self.write_runs(&mut out);
         self.write_latency(&mut out);
-        self.write_idle(&mut out);
+        write_idle(&mut out, &self.idle);
         out
     }
 }

@@ -2,6 +2,7 @@
 
 use std::fmt::Write as _;
 
+use super::super::idle::Idle;
 use super::{Drain, Form, Report, Written, count};
 
 impl Written for Report {
@@ -46,7 +47,7 @@ impl Form {
         self.write_runs(out);
         self.write_threads(out);
         self.write_latency(out);
-        self.write_idle(out);
+        write_idle(out, &self.idle);
     }
 
     fn write_summary(&self, out: &mut String) {
@@ -182,19 +183,20 @@ impl Form {
             );
         }
     }
+}
 
-    fn write_idle(&self, out: &mut String) {
-        if self.idle.is_empty() {
-            return;
-        }
-        line(
-            out,
-            "\n| at rest after | VmRSS MiB | VmHWM MiB | CPU, share of a core |\n|---|---|---|---|",
-        );
-        for idle in &self.idle {
-            let (now, peak) = (mib(idle.resident_kib), mib(idle.peak_resident_kib));
-            line(out, &format!("| {} | {now} | {peak} | {:.3} |", idle.after, idle.cpu_share));
-        }
+/// What processes take that have nothing to do.
+pub(crate) fn write_idle(out: &mut String, resting: &[Idle]) {
+    if resting.is_empty() {
+        return;
+    }
+    line(
+        out,
+        "\n| at rest after | VmRSS MiB | VmHWM MiB | CPU, share of a core |\n|---|---|---|---|",
+    );
+    for idle in resting {
+        let (now, peak) = (mib(idle.resident_kib), mib(idle.peak_resident_kib));
+        line(out, &format!("| {} | {now} | {peak} | {:.3} |", idle.after, idle.cpu_share));
     }
 }
 

@@ -1,21 +1,8 @@
-//! The statements, and the functions that quote what goes into them.
+//! The statements.
 
 use cdc_core::SourceTable;
 
-/// A name as SQL: always quoted, so that reserved words, capitals and hostile names are just names.
-pub(crate) fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// A table's name as SQL.
-pub(crate) fn qualified(table: &SourceTable) -> String {
-    format!("{}.{}", quoted(table.schema()), quoted(table.name()))
-}
-
-/// A text as SQL, in the form in which a backslash means the same under every setting of the server.
-fn literal(text: &str) -> String {
-    format!("E'{}'", text.replace('\\', "\\\\").replace('\'', "''"))
-}
+use crate::sql::literal;
 
 /// One row of one column: a JSON document about these tables, as far as they exist, and the types of
 /// their columns.

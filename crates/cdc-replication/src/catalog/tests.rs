@@ -3,7 +3,8 @@
 use cdc_core::SourceTable;
 
 use super::sql::statement;
-use super::{CatalogError, qualified, read};
+use super::{CatalogError, read};
+use crate::sql::qualified;
 
 const ANSWER: &str = r#"{"tables": [
   {"schema": "public", "name": "t", "oid": 4294967295, "kind": "r", "unlogged": false, "identity": "i",

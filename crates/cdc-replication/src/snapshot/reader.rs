@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use cdc_core::{Partition, SnapshotPlace};
+use cdc_core::{Partition, SnapshotPlace, SourceTable};
 use tokio::sync::watch;
 
 use super::line;
-use crate::catalog::quoted;
 use crate::frame::{
     self, ChangeHead, DescribedColumn, FrameChange, NO_RELATION, RelationDescription,
 };
 use crate::pgoutput::ReplicaIdentity;
 use crate::source::{KnownTable, Open, Outbox, Parts, StreamStatus, TablePlace, now_ms};
+use crate::sql::{literal, qualified, quoted};
 use crate::wire::{Client, Purpose};
 use crate::{ReplicationError, ReplicationSettings};
 
@@ -73,10 +73,11 @@ impl Reader {
     ) -> Result<Option<Partition>, ReplicationError> {
         let mut client = Client::connect(&self.settings, Purpose::Sql).await?;
         client.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY").await?;
-        let name = assignment.snapshot.replace('\'', "''");
-        client.query(&format!("SET TRANSACTION SNAPSHOT '{name}'")).await?;
+        let name = literal(&assignment.snapshot);
+        client.query(&format!("SET TRANSACTION SNAPSHOT {name}")).await?;
+        let table = assignment.table.catalog.table.clone();
         let mut rows = Rows::new(assignment, &self.database, self.settings.slot.as_str());
-        let chunk = Chunks::new(&rows, self.settings.chunk_rows.get());
+        let chunk = Chunks::new(&rows, &table, self.settings.chunk_rows.get());
         loop {
             let sql = chunk.sql(&rows);
             let Some(count) = self.piece(&mut client, &mut rows, &sql).await? else {
@@ -215,14 +216,9 @@ impl Rows {
         let is_opening = is_first && place == SnapshotPlace::Within;
         let place = if is_opening { SnapshotPlace::First } else { place };
         let at_ms = now_ms();
-        let wave = self.place.wave();
         let head = ChangeHead {
-            commit_lsn: wave,
-            row_lsn: wave,
-            xid: 0,
-            committed_at_us: 0,
-            captured_at_ms: at_ms,
             place: Some(place),
+            ..ChangeHead::without_transaction(self.place.wave(), at_ms)
         };
         self.value.clear();
         let change = FrameChange::Snapshot { row: &self.pending.tuple };
@@ -247,15 +243,7 @@ impl Rows {
     /// Puts what says that the table was read to its end.
     fn put_end(&mut self) {
         let at_ms = now_ms();
-        let wave = self.place.wave();
-        let head = ChangeHead {
-            commit_lsn: wave,
-            row_lsn: wave,
-            xid: 0,
-            committed_at_us: 0,
-            captured_at_ms: at_ms,
-            place: None,
-        };
+        let head = ChangeHead::without_transaction(self.place.wave(), at_ms);
         self.value.clear();
         self.key.clear();
         let change = FrameChange::Message { prefix: "cdc.snapshot_end", content: b"" };
@@ -288,16 +276,12 @@ struct Chunks {
 }
 
 impl Chunks {
-    fn new(rows: &Rows, chunk_rows: u32) -> Self {
+    fn new(rows: &Rows, table: &SourceTable, chunk_rows: u32) -> Self {
         let names = rows.description.columns.iter().map(|column| quoted(&column.name));
         let key = rows.description.columns.iter().filter(|column| column.is_key);
         Self {
             columns: names.collect::<Vec<_>>().join(", "),
-            table: format!(
-                "{}.{}",
-                quoted(&rows.description.schema),
-                quoted(&rows.description.table)
-            ),
+            table: qualified(table),
             key: key.map(|column| (quoted(&column.name), column.sql_type.clone())).collect(),
             rows: u64::from(chunk_rows),
         }
@@ -312,10 +296,8 @@ impl Chunks {
         let names: Vec<_> = key.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(", ");
         let behind = rows.place.key.as_ref().map_or_else(String::new, |after| {
-            let values = key
-                .iter()
-                .zip(after)
-                .map(|((_, kind), text)| format!("'{}'::{kind}", text.replace('\'', "''")));
+            let values =
+                key.iter().zip(after).map(|((_, kind), text)| format!("{}::{kind}", literal(text)));
             let values: Vec<_> = values.collect();
             format!(" WHERE ({names}) > ({})", values.join(", "))
         });

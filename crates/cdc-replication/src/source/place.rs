@@ -9,6 +9,7 @@ use std::fmt::Write as _;
 use serde::{Deserialize, Serialize};
 
 use crate::lsn::Lsn;
+use crate::slot::SystemIdentity;
 use crate::snapshot::visibility::Snapshot;
 
 /// The server whose log it is. Two servers may have equal positions.
@@ -16,6 +17,12 @@ use crate::snapshot::visibility::Snapshot;
 pub(crate) struct Incarnation {
     pub(crate) system_id: u64,
     pub(crate) timeline: u32,
+}
+
+impl Incarnation {
+    pub(crate) fn of(identity: &SystemIdentity) -> Self {
+        Self { system_id: identity.system_id, timeline: identity.timeline }
+    }
 }
 
 /// The place of a streamed change.

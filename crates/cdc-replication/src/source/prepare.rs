@@ -25,8 +25,7 @@ impl Worker {
         let identity = slot::identify(&mut client).await?;
         client.close().await;
         self.database.clone_from(&identity.database);
-        self.identity =
-            Some(Incarnation { system_id: identity.system_id, timeline: identity.timeline });
+        self.identity = Some(Incarnation::of(&identity));
         let publication = self.settings.publication.clone();
         let sql = self.sql().await?;
         let catalogs = catalog::load(sql, tables).await?;
@@ -57,7 +56,7 @@ impl Worker {
         &self,
         identity: &SystemIdentity,
     ) -> Result<(), ReplicationError> {
-        let found = Incarnation { system_id: identity.system_id, timeline: identity.timeline };
+        let found = Incarnation::of(identity);
         for known in self.remembered()? {
             if known != found {
                 return Err(another_server(known, found));
@@ -97,7 +96,7 @@ impl Worker {
             let reason =
                 state.invalidation.as_deref().unwrap_or("the source has removed log that it needs");
             let message = format!("the slot {} is lost: {reason}", self.settings.slot);
-            return Err(self.setup(message, BEGIN_ANEW));
+            return Err(self.begin_anew(message));
         }
         Ok(())
     }
@@ -107,7 +106,7 @@ impl Worker {
         let message = format!(
             "the slot {slot} is gone, and what was committed since the last position is not kept anywhere"
         );
-        self.setup(message, BEGIN_ANEW)
+        self.begin_anew(message)
     }
 
     pub(crate) fn slot_was_moved(&self, confirmed: Lsn, known: Lsn) -> ReplicationError {
@@ -116,7 +115,7 @@ impl Worker {
             "the slot {slot} stands at {confirmed}, behind {known}, where this pipeline stands: \
              somebody else has read from it, or made it anew"
         );
-        self.setup(message, BEGIN_ANEW)
+        self.begin_anew(message)
     }
 
     pub(crate) fn source_went_back(&self, end: Lsn, known: Lsn) -> ReplicationError {
@@ -124,7 +123,7 @@ impl Worker {
             "the source's log ends at {end}, before {known}, where this pipeline stands: the source was \
              restored, and what it commits until there would be missing"
         );
-        self.setup(message, BEGIN_ANEW)
+        self.begin_anew(message)
     }
 
     pub(crate) fn no_way_back(&self) -> ReplicationError {
@@ -132,7 +131,7 @@ impl Worker {
         let message = format!(
             "the warehouse does not say where in the source its last change of {slot} stands"
         );
-        self.setup(message, BEGIN_ANEW)
+        self.begin_anew(message)
     }
 
     pub(crate) fn publication_is_younger(&self, answer: &ReplicationError) -> ReplicationError {
@@ -140,13 +139,18 @@ impl Worker {
         let message = format!(
             "the slot {slot} streams from before the publication {publication} was made: {answer}"
         );
-        self.setup(message, BEGIN_ANEW)
+        self.begin_anew(message)
     }
 
-    fn setup(&self, message: String, fix: &str) -> ReplicationError {
-        let fix = fix.replace("('…')", &format!("('{}')", self.settings.slot));
+    fn begin_anew(&self, message: String) -> ReplicationError {
+        let fix = BEGIN_ANEW.replace("('…')", &format!("('{}')", self.settings.slot));
         ReplicationError::Setup { halt: Halt::Data, message, fix }
     }
+}
+
+/// The same where the slot has no name at hand.
+fn begin_anew(message: String) -> ReplicationError {
+    ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
 }
 
 fn another_server(known: Incarnation, found: Incarnation) -> ReplicationError {
@@ -163,7 +167,7 @@ fn another_server(known: Incarnation, found: Incarnation) -> ReplicationError {
             found.system_id
         )
     };
-    ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
+    begin_anew(message)
 }
 
 /// The stream begins with the change that is known; a log without it is another one.
@@ -172,7 +176,7 @@ pub(crate) fn another_log(known: Lsn, found: Lsn) -> ReplicationError {
         "the source's log has no transaction at {known}, where this pipeline stands, and goes on at {found}: \
          the source was restored, and has committed others until there"
     );
-    ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
+    begin_anew(message)
 }
 
 /// A truncate that a snapshot of the rest of the table saw, and the one of its beginning did not.
@@ -182,7 +186,7 @@ pub(crate) fn truncated_between(relation: &RelationDescription) -> ReplicationEr
         "{schema}.{table} was truncated between two parts of its snapshot, which was interrupted: which \
          rows it removed cannot be told"
     );
-    ReplicationError::Setup { halt: Halt::Data, message, fix: BEGIN_ANEW.to_owned() }
+    begin_anew(message)
 }
 
 pub(crate) fn unusable_topic(error: &cdc_core::CheckpointError) -> ReplicationError {

@@ -22,6 +22,7 @@ use crate::frame::RelationDescription;
 use crate::lsn::Lsn;
 use crate::pgoutput::{Message, Parser, ProtocolVersion, Relation};
 use crate::slot;
+use crate::sql::quoted;
 use crate::wire::{Client, Purpose, Replication, ServerMessage};
 
 /// How often the slot is told what is durable.
@@ -61,7 +62,7 @@ enum Stopped {
     Empty,
     /// The budget is spent, or the engine has not taken what was handed over.
     Spent,
-    /// This relation has to be looked up, and the message stands in `Stream::pending`.
+    /// This relation has to be looked up before anything else is taken.
     Unknown(Box<Described>),
 }
 
@@ -328,8 +329,8 @@ impl Worker {
         if known > identity.flushed {
             return Err(self.source_went_back(identity.flushed, known));
         }
-        let publication = self.settings.publication.as_str().replace('"', "\"\"");
-        let publication = format!("\"{publication}\"").replace('\'', "''");
+        // The commands of replication know no other form of a text.
+        let publication = quoted(self.settings.publication.as_str()).replace('\'', "''");
         let command = format!(
             "START_REPLICATION SLOT {name} LOGICAL {known} \
              (proto_version '1', publication_names '{publication}', messages 'true')"

@@ -304,14 +304,7 @@ impl Transactions {
         if self.resume.is_some_and(|resume| lsn <= resume.commit) {
             return;
         }
-        let head = ChangeHead {
-            commit_lsn: lsn,
-            row_lsn: lsn,
-            xid: 0,
-            committed_at_us: 0,
-            captured_at_ms: arrived.at_ms,
-            place: None,
-        };
+        let head = ChangeHead::without_transaction(lsn, arrived.at_ms);
         self.value.clear();
         let change = FrameChange::Message { prefix: HEARTBEAT_PREFIX, content: b"" };
         frame::write(&mut self.value, NO_RELATION, &head, &change);

@@ -117,15 +117,11 @@ impl Worker {
             match self.phases().await {
                 Ok(Flow::Close) => return Ok(()),
                 Ok(Flow::Done | Flow::Again) => pause = PAUSE_MIN,
-                Err(error) if is_passing(&error) => {
-                    tracing::warn!(error = %with_causes(&error), "the source is away: trying again");
-                    self.forget_sql();
-                    if self.paused(pause).await == Flow::Close {
+                Err(error) => {
+                    if self.waited_after(error, &mut pause).await? == Flow::Close {
                         return Ok(());
                     }
-                    pause = pause.saturating_mul(2).min(PAUSE_MAX);
                 }
-                Err(error) => return Err(error),
             }
         }
     }
@@ -137,17 +133,33 @@ impl Worker {
             let tables = self.tables.clone();
             match self.prepare(&tables).await {
                 Ok(()) => return Ok(Flow::Done),
-                Err(error) if is_passing(&error) => {
-                    tracing::warn!(error = %with_causes(&error), "the source is away: trying again");
-                    self.forget_sql();
-                    if self.paused(pause).await == Flow::Close {
+                Err(error) => {
+                    if self.waited_after(error, &mut pause).await? == Flow::Close {
                         return Ok(Flow::Close);
                     }
-                    pause = pause.saturating_mul(2).min(PAUSE_MAX);
                 }
-                Err(error) => return Err(error),
             }
         }
+    }
+
+    /// Waits after an error that passes by itself, twice as long each time.
+    ///
+    /// # Errors
+    ///
+    /// One that does not pass.
+    async fn waited_after(
+        &mut self,
+        error: ReplicationError,
+        pause: &mut Duration,
+    ) -> Result<Flow, ReplicationError> {
+        if !is_passing(&error) {
+            return Err(error);
+        }
+        tracing::warn!(error = %with_causes(&error), "the source is away: trying again");
+        self.forget_sql();
+        let flow = self.paused(*pause).await;
+        *pause = pause.saturating_mul(2).min(PAUSE_MAX);
+        Ok(flow)
     }
 
     /// Waits until the engine has handed the assignment back.

@@ -7,17 +7,11 @@ use crate::support::{Kept, Origin, Reading};
 const ORDERS: &str = "CREATE TABLE orders (id int PRIMARY KEY, name text)";
 const NAMES: &[&str] = &["public.orders"];
 
-async fn streaming(origin: &Origin, kept: &mut Kept) -> Reading {
-    let mut reading = Reading::start(origin.settings(), NAMES, kept).await.unwrap();
-    reading.until_caught_up(kept).await.unwrap();
-    reading
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn f87_what_was_rolled_back_leaves_nothing() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    let mut reading = streaming(&origin, &mut kept).await;
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql(
         "BEGIN; INSERT INTO orders VALUES (1, 'kept'); SAVEPOINT s;
          INSERT INTO orders SELECT i, 'gone' FROM generate_series(10, 2000) AS i;
@@ -35,7 +29,7 @@ async fn f87_what_was_rolled_back_leaves_nothing() {
 async fn f88_rows_that_share_a_position_are_told_apart() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    streaming(&origin, &mut kept).await.close().await;
+    Reading::streaming(&origin, NAMES, &mut kept).await.close().await;
     let rows: Vec<_> = (0..500).map(|id| format!("{id}\\tx\\n")).collect();
     let rows = rows.concat();
     origin.sql(&format!("COPY orders FROM PROGRAM 'printf \"{rows}\"'"));
@@ -56,7 +50,7 @@ async fn f88_rows_that_share_a_position_are_told_apart() {
 async fn f89_transactions_back_to_back_are_resumed_between_each_two() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    streaming(&origin, &mut kept).await.close().await;
+    Reading::streaming(&origin, NAMES, &mut kept).await.close().await;
     let inserts: Vec<_> =
         (0..40).map(|id| format!("INSERT INTO orders VALUES ({id}, 'x');")).collect();
     origin.sql(&inserts.concat());
@@ -75,7 +69,7 @@ async fn f89_transactions_back_to_back_are_resumed_between_each_two() {
 async fn f90_transactions_come_in_the_order_of_their_commits() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    let mut reading = streaming(&origin, &mut kept).await;
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql("CREATE EXTENSION dblink");
     let address = origin.cluster.url(&origin.database);
     origin.sql(&format!(
@@ -100,7 +94,7 @@ async fn f91_an_unchanged_long_value_is_not_there() {
          ALTER TABLE orders ALTER long SET STORAGE EXTERNAL;",
     );
     let mut kept = Kept::default();
-    let mut reading = streaming(&origin, &mut kept).await;
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql(
         "INSERT INTO orders VALUES (1, 'a', repeat('x', 9000));
          UPDATE orders SET name = 'b'; UPDATE orders SET long = 'short';",
@@ -120,8 +114,7 @@ async fn f93_a_truncate_of_two_tables_is_a_change_of_each() {
     );
     let mut kept = Kept::default();
     let names = &["public.orders", "public.items"];
-    let mut reading = Reading::start(origin.settings(), names, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, names, &mut kept).await;
     origin.sql(
         "INSERT INTO orders VALUES (1); TRUNCATE orders, items; INSERT INTO orders VALUES (2)",
     );
@@ -142,7 +135,7 @@ async fn f93_a_truncate_of_two_tables_is_a_change_of_each() {
 async fn f94_columns_change_within_a_transaction() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    let mut reading = streaming(&origin, &mut kept).await;
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql(
         "BEGIN; INSERT INTO orders VALUES (1, 'a'); ALTER TABLE orders ADD COLUMN more bigint;
          INSERT INTO orders VALUES (2, 'b', 7); ALTER TABLE orders RENAME COLUMN name TO title;
@@ -171,7 +164,7 @@ async fn f95_a_new_label_of_an_enum_is_read() {
         "CREATE TYPE mood AS ENUM ('sad'); CREATE TABLE orders (id int PRIMARY KEY, mood mood)",
     );
     let mut kept = Kept::default();
-    let mut reading = streaming(&origin, &mut kept).await;
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql("INSERT INTO orders VALUES (1, 'sad'); ALTER TYPE mood ADD VALUE 'happy';");
     origin.sql("INSERT INTO orders VALUES (2, 'happy')");
     reading.until(&mut kept, |kept| kept.changes.len() >= 2).await.unwrap();

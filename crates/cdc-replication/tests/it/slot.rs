@@ -34,8 +34,7 @@ async fn f75_a_source_that_restarts_is_followed_on() {
     let cluster = own_cluster(&[]);
     let origin = Origin::on(cluster, ORDERS);
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     for (round, mode) in
         [StopMode::Fast, StopMode::Immediate, StopMode::Immediate].iter().enumerate()
     {
@@ -63,8 +62,7 @@ async fn f76_a_slot_that_was_lost_halts_with_the_way_out() {
     ]);
     let origin = Origin::on(cluster, ORDERS);
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql("INSERT INTO orders VALUES (1, 'x')");
     reading.until(&mut kept, |kept| kept.changes.len() == 1).await.unwrap();
     reading.close().await;
@@ -94,8 +92,7 @@ async fn f77_a_slot_that_was_dropped_or_made_anew_is_not_read() {
     for is_made_anew in [false, true] {
         let origin = Origin::with(ORDERS);
         let mut kept = Kept::default();
-        let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-        reading.until_caught_up(&mut kept).await.unwrap();
+        let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
         origin.sql("INSERT INTO orders VALUES (1, 'x')");
         reading.until(&mut kept, |kept| kept.changes.len() == 1).await.unwrap();
         reading.close().await;
@@ -123,8 +120,7 @@ async fn f77_a_slot_that_was_dropped_or_made_anew_is_not_read() {
 async fn f78_the_slot_keeps_what_is_not_durable_and_says_how_much() {
     let origin = Origin::with(ORDERS);
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     let before = origin.confirmed();
     origin.sql("INSERT INTO orders SELECT i, repeat('x', 100) FROM generate_series(1, 5000) AS i");
     // Nobody polls: what was delivered waits in the channel and is durable nowhere.
@@ -144,8 +140,7 @@ async fn f78_the_slot_keeps_what_is_not_durable_and_says_how_much() {
 async fn f79_a_slot_that_is_still_taken_is_waited_for() {
     let origin = Origin::with(ORDERS);
     let mut first = Kept::default();
-    let mut holder = Reading::start(origin.settings(), NAMES, &first).await.unwrap();
-    holder.until_caught_up(&mut first).await.unwrap();
+    let mut holder = Reading::streaming(&origin, NAMES, &mut first).await;
     origin.sql("INSERT INTO orders VALUES (1, 'x')");
     holder.until(&mut first, |kept| kept.changes.len() == 1).await.unwrap();
     let mut second = Reading::start(origin.settings(), NAMES, &first).await.unwrap();
@@ -167,8 +162,7 @@ async fn f84_a_heartbeat_moves_the_slot_while_the_tables_are_idle() {
     let origin = Origin::on(own_cluster(&[]), ORDERS);
     origin.sql("CREATE TABLE busy (body text)");
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     let before = origin.confirmed();
     let control = kept.control;
     origin.sql("INSERT INTO busy SELECT repeat('x', 500) FROM generate_series(1, 2000)");
@@ -214,8 +208,7 @@ async fn f97_a_table_that_is_added_is_read_from_its_beginning() {
     let origin = Origin::with(ORDERS);
     origin.sql("CREATE TABLE items (id int PRIMARY KEY); INSERT INTO items VALUES (1), (2)");
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), NAMES, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, NAMES, &mut kept).await;
     origin.sql("INSERT INTO orders VALUES (1, 'x')");
     reading.until(&mut kept, |kept| kept.changes.len() == 1).await.unwrap();
     reading.close().await;

@@ -65,8 +65,7 @@ async fn a_stream_that_is_resumed_repeats_nothing_and_misses_nothing() {
             reading.close().await;
         }
     }
-    let mut reading = Reading::start(origin.settings(), names, &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let reading = Reading::streaming(&origin, names, &mut kept).await;
     reading.close().await;
     let expected: Vec<_> = (0..60)
         .map(|id| if id < 10 { format!("r(id={id} name=a)") } else { format!("c(id={id} name=a)") })
@@ -197,8 +196,7 @@ async fn f92_a_table_without_identity_is_refused_with_the_statement_that_mends_i
     assert_eq!(origin.sql("SELECT count(*) FROM pg_publication"), "0");
     origin.sql("ALTER TABLE notes REPLICA IDENTITY FULL");
     let mut kept = Kept::default();
-    let mut reading = Reading::start(origin.settings(), &["public.notes"], &kept).await.unwrap();
-    reading.until_caught_up(&mut kept).await.unwrap();
+    let mut reading = Reading::streaming(&origin, &["public.notes"], &mut kept).await;
     origin.sql("INSERT INTO notes VALUES ('a'); UPDATE notes SET body = 'b'; DELETE FROM notes;");
     reading.until(&mut kept, |kept| kept.changes.len() == 3).await.unwrap();
     reading.close().await;

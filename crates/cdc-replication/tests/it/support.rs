@@ -146,6 +146,13 @@ pub(crate) struct Reading {
 }
 
 impl Reading {
+    /// Starts a source on tables that has come to the end of what was there.
+    pub(crate) async fn streaming(origin: &Origin, tables: &[&str], kept: &mut Kept) -> Self {
+        let mut reading = Self::start(origin.settings(), tables, kept).await.unwrap();
+        reading.until_caught_up(kept).await.unwrap();
+        reading
+    }
+
     /// Starts a source on tables, resumed where the sink stands.
     pub(crate) async fn start(
         settings: ReplicationSettings,

@@ -79,23 +79,10 @@ impl<'c> Deployment<'c> {
     /// A pipeline for messages without schema block into an empty warehouse.
     pub(crate) fn new(name: &str, mode: Mode, topic: &Topic, warehouse: Warehouse<'c>) -> Self {
         Self {
-            name: name.to_owned(),
-            url: warehouse.url(),
-            warehouse,
-            native: None,
             brokers: topic.brokers().to_owned(),
             topic: topic.name().to_owned(),
-            other_topics: Vec::new(),
-            source: "public.orders".to_owned(),
-            target: mode.target().to_owned(),
-            mode,
-            pipeline: String::new(),
-            kafka: String::new(),
-            postgres: String::new(),
             table: DECLARATIONS.to_owned(),
-            environment: Vec::new(),
-            folder: tempfile::tempdir().expect("a folder"),
-            starts: AtomicU32::new(0),
+            ..Self::into(name, mode, warehouse)
         }
     }
 
@@ -107,12 +94,22 @@ impl<'c> Deployment<'c> {
         warehouse: Warehouse<'c>,
     ) -> Self {
         Self {
+            native: Some(String::new()),
+            topic: name.to_owned(),
+            environment: vec![("SOURCE_URL", source.url())],
+            ..Self::into(name, mode, warehouse)
+        }
+    }
+
+    /// A pipeline into a warehouse, from nowhere yet.
+    fn into(name: &str, mode: Mode, warehouse: Warehouse<'c>) -> Self {
+        Self {
             name: name.to_owned(),
             url: warehouse.url(),
             warehouse,
-            native: Some(String::new()),
+            native: None,
             brokers: String::new(),
-            topic: name.to_owned(),
+            topic: String::new(),
             other_topics: Vec::new(),
             source: "public.orders".to_owned(),
             target: mode.target().to_owned(),
@@ -121,7 +118,7 @@ impl<'c> Deployment<'c> {
             kafka: String::new(),
             postgres: String::new(),
             table: String::new(),
-            environment: vec![("SOURCE_URL", source.url())],
+            environment: Vec::new(),
             folder: tempfile::tempdir().expect("a folder"),
             starts: AtomicU32::new(0),
         }
